@@ -38,16 +38,17 @@ type Options struct {
 	// process, and a damaged file can end the process.
 	CheckStore func(ctx context.Context, path string) error
 
-	// Memory is a directory in memory, for the outbox of an agent whose disk fails repeatedly; "": the agent then ends.
+	// Memory is a directory in memory for the outbox of an agent whose disk fails repeatedly; "": there is no such
+	// outbox, and the agent ends after each failure.
 	Memory string
 
-	// OpenPort opens a line's port; nil opens the real one.
+	// OpenPort opens the port of a line; nil: the real port is opened.
 	OpenPort func(modbus.Settings) (modbus.Port, error)
 
-	Time    clock.Source         // the sources that judge Now; zero: none
+	Time    clock.Source         // sources that tell whether Now is right; zero: none
 	Now     func() time.Time     // wall time; nil: time.Now
 	Elapsed func() time.Duration // monotonic time since the start, above zero; nil: the system's
-	Grace   time.Duration        // for the last publish; 0: 10 s
+	Grace   time.Duration        // longest time for the last publish at the end; 0: 10 s
 }
 
 // Agent is the running program: lines, outbox and forwarders. Make one with New, run it once with Run.
@@ -57,15 +58,15 @@ type Agent struct {
 	log        *slog.Logger
 	deviceID   string
 	started    time.Time
-	booted     time.Time // time of the boot, by the clock of started
+	booted     time.Time // time of the boot, by the same clock as started
 	store      *store.Store
 	recovery   store.Recovery // how the store was opened
 	noted      atomic.Bool    // an operator has acknowledged the gaps of a replaced store
 	failures   failures
 	degraded   string        // why the store is in memory; "": it is not
 	left       *gapsLeft     // gaps of an outbox in memory, if this start returned to the disk
-	probes     time.Duration // time between two probes of the disk then
-	began      time.Duration // monotonic
+	probes     time.Duration // time between two probes of the disk
+	began      time.Duration // monotonic time of New
 	sampler    *sampler
 	history    *history.Store // nil: none is kept
 	signals    alarmSignals
@@ -77,7 +78,7 @@ type Agent struct {
 	abort      chan struct{}
 	abortOnce  sync.Once
 
-	mu      sync.Mutex // guards what follows: a reload changes it
+	mu      sync.Mutex // guards workers, which a reload changes
 	workers workers
 }
 
@@ -89,7 +90,7 @@ type workers struct {
 	forwarders []*publish.Forwarder // of all integrations
 }
 
-// current returns the present workers; their slices never change.
+// current returns the present workers. Their slices never change.
 func (a *Agent) current() workers {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -143,7 +144,7 @@ func New(o Options) (*Agent, error) {
 	return a, nil
 }
 
-// units are the slaves of a configuration, by their names in the store.
+// units returns the set of the slaves of a configuration, by their names in the store.
 func units(c *configs.Config) map[string]bool {
 	out := map[string]bool{}
 	for i := range c.Lines {
@@ -176,7 +177,7 @@ func (a *Agent) openStore() error {
 	return nil
 }
 
-// storeClock is the store's knowledge of time.
+// storeClock returns the clock of the store.
 func storeClock(wall *clock.Wall) store.Clock {
 	source := wall.Source()
 	return store.Clock{Boot: source.Boot, Uptime: source.Uptime, Floor: source.Built, Good: wall.Ages, Old: wall.Old}
@@ -310,7 +311,7 @@ func (a *Agent) lastPublish(stop context.CancelFunc) {
 	<-done
 }
 
-// Close releases the store and the sinks. Run does it at its end, so only an Agent that never ran needs it.
+// Close closes the store and the sinks. Run calls it at its end, so only an Agent that never ran needs it.
 func (a *Agent) Close() error {
 	var errs []error
 	for _, f := range a.current().forwarders {

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// alarmSignals are the signals to forwarders that collect: a fault or an alarm of their integration has changed. They
-// stay over a reload.
+// alarmSignals are the signals to the forwarders with `publish_every`: a fault or an alarm of their integration has
+// begun or ended, so they send at once. A reload does not lose a signal.
 type alarmSignals struct {
 	mu sync.Mutex
 	by map[string]chan struct{}
@@ -26,7 +26,8 @@ func (b *alarmSignals) of(integration string) chan struct{} {
 	return b.by[integration]
 }
 
-// ring signals the integrations that get a changed fault or alarm of an urgent sweep. The outbox has the sweep already.
+// ring signals the integrations that get a changed fault or alarm. changed has the indexes of the changed samples. The
+// outbox already has the sweep.
 func (b *alarmSignals) ring(sweep *objects.Sweep, changed []int) {
 	has := func(i int) bool { return slices.Contains(changed, i) }
 	for _, route := range sweep.Routes {

@@ -16,7 +16,7 @@ type changes struct {
 	watches map[string]*watch // by the id of the integration
 }
 
-// watch has the samples that one integration got last.
+// watch has the last samples that one integration got.
 type watch struct {
 	cfg  configs.Integration
 	last map[objectKey]given

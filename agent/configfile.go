@@ -20,8 +20,8 @@ var ErrInForce = errors.New("the new configuration is active, but a part of it f
 type configFile struct {
 	mu      sync.Mutex
 	refused string    // why the file was refused; "": the last reload accepted it
-	since   time.Time // wall time of the first refusal since a reload accepted the file
-	inForce time.Time // wall time since which the active configuration is active
+	since   time.Time // wall time of the first refusal after the last accepted reload
+	inForce time.Time // wall time at which the active configuration became active
 	restart []string  // keys of the file that apply only after a restart
 	changed time.Time // wall time since which restart is not empty
 
@@ -29,8 +29,8 @@ type configFile struct {
 	addedSince time.Time // wall time since which it has errors
 }
 
-// IntegrationsFile notes the fault of the file with the integrations that are made over the API. The status shows it
-// until a call with "".
+// IntegrationsFile sets the error of the file with the integrations that are made over the API. The status shows the
+// error until a call with "".
 func (a *Agent) IntegrationsFile(fault string) {
 	c := &a.configFile
 	c.mu.Lock()
@@ -53,7 +53,7 @@ func (a *Agent) ConfigRefused(err error) {
 	c.refused = shortened(err.Error())
 }
 
-// shortened makes one line of the faults of a file: the first three, and how many more there are.
+// shortened returns one line with the first three faults of a file, and the number of the others.
 func shortened(text string) string {
 	const most = 3
 	lines := strings.Split(strings.TrimSpace(text), "\n")
@@ -94,9 +94,9 @@ func (c *configFile) problems() (list []api.Problem) {
 	return list
 }
 
-// needRestart names the keys of a configuration that differ from those the agent was started with, and are read at the
-// start only: the device id is in the ids of all samples, the store is open in the old directory, and a person watches
-// this reload on the endpoint. If the configured device id is already that of the gateway, no restart is needed.
+// needRestart returns the keys of a configuration that have changed since the start and apply only after a restart. The
+// device id is in the ids of all samples. The store is open in the old directory. The endpoint must not close while an
+// operator uses it for the reload. If the configured device id is already the one of the gateway, it needs no restart.
 func (a *Agent) needRestart(next *configs.Config) (keys []string) {
 	start := a.options.Config
 	if start.DeviceID != next.DeviceID && next.DeviceID != a.deviceID {

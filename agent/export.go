@@ -14,13 +14,13 @@ import (
 
 // Formats of an export.
 const (
-	FormatJSONL = "jsonl" // one line per sample: sinks.AppendRecord
+	FormatJSONL = "jsonl" // one line per sample, as sinks.AppendRecord writes it
 	FormatCSV   = "csv"   // RFC 4180, except that lines end with \n; the first line is a header
 )
 
-// Export writes every sample of the range in the outbox, sent or not, in the order in which they were taken. It returns
-// the number of samples, and the number of unreadable records. Memory does not grow with the range, and w may be slow.
-// Errors are the store's, w's and ctx's.
+// Export writes all samples of a range that are in the outbox, sent or not, in the order of their reading. It returns
+// the number of samples, and the number of unreadable records. It needs the same memory for each range, and w may be
+// slow. Errors are those of the store, of w and of ctx.
 func (a *Agent) Export(ctx context.Context, r store.Range, format string, w io.Writer) (samples, damaged uint64,
 	err error) {
 	return Export(ctx, a.store.Scan(r), r, format, a.deviceID, w)

@@ -12,16 +12,17 @@ import (
 )
 
 const (
-	// fillsFor is how long samples must have waited before the agent predicts when the outbox will be full. A shorter
-	// time does not show how fast samples come.
+	// fillsFor is the time that samples must have waited before the agent predicts a deletion. A shorter time does not
+	// show the rate of the samples.
 	fillsFor = time.Hour
-	// fillsWithin is how long before the first deletion the operator is warned. A week has at least one working day.
+	// fillsWithin is the longest time before the first deletion at which the operator is warned. A week has at least
+	// one working day.
 	fillsWithin = 7 * 24 * time.Hour
 )
 
-// filling predicts for each integration whose cloud accepts nothing when its first sample will be deleted unsent: its
-// oldest sample reaches max_age, or the outbox reaches max_size at the pace at which samples have come since the
-// oldest. Without a good clock there is no prediction.
+// filling predicts when the first sample of an integration will be deleted unsent, for each integration whose cloud
+// does not accept its samples. Either its oldest sample reaches max_age, or the outbox reaches max_size at the present
+// rate of new samples. Without a good clock there is no prediction.
 func (a *Agent) filling(s *api.Status, stats store.Stats) (list []api.Problem) {
 	if s.Clock.State != clock.Good {
 		return nil
@@ -48,7 +49,8 @@ func (a *Agent) filling(s *api.Status, stats store.Stats) (list []api.Problem) {
 	return list
 }
 
-// day returns a future moment as a text, in the gateway's time zone, as exactly as it can be predicted.
+// day returns a predicted time in the gateway's time zone: with the hour if it is less than a day ahead, otherwise only
+// the date.
 func day(ahead time.Duration, at time.Time) string {
 	if ahead < 24*time.Hour {
 		return at.Local().Round(time.Hour).Format("2 January, 15:04")
@@ -56,8 +58,8 @@ func day(ahead time.Duration, at time.Time) string {
 	return at.Local().Format("2 January")
 }
 
-// timeToFull returns the time until the waiting samples fill the outbox. Samples that every cloud has accepted are
-// deleted first.
+// timeToFull returns the time until the waiting samples fill the outbox, which has room for `most` bytes. Samples that
+// every cloud has accepted do not count, because they are deleted first.
 func timeToFull(in *api.Integration, stats store.Stats, most int64, now time.Time) time.Duration {
 	if stats.Samples == 0 || stats.RecordBytes == 0 || in.Backlog == 0 {
 		return fillsWithin + 1

@@ -32,11 +32,11 @@ func (w workers) integrationID(word string, st *store.Store) (string, error) {
 	return "", fmt.Errorf("%w: %q; there are: %s", publish.ErrNoIntegration, word, strings.Join(exist, ", "))
 }
 
-// unknown is the answer to a client that named an integration that does not exist.
+// unknown returns the error for a client that named an integration that does not exist.
 func unknown(err error) error { return api.NewError(404, err.Error(), "noi-agent integrations list") }
 
-// checkFilter replaces the name of an integration by its id. It fails with an *api.Error for a value that can match
-// nothing: an empty answer would look as if all were well.
+// checkFilter replaces the name of an integration by its id. It fails with an *api.Error for a value that can match no
+// row, because an empty answer would hide the mistake.
 func (w workers) checkFilter(q *api.TriggerQuery, st *store.Store) (err error) {
 	if q.Integration != "" {
 		if q.Integration, err = w.integrationID(q.Integration, st); err != nil {

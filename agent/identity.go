@@ -13,16 +13,16 @@ import (
 	"noi-agent/internal/wholefile"
 )
 
-// machineIDFile holds the 128 bits that systemd draws once per installation (machine-id(5)).
+// machineIDFile has the 128 random bits that systemd makes at the installation (machine-id(5)).
 const machineIDFile = "/etc/machine-id"
 
-// deviceIDFile is a copy of the device id in the state directory: the identity of the gateway must not depend on one
-// file, because a random id cannot be made again.
+// deviceIDFile is a copy of the device id in the state directory. The identity of the gateway must not depend on the
+// store alone, because a random id cannot be made again.
 const deviceIDFile = "device-id"
 
-// identify returns the identity of this gateway: the configured one, or the one that is kept in the store or beside
-// it, or a new one that is derived from the machine id and kept from then on. The machine id itself is never shown: its
-// manual asks for a keyed hash.
+// identify returns the device id of this gateway: the configured one; otherwise the one in the store; otherwise the
+// copy beside the store; otherwise a new one, which is derived from the machine id and kept. The machine id itself is
+// never shown, because machine-id(5) asks programs to show only a hash of it.
 func (a *Agent) identify() (string, error) {
 	c := a.options.Config
 	if c.DeviceID != "" {
@@ -45,7 +45,7 @@ func (a *Agent) identify() (string, error) {
 	return id, nil
 }
 
-// readDeviceID returns the id in the copy, "" when there is no valid one.
+// readDeviceID returns the device id in the copy; "" if there is no valid one.
 func readDeviceID(file string) string {
 	text, err := os.ReadFile(file)
 	id := strings.TrimSpace(string(text))
@@ -55,8 +55,8 @@ func readDeviceID(file string) string {
 	return id
 }
 
-// deriveDeviceID returns 24 lower-case hex digits. Without a machine id (tiny images) the digits are random. They stay
-// the same as long as the store, or the copy beside it, is kept.
+// deriveDeviceID returns a device id of 24 lower-case hex digits, derived from the machine id in file. Without a
+// machine id, as on very small images, the digits are random.
 func deriveDeviceID(file string) string {
 	machine, err := os.ReadFile(file)
 	if text := strings.TrimSpace(string(machine)); err == nil && text != "" {

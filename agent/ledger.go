@@ -22,7 +22,7 @@ type ledger struct {
 	before map[store.Accounted]store.Account
 	who    map[string]who // the slaves by unit, for the filters of the integrations
 
-	standsIn bool // the outbox is in memory: the last sample of an unknown object is only on the disk
+	standsIn bool // the outbox is in memory, so only the disk knows the last samples of earlier runs
 }
 
 // who has the names of a slave that filters use.
@@ -39,8 +39,8 @@ func newLedger(run uint64, before map[store.Accounted]store.Account) *ledger {
 	return &ledger{run: run, seq: map[objectKey]uint64{}, before: before, who: map[string]who{}}
 }
 
-// number gives the samples of a sweep, and the gaps before them, their numbers. It returns these gaps, and the gaps of
-// the time without an agent.
+// number numbers the samples of a sweep and the missing samples before them. It returns the gaps of the sweep, and the
+// gaps of the time without an agent.
 func (l *ledger) number(t *poll.Sweep) (spans []store.Span) {
 	unit := t.Source.Unit()
 	l.who[unit] = who{t.Source.Line, int(t.Source.UnitID), t.Names, t.Family, t.Nameless}
@@ -62,13 +62,13 @@ func (l *ledger) number(t *poll.Sweep) (spans []store.Span) {
 	return spans
 }
 
-// instant is a moment by the clock of a sweep.
+// instant returns a moment by the clock of a sweep.
 func (l *ledger) instant(t *poll.Sweep, at time.Time) store.Instant {
 	return store.Instant{Run: l.run, At: at, Uptime: at.Sub(t.BootedAt), Unsure: t.Unsure}
 }
 
-// welcome returns the gap of the time without an agent for each object that has its first sample or gap in this run.
-// The time without an agent ends where the run begins. Samples that are missing after that belong to this run.
+// welcome returns the gap of the time without an agent, for each object whose first sample or gap in this run is in the
+// sweep. The gap of the time without an agent ends at this sample, or at the first due time in this gap.
 func (l *ledger) welcome(unit string, t *poll.Sweep) (spans []store.Span) {
 	meet := func(object string, at time.Time) {
 		if l.seq[objectKey{unit, object}] > 0 {
@@ -96,7 +96,8 @@ func (l *ledger) welcome(unit string, t *poll.Sweep) (spans []store.Span) {
 
 // accounts returns for each object of a sweep the time of its sample, or of the end of a gap without a sample after it.
 func (l *ledger) accounts(t *poll.Sweep) (samples, gaps map[store.Accounted]store.Account) {
-	samples, gaps = map[store.Accounted]store.Account{}, map[store.Accounted]store.Account{}
+	samples = make(map[store.Accounted]store.Account, len(t.Samples))
+	gaps = make(map[store.Accounted]store.Account, len(t.Gaps))
 	unit := t.Source.Unit()
 	for i := range t.Gaps {
 		gaps[store.Accounted{Unit: unit, Object: t.Gaps[i].Object}] = store.Account{Until: l.instant(t, t.Gaps[i].To),

@@ -23,9 +23,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A disk that fails does not end the sampling. A commit that fails for another reason than a full disk ends the agent,
-// because the content of the file is then not known. The supervisor starts the agent again, and the file is checked.
-// After failuresMost failures in a row the next start keeps its outbox in memory, and the status shows this.
+// A disk that fails does not end the sampling. If a commit fails for another reason than a full disk, the agent ends,
+// because it does not know the content of the file. The supervisor starts the agent again, and the file is checked.
+// After failuresMost failures in a row, the next start keeps its outbox in memory, and the status shows this.
 //
 // The agent stays in memory until the disk has passed its probes and nothing waits in memory. Then the agent ends. The
 // next start uses the store on the disk, and deletes the outbox in memory. No sample is moved from one to the other.
@@ -33,23 +33,21 @@ import (
 // Files in memory pass on the number of the run and the accounts.
 const (
 	failuresMost = 3
-	// healthyAfter is the time of work after which the failures before no longer count.
+	// healthyAfter is the time of a run after which earlier failures no longer count.
 	healthyAfter = time.Hour
-	// memorySize is the limit of an outbox in memory, in bytes: a day of 48 objects per minute.
+	// memorySize is the limit of an outbox in memory, in bytes. It is enough for a day of 48 objects per minute.
 	memorySize = 16 << 20
 
-	probeEvery  = 20 * time.Minute
-	probesInRow = 3       // one good probe of a failed disk proves little
-	probeSize   = 1 << 20 // bytes
-	// sentWithin is the longest time for which a sample of a working integration waits, without publish_every.
+	probeEvery  = 20 * time.Minute // time between two probes of the disk
+	probesInRow = 3                // good probes in a row before the disk is used again
+	probeSize   = 1 << 20          // bytes of a probe
+	// sentWithin is the longest time for which a sample of a working integration waits, in addition to publish_every.
 	sentWithin = time.Minute
 )
 
 // errDiskBack ends the agent so that the next start works on the disk.
-var errDiskBack = errors.New("the disk works again, and nothing waits in memory: ending, so that the next start " +
-	"works " +
-	"" +
-	"on the disk")
+var errDiskBack = errors.New("the disk works again, and nothing waits in memory: the agent ends, and its next start " +
+	"uses the disk")
 
 // failures counts how often the store has failed in a row. The count is in a file in memory, which a reboot deletes.
 type failures struct{ path string }
@@ -64,7 +62,7 @@ func failuresOf(memory, stateDir string) failures {
 	return failures{filepath.Join(memory, fmt.Sprintf("store-failures-%08x", h.Sum32()))}
 }
 
-// count returns the number of failures; 0 if the file is not readable: the disk is then tried.
+// count returns the number of failures; 0 if the file is not readable, so that the disk is tried.
 func (f failures) count() int {
 	data, err := readOwn(f.path)
 	if err != nil {
@@ -90,7 +88,7 @@ func (f failures) set(n int) error {
 	return writeOwn(f.path, []byte(strconv.Itoa(n)+"\n"))
 }
 
-// lastRun returns the number of the last run that was noted; 0: none.
+// lastRun returns the number of the last noted run; 0 if there is none.
 func (f failures) lastRun() (number uint64) {
 	if f.path == "" {
 		return 0
@@ -116,12 +114,12 @@ func (f failures) note(number uint64) error {
 // noteRun notes this run.
 func (a *Agent) noteRun() {
 	if err := a.failures.note(a.store.Run()); err != nil {
-		a.log.Debug("the run is not noted: should the disk fail, its number may come again", "error", err)
+		a.log.Debug("the number of the run is not noted: if the disk fails, a later run may get it again", "error", err)
 	}
 }
 
-// outbox is the path of the outbox in memory; "" without a directory in memory. A file there must be the agent's own,
-// or the path is "" with the reason: the outbox of another user is never used.
+// outbox returns the path of the outbox in memory; "" without a directory in memory. path is that of the outbox on the
+// disk. The error says that the file there is not the agent's own: the outbox of another user is never used.
 func (f failures) outbox(path string) (string, error) {
 	if f.path == "" {
 		return "", nil
@@ -182,7 +180,7 @@ func (a *Agent) recoverStore(path string, o store.Options) (st *store.Store, r s
 		}
 		reason = err.Error()
 	}
-	if o.Runs == 0 { // after a power cut only the disk knows, as far as it can be read
+	if o.Runs == 0 { // after a power cut, only the disk has the number of the last run, if it can be read
 		o.Runs = store.RunsAt(path)
 	}
 	a.degrade(reason)
@@ -199,10 +197,10 @@ func makeStateDir(dir string) error {
 	return nil
 }
 
-// gapsLeft are the gaps of an outbox in memory in which nothing waits any more.
+// gapsLeft has the gaps of an outbox in memory in which nothing waits.
 type gapsLeft struct {
-	dir  string                  // that holds the outbox
-	rows []store.Trigger         // the newest first; the clouds have had them
+	dir  string                  // directory of the outbox
+	rows []store.Trigger         // the rows about gaps, the newest first; they were already announced to the clouds
 	dark map[string][]store.Span // gaps that begin before this outbox, after a sample that only the disk knows
 }
 
@@ -242,14 +240,14 @@ func (a *Agent) setIntegrations(list []store.Integration) error {
 		return err
 	}
 	for _, row := range slices.Backward(a.left.rows) {
-		row.Gap.Ongoing = true // so that it is not announced
+		row.Gap.Ongoing = true // so that it is not announced again
 		if err := a.store.Missing(row.Integration, row.Gap); err != nil {
 			a.log.Warn("a gap of the time in memory is not in the log", "error", err)
 		}
 	}
 	dir := a.left.dir
 	a.left = nil
-	if err := a.store.SetIntegrations(list); err != nil { // the same: this makes the gaps durable
+	if err := a.store.SetIntegrations(list); err != nil { // called again, because it makes the gaps durable
 		a.log.Warn("the outbox in memory stays for the next start: its gaps are not on the disk yet", "error", err)
 		return nil
 	}
@@ -265,20 +263,21 @@ func owed(stats store.Stats) string {
 	if samples == 0 && letters == 0 && gaps == 0 {
 		return ""
 	}
-	return fmt.Sprintf("it failed before, and in memory still wait: samples %d, dead letters %d, gaps %d", samples,
-		letters, gaps)
+	return fmt.Sprintf("it failed before, and the outbox in memory is not empty: samples %d, dead letters %d, gaps %d",
+		samples, letters, gaps)
 }
 
-// degrade notes that this run is in memory. A later start tries the disk only once.
+// degrade notes that this run keeps its outbox in memory. It sets the count of failures so that a later start tries the
+// disk only once.
 func (a *Agent) degrade(reason string) {
 	a.degraded = reason
-	a.log.Error("THE DISK FAILS: samples are kept in memory only, and lost when power is", "reason", reason)
+	a.log.Error("THE DISK FAILS: samples are kept in memory only, and a power cut loses them", "reason", reason)
 	if err := a.failures.set(failuresMost - 1); err != nil {
 		a.log.Warn("the failures of the store are not counted", "error", err)
 	}
 }
 
-// openInMemory opens the store in memory, or makes it.
+// openInMemory opens the store in memory. It makes the store if there is none.
 func (a *Agent) openInMemory(path string, o store.Options) (*store.Store, store.Recovery, error) {
 	o.MaxSize = min(o.MaxSize, memorySize)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -287,8 +286,8 @@ func (a *Agent) openInMemory(path string, o store.Options) (*store.Store, store.
 	return store.Recover(context.Background(), path, o, store.RecoverOptions{Check: a.options.CheckStore})
 }
 
-// countFailure notes how the run ended. If the store has worked for healthyAfter, or was closed cleanly, the count
-// begins again.
+// countFailure counts a failure of the store at the end of a run. The count begins again if the store has worked for
+// healthyAfter, or has not failed.
 func (a *Agent) countFailure(stopped error) {
 	n := 0
 	switch {
@@ -337,8 +336,8 @@ func (a *Agent) diskBack(ctx context.Context) <-chan struct{} {
 	return back
 }
 
-// sentAll reports whether only samples wait that the last publish will send: the newest samples of working
-// integrations. If the last publish fails, the next start finds them, and stays in memory.
+// sentAll reports whether only samples wait that the last publish at the end will send. These are the newest samples of
+// working integrations. If the last publish fails, the next start finds them, and stays in memory.
 func (a *Agent) sentAll() bool {
 	turn := map[string]time.Duration{}
 	for _, in := range a.current().config.Integrations {
@@ -352,8 +351,8 @@ func (a *Agent) sentAll() bool {
 	return true
 }
 
-// probeDisk writes a file into the state directory, has it synced, and reads it back from the medium; and reads the
-// head of the store.
+// probeDisk writes a file into the state directory, syncs it, and reads it back from the medium. Then it reads the
+// begin of the store.
 func probeDisk(dir string) (err error) {
 	f, err := os.OpenFile(filepath.Join(dir, "noi.db.probe"), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -374,7 +373,7 @@ func probeDisk(dir string) (err error) {
 		return err
 	}
 	if !bytes.Equal(wrote, read) {
-		return fmt.Errorf("%s reads other than it was written", f.Name())
+		return fmt.Errorf("%s has another content than was written", f.Name())
 	}
 	return readHead(filepath.Join(dir, "noi.db"))
 }

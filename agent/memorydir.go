@@ -20,7 +20,8 @@ func (a *Agent) usableMemory(dir string) string {
 		return ""
 	}
 	if err := private(dir); err != nil {
-		a.log.Warn("should the disk fail, no outbox is kept in memory: other users could write there", "error", err,
+		a.log.Warn("if the disk fails, no outbox is kept in memory: other users could write to its directory",
+			"error", err,
 			"remedy", "give the agent a directory of its own: RuntimeDirectory= of the unit, or status.socket in a "+
 				"directory that only the agent's user can write")
 		return ""
@@ -68,8 +69,8 @@ func readOwn(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, most))
 }
 
-// writeOwn replaces what a small file holds, and makes the file if there is none. A link and a file of another user are
-// errors.
+// writeOwn replaces the content of a small file, and makes the file if there is none. A link and a file of another user
+// are errors.
 func writeOwn(path string, data []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
 	if err != nil {

@@ -52,7 +52,7 @@ func TestAnOutboxInMemoryNeedsADirectoryThatOthersCannotWrite(t *testing.T) {
 				t.Fatal(err)
 			}
 			if a.degraded != "" ||
-				log.count("should the disk fail, no outbox is kept in memory: other users could write there") != 1 {
+				log.count("if the disk fails, no outbox is kept in memory: other users could write to its directory") != 1 {
 				t.Errorf("it uses the directory (%q), and the log has %v", a.degraded, log.seen)
 			}
 			if err := a.Close(); err != nil {

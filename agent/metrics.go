@@ -53,8 +53,9 @@ func (c collector) Describe(chan<- *prometheus.Desc) {}
 // Collect takes the status once, for all metrics.
 func (c collector) Collect(out chan<- prometheus.Metric) {
 	s, m := c.status(), metrics{out: out}
-	m.with("device_id", s.DeviceID, "version", s.Version).gauge("info", "Who and what this is; always 1.", 1)
-	m.gauge("uptime_seconds", "Since the agent's start, by the monotonic clock.", float64(s.UptimeS))
+	m.with("device_id", s.DeviceID, "version", s.Version).gauge("info",
+		"Device id and version of the agent; always 1.", 1)
+	m.gauge("uptime_seconds", "Time since the agent's start, by the monotonic clock.", float64(s.UptimeS))
 	m.clock(&s.Clock)
 	for i := range s.Lines {
 		m.line(&s.Lines[i])
@@ -77,15 +78,16 @@ func (m metrics) line(l *api.Line) {
 	c := &l.Counters
 	m.gauge("line_up", "1 while the port is open and works.", truth(l.State == poll.LineOK))
 	m.gauge("line_load_ratio", "Share of the time in which the line was busy.", l.Load)
-	m.counter("line_lost_samples_total", "Samples read that the store did not take.", l.Lost)
+	m.counter("line_lost_samples_total", "Samples that were read, but not stored, because the store was too slow.",
+		l.Lost)
 	m.counter("line_discarded_bytes_total", "Received bytes that belong to no reply.", c.DiscardedBytes)
 	m.counter("line_foreign_frames_total", "Whole frames that were not the answer.", c.ForeignFrames)
 	m.counter("line_other_master_requests_total", "Requests of another master.", c.OtherMasters)
 	m.counter("line_foreign_ids_total", "Modbus TCP frames with a transaction id that was not the request's.",
 		c.ForeignIDs)
 	m.counter("line_bad_headers_total", "Malformed Modbus TCP headers.", c.BadHeaders)
-	m.counter("line_redials_total", "New connections in the place of one that was closed or mute.", c.Redials)
-	m.counter("line_reopens_total", "Times that the port was opened again.", c.Reopens)
+	m.counter("line_redials_total", "New connections after one that was closed or no longer answered.", c.Redials)
+	m.counter("line_reopens_total", "How often the port was opened again.", c.Reopens)
 	for i := range l.Slaves {
 		m.with("unit", strconv.Itoa(l.Slaves[i].UnitID)).slave(&l.Slaves[i])
 	}
@@ -93,18 +95,19 @@ func (m metrics) line(l *api.Line) {
 
 func (m metrics) slave(s *api.Slave) {
 	m.with("slave", s.Slave, "cc_firmware", s.CCFirmware, "family", s.Family).
-		gauge("slave_info", "Who the slave says it is; always 1.", 1)
+		gauge("slave_info", "Identity that the slave has reported; always 1.", 1)
 	m.gauge("slave_up", "1 while the slave answers and its model is known.", truth(s.State == poll.SlaveOK))
 	if s.AgeS != nil {
-		m.gauge("slave_age_seconds", "Since the last good reply.", float64(*s.AgeS))
+		m.gauge("slave_age_seconds", "Time since the last good reply.", float64(*s.AgeS))
 	}
 	m.gauge("slave_load_ratio", "Share of the time in which the line was busy with the slave.", s.Load)
-	m.gauge("slave_lateness_seconds", "The most that an object was read after it was due.", float64(s.LatenessMS)/1000)
+	m.gauge("slave_lateness_seconds", "Longest time from the due time of an object to its reading.",
+		float64(s.LatenessMS)/1000)
 	m.counter("slave_missed_objects_total", "Objects whose read failed.", s.Missed)
-	m.counter("slave_skipped_objects_total", "Moments that passed while the line was busy.", s.Skipped)
+	m.counter("slave_skipped_objects_total", "Due times that were skipped because the line was busy.", s.Skipped)
 	for _, reason := range slices.Sorted(maps.Keys(s.Reasons)) {
 		m.with("reason", reason).
-			counter("slave_no_sample_objects_total", "Replies that held no value, by reason.", s.Reasons[reason])
+			counter("slave_no_sample_objects_total", "Replies without a value, by reason.", s.Reasons[reason])
 	}
 	m.exchanges(&s.Counters)
 }
@@ -112,18 +115,20 @@ func (m metrics) slave(s *api.Slave) {
 // exchanges shows the counters of the requests to one slave, and of their replies.
 func (m metrics) exchanges(c *api.Counters) {
 	m.turnaround(c)
-	m.counter("slave_requests_total", "Frames sent, probes included.", c.Requests)
-	m.counter("slave_replies_total", "Answers taken, exceptions included.", c.Replies)
-	m.counter("slave_probes_total", "Frames sent only to make sure that no old reply is on its way.", c.Probes)
-	m.counter("slave_timeouts_total", "Exchanges in which nothing came.", c.Timeouts)
+	m.counter("slave_requests_total", "Sent requests, with probes.", c.Requests)
+	m.counter("slave_replies_total", "Accepted answers, with exceptions.", c.Replies)
+	m.counter("slave_probes_total", "Requests that only checked that no late reply is on the line.", c.Probes)
+	m.counter("slave_timeouts_total", "Exchanges in which no byte came.", c.Timeouts)
 	m.counter("slave_crc_errors_total", "Exchanges that ended with a wrong checksum.", c.CRCErrors)
-	m.counter("slave_frame_errors_total", "Exchanges ended by garbage, a torn frame or a collision.", c.FrameErrors)
-	m.counter("slave_resyncs_total", "Replies found behind noise.", c.Resyncs)
-	m.counter("slave_foreign_units_total", "Frames in the place of an answer, for another unit.", c.ForeignUnits)
-	m.counter("slave_wrong_lengths_total", "Frames in the place of an answer, with another length or function.",
+	m.counter("slave_frame_errors_total",
+		"Exchanges that ended with an invalid frame, a part of a frame or a collision.", c.FrameErrors)
+	m.counter("slave_resyncs_total", "Replies that were found after noise.", c.Resyncs)
+	m.counter("slave_foreign_units_total", "Frames of another unit instead of the answer.", c.ForeignUnits)
+	m.counter("slave_wrong_lengths_total", "Frames with another length or function instead of the answer.",
 		c.WrongLengths)
 	m.counter("slave_late_replies_total", "Answers that came after their timeout.", c.Late)
-	m.counter("slave_ambiguous_total", "Replies dropped because they may be another program's.", c.Ambiguous)
+	m.counter("slave_ambiguous_total", "Replies that were dropped because they may be for another program.",
+		c.Ambiguous)
 	m.counter("slave_echoes_total", "Requests that came back before their reply.", c.Echoes)
 	m.counter("slave_collisions_total", "Requests that came back changed.", c.Collisions)
 	for _, code := range slices.Sorted(maps.Keys(c.ExceptionCodes)) {
@@ -133,7 +138,7 @@ func (m metrics) exchanges(c *api.Counters) {
 
 // turnaround is a summary. Its quantiles are of the last 128 replies, its sum and its count of all since the start.
 func (m metrics) turnaround(c *api.Counters) {
-	const help = "From the end of a request to the beginning of its reply, of the last 128."
+	const help = "Time from the end of a request to the begin of its reply, of the last 128 replies."
 	quantiles := map[float64]float64{0.5: c.TurnaroundP50 / 1000, 0.99: c.TurnaroundP99 / 1000}
 	desc := m.desc("slave_turnaround_seconds", help)
 	m.out <- prometheus.MustNewConstSummary(desc, c.Replies, c.TurnaroundSum, quantiles)
@@ -142,13 +147,15 @@ func (m metrics) turnaround(c *api.Counters) {
 func (m metrics) integration(in *api.Integration) {
 	m = m.with("integration", in.ID, "type", in.Type)
 	m.with("name", in.Name, "topic", in.Topic).
-		gauge("integration_info", "Where an integration sends to; always 1.", 1)
-	m.gauge("integration_up", "1 after the last attempt was accepted.", truth(in.State == publish.IntegrationOK))
+		gauge("integration_info", "Name and topic of an integration; always 1.", 1)
+	m.gauge("integration_up", "1 if the last attempt was accepted.", truth(in.State == publish.IntegrationOK))
 	m.gauge("integration_backlog_samples", "Samples that wait.", float64(in.Backlog))
-	m.moment("integration_oldest_timestamp_seconds", "When the oldest sample that waits was taken.", in.Oldest)
-	m.moment("integration_last_success_timestamp_seconds", "When the cloud last took something.", in.LastSuccess)
+	m.moment("integration_oldest_timestamp_seconds", "Time of the oldest sample that waits.", in.Oldest)
+	m.moment("integration_last_success_timestamp_seconds", "Time at which the cloud last accepted a message.",
+		in.LastSuccess)
 	m.counter("integration_sent_samples_total", "Samples accepted by the cloud, since the store was made.", in.Sent)
-	m.counter("integration_failed_samples_total", "Samples rejected for good, since the store was made.", in.Failed)
+	m.counter("integration_failed_samples_total", "Samples that the cloud has rejected, since the store was made.",
+		in.Failed)
 	m.gauge("integration_new_gaps", "Gaps that are not acknowledged.", float64(in.NewGaps))
 	m.gauge("integration_dead_letters", "Rejected samples that are set aside.", float64(in.Dead))
 	m.counter("integration_replayed_samples_total", "Samples accepted again by a replay, since the start.", in.Replayed)
@@ -179,7 +186,7 @@ func (m metrics) problems(problems []api.Problem) {
 		}
 		shown[key] = true
 		m.with("code", p.Code, "severity", string(p.Severity), "subject", p.Subject).
-			gauge("problem", "What is wrong now; always 1.", 1)
+			gauge("problem", "A present problem; always 1.", 1)
 	}
 }
 

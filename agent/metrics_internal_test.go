@@ -62,7 +62,7 @@ func TestMetricsAreCleanByPromlint(t *testing.T) {
 
 // The quantiles are of the last replies, sum and count of all.
 func TestTurnaroundIsASummary(t *testing.T) {
-	const want = `# HELP noi_slave_turnaround_seconds From the end of a request to the beginning of its reply, of the last 128.
+	const want = `# HELP noi_slave_turnaround_seconds Time from the end of a request to the begin of its reply, of the last 128 replies.
 # TYPE noi_slave_turnaround_seconds summary
 noi_slave_turnaround_seconds{line="rs485",unit="1",quantile="0.5"} 0.02
 noi_slave_turnaround_seconds{line="rs485",unit="1",quantile="0.99"} 0.0355

@@ -7,7 +7,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// problemsEvery is how often the log is compared with what the status shows.
+// problemsEvery is the time between two comparisons of the log with the problems in the status.
 const problemsEvery = 5 * time.Second
 
 // problemLog writes the begin and the end of each problem into the log, under the code that the status shows.
@@ -15,7 +15,7 @@ type problemLog struct{ shown map[problemKey]string } // titles of the problems 
 
 type problemKey struct{ code, subject string }
 
-// note takes the problems that are shown now.
+// note logs the problems that have begun or ended since the last call. problems are the present ones.
 func (l *problemLog) note(log *slog.Logger, problems []api.Problem) {
 	now := map[problemKey]string{}
 	for i := range problems {

@@ -43,7 +43,7 @@ func rank[T comparable](word T, order ...T) int {
 	return len(order)
 }
 
-// kindsByCode is the table of kinds. Kinds of one code differ in their texts only.
+// kindsByCode returns the table of kinds by their codes. Kinds with the same code have different texts only.
 var kindsByCode = sync.OnceValue(func() map[string]api.Kind {
 	table := map[string]api.Kind{}
 	for _, k := range api.Kinds() {
@@ -91,7 +91,7 @@ func partOf(subject, whole string) bool {
 // subjectAgent is the subject of problems that concern the agent as a whole.
 const subjectAgent = "agent"
 
-// subject has the name of the thing with the problem.
+// subject has the texts for the places of a problem: name, type and cloud of its subject.
 type subject struct{ name, kind, cloud string }
 
 // subjectsOf names the lines, slaves and integrations of a status by the subjects of their problems.
@@ -123,7 +123,7 @@ func slaveName(id string, s *api.Slave) string {
 	return s.Slave
 }
 
-// cloudName is the name of a type of integration for people.
+// cloudName returns the name of the cloud of a type of integration.
 func cloudName(kind string) string {
 	if kind == configs.AWS {
 		return "AWS"

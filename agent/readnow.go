@@ -11,10 +11,11 @@ import (
 	"noi-agent/status/api"
 )
 
-// ErrNoLine: no enabled line has this name.
+// ErrNoLine means that no enabled line has this name.
 var ErrNoLine = errors.New("no such line")
 
-// Read reads registers of a slave now, as poller.Read does. Errors are ErrNoLine, those of modbus.Line.Read, and ctx's.
+// Read reads registers of a slave now, as poll.Poller.Read does. Errors are ErrNoLine, those of modbus.Line.Read, and
+// ctx's.
 func (a *Agent) Read(
 	ctx context.Context, line string, unit int, function byte, addr, count uint16,
 ) ([]uint16, time.Time, error) {

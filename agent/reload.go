@@ -39,15 +39,15 @@ func (w lifetimes) start(pollers []*poll.Poller, forwarders []*publish.Forwarder
 type reload struct {
 	config  *configs.Config // of an edit: nil
 	catalog *objects.Catalog
-	edit    []configs.Integration // all integrations, when config is nil
+	edit    []configs.Integration // all integrations; used if config is nil
 	done    chan<- error
 }
 
-// Reload applies another valid configuration while the agent runs. Unchanged lines and integrations keep running. The
-// others are stopped and started again, and the content of the outbox stays. device_id, state_dir and status need a
-// restart: log and status show which of them changed. The caller applies `log`, because it made the logger. Reload
-// returns when the new configuration is active. The error is ErrInForce if a part failed. It is ctx's if the agent does
-// not run; then nothing has changed.
+// Reload applies another valid configuration while the agent runs, and returns when it is active. Unchanged lines and
+// integrations keep running. The others are stopped and started again. The content of the outbox stays. The keys
+// device_id, state_dir and status need a restart: log and status show which of them have changed. The caller applies
+// the key log, because it made the logger. If a part of the reload fails, the error is ErrInForce. If the agent does
+// not run, the error is ctx's, and nothing has changed.
 func (a *Agent) Reload(ctx context.Context, config *configs.Config, catalog *objects.Catalog) error {
 	return a.put(ctx, reload{config: config, catalog: catalog})
 }
@@ -73,7 +73,7 @@ func (a *Agent) put(ctx context.Context, r reload) error {
 	}
 }
 
-// apply is Reload and EditIntegrations on the goroutine of Run.
+// apply applies a reload. It runs on the goroutine of Run.
 func (a *Agent) apply(w lifetimes, r reload) error {
 	old := a.current()
 	isEdit := r.config == nil
@@ -136,8 +136,8 @@ func (a *Agent) noteFile(config *configs.Config) {
 	}
 }
 
-// keepLines takes over the pollers of lines that did not change and stops the others. It returns the lines that need a
-// new poller by their place in next.
+// keepLines copies the pollers of unchanged lines to next, and stops the others. It returns the lines that need a new
+// poller, by their index in next.pollers. families is true if the catalogue has not changed.
 func (a *Agent) keepLines(old workers, next *workers, families bool) (fresh map[int]*configs.Line) {
 	kept := map[*poll.Poller]bool{}
 	fresh = map[int]*configs.Line{}
@@ -166,8 +166,9 @@ func (a *Agent) keepLines(old workers, next *workers, families bool) (fresh map[
 	return fresh
 }
 
-// keepForwarders is keepLines for integrations. Each has a place in next. An edit does not restart integrations whose
-// files have changed.
+// keepForwarders copies the forwarders of unchanged integrations to next, and stops the others. It returns the indexes
+// of the integrations that need a new forwarder. A reload also restarts integrations whose files (credentials,
+// certificates) have changed; an edit does not.
 func (a *Agent) keepForwarders(old workers, next *workers, isEdit bool) (fresh []int, errs []error) {
 	kept := map[*publish.Forwarder]bool{}
 	next.forwarders = make([]*publish.Forwarder, len(next.config.Integrations))
@@ -182,7 +183,7 @@ func (a *Agent) keepForwarders(old workers, next *workers, isEdit bool) (fresh [
 		kept[old.forwarders[at]] = true
 		next.forwarders[i] = old.forwarders[at]
 	}
-	var stops sync.WaitGroup // each may have requests in flight
+	var stops sync.WaitGroup // in parallel, because each may wait for its requests in flight
 	for _, f := range old.forwarders {
 		if !kept[f] {
 			stops.Go(f.Stop)

@@ -7,12 +7,13 @@ import (
 	"noi-agent/store"
 )
 
-// Replay sends again the samples of a range that an integration has settled and that are still in the outbox, oldest
-// first, marked as replayed. New samples go before them, and failures are retried as always. Replay returns when
-// everything is sent. It calls report at its begin, every second, and at the end with state "done". It ends early with
-// ctx's error (the window under way is still sent), with the error of report or of the store, and when the agent ends
-// or a reload changes the integration. Errors before the first report are ErrNoIntegration, ErrPaused, ErrReplaying and
-// ErrNotKept.
+// Replay sends samples of a range again that an integration has settled and that are still in the outbox, the oldest
+// first, marked as replayed. New samples are sent before them. Failures are retried as usual. Replay returns when
+// everything is sent. It calls report at its begin, every second, and at the end with the state "done".
+//
+// It ends early with ctx's error (samples in flight are still sent), with the error of report or of the store, and when
+// the agent ends or a reload changes the integration. Errors before the first report are ErrNoIntegration, ErrPaused,
+// ErrReplaying and ErrNotKept.
 func (a *Agent) Replay(ctx context.Context, integration string, r store.Range, report func(line any) error) error {
 	f, err := a.working(integration)
 	if err == nil && a.current().config.Buffer.RetainAfterAck <= 0 {

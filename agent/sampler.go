@@ -14,11 +14,12 @@ import (
 	"noi-agent/store"
 )
 
-// queuedSweeps is how many sweeps may wait for the store. With a sweep per second this is enough for a disk that hangs
-// for minutes.
+// queuedSweeps is the most sweeps that wait for the store. With a sweep per second this is enough for a disk that hangs
+// for a quarter of an hour.
 const queuedSweeps = 1024
 
-// sampler gives sweeps their routes and their samples numbers, and makes them durable. One goroutine.
+// sampler numbers the samples of each sweep, chooses their integrations, and offers the sweep to the store. One
+// goroutine owns it.
 type sampler struct {
 	integrations atomic.Pointer[[]configs.Integration]
 	store        *store.Store
@@ -36,9 +37,9 @@ type sampler struct {
 // route sets the integrations to which samples are routed from now on. It is safe from any goroutine.
 func (sm *sampler) route(integrations []configs.Integration) { sm.integrations.Store(&integrations) }
 
-// run takes sweeps until in is closed, so that everything read is kept before the agent ends. It waits for no commit,
-// because forwarders see a sweep at once. If the store has stopped, it returns the store's error; sweeps that are taken
-// after that are lost.
+// run handles sweeps until `in` is closed, and then waits for the last commit, so that all samples are kept before the
+// agent ends. Before that it waits for no commit, because forwarders see a sweep at once. If the store has stopped, run
+// returns the store's error, and later sweeps are lost.
 func (sm *sampler) run(ctx context.Context) error {
 	var made promises
 	for {
@@ -73,7 +74,7 @@ type promise struct {
 // be as many promises as sweeps in a window.
 type promises []promise
 
-// first is closed when the oldest promise is kept or broken. Without a promise it is never ready.
+// first returns a channel that is closed when the oldest commit is made or has failed; nil without a promise.
 func (ps promises) first() <-chan struct{} {
 	if len(ps) == 0 {
 		return nil
@@ -81,8 +82,8 @@ func (ps promises) first() <-chan struct{} {
 	return ps[0].pledge.Done()
 }
 
-// logKept logs the results of the finished promises in one line, and returns the other promises. A full store has
-// logged this itself, and continues.
+// logKept removes the finished promises, and logs the last commit among them. It does not log a failed commit, because
+// the store has logged it.
 func (ps promises) logKept(sm *sampler) promises {
 	to := uint64(0)
 	for len(ps) > 0 && worker.Over(ps[0].pledge.Done()) {
@@ -140,7 +141,8 @@ func (sm *sampler) offer(ctx context.Context, t *poll.Sweep) (promise, error) {
 	return promise{pledge, sm.n}, err
 }
 
-// sweep returns the part of t to store: only the samples that an integration gets; false if there are none.
+// sweep returns the part of t to store, which has only the samples that at least one integration gets; false if there
+// are none.
 func (sm *sampler) sweep(t *poll.Sweep) (objects.Sweep, bool) {
 	kept, routes := sm.routes(t)
 	if len(kept) == 0 {
@@ -155,8 +157,8 @@ func (sm *sampler) sweep(t *poll.Sweep) (objects.Sweep, bool) {
 	}, true
 }
 
-// alarming returns the samples in which a fault or an alarm has begun or ended: their sweep is committed at once. The
-// first value of a run counts if an alarm is active.
+// alarming returns the indexes of the samples in which a fault or an alarm has begun or ended. Their sweep is committed
+// at once. The first value in a run counts if a fault or an alarm is active.
 func (sm *sampler) alarming(unit string, samples []objects.Sample) (changed []int) {
 	for i := range samples {
 		s := &samples[i]

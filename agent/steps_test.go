@@ -369,7 +369,7 @@ func TestLastGoodTimeIsOfferedInTheLog(t *testing.T) {
 		g.log = &log
 		s = g.start("")
 		s.stop()
-		for _, want := range []string{"the system's clock lies before the last time known to be right", "last_good=2000-01-01T00:00:", `to_set_it="date -u -s @9466848`} {
+		for _, want := range []string{"the system's clock is before the last time known to be right", "last_good=2000-01-01T00:00:", `to_set_it="date -u -s @9466848`} {
 			if !strings.Contains(log.String(), want) {
 				t.Errorf("no %q in the log:\n%s", want, log.String())
 			}
@@ -450,7 +450,7 @@ func TestABootYearsAheadExpiresNothing(t *testing.T) {
 			synctest.Wait()
 			st := s.status()
 			in := st.Integrations[0]
-			if in.Dropped != 0 || in.Backlog <= waits || st.Clock.State != "good" || !strings.Contains(st.Clock.Reason, "nothing of before gets old by it") {
+			if in.Dropped != 0 || in.Backlog <= waits || st.Clock.State != "good" || !strings.Contains(st.Clock.Reason, "no sample of earlier boots expires by it") {
 				t.Errorf("%s: %d dropped, %d wait after %d; the clock: %+v", boot, in.Dropped, in.Backlog, waits, st.Clock)
 			}
 			waits = in.Backlog
@@ -481,7 +481,7 @@ func TestDaysWithoutTheAgentInOneBootAreNoLeap(t *testing.T) {
 		time.Sleep(25 * time.Second)
 		synctest.Wait()
 		st := s.status()
-		if st.Clock.State != "good" || strings.Contains(st.Clock.Reason, "old") || time.Since(*st.Clock.LastGood) > time.Minute {
+		if st.Clock.State != "good" || strings.Contains(st.Clock.Reason, "expires") || time.Since(*st.Clock.LastGood) > time.Minute {
 			t.Errorf("the clock: %+v", st.Clock)
 		}
 		s.stop()

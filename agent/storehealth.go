@@ -15,11 +15,11 @@ import (
 	"noi-agent/store"
 )
 
-// Words for the start of the store.
+// The values of `store.start` in the status.
 const (
-	storeCreated = "created" // there was none
-	storeClean   = "clean"   // as it was left
-	storeChecked = "checked" // the last stop was not clean; the file was checked, and is sound
+	storeCreated = "created" // there was no store
+	storeClean   = "clean"   // the last stop was clean
+	storeChecked = "checked" // the last stop was not clean; the file was checked, and has no damage
 	storeRenewed = "renewed" // the file was not usable and was moved aside; see problems
 	storeMemory  = "memory"  // the disk fails: the outbox is in memory
 )
@@ -57,7 +57,7 @@ func perDay(bytes uint64, ran time.Duration) *float64 {
 	return &mb
 }
 
-// startWord is a word of `store.start` of the status.
+// startWord returns the value of `store.start` in the status.
 func startWord(degraded string, r store.Recovery) string {
 	switch {
 	case degraded != "":
@@ -88,7 +88,7 @@ func (a *Agent) storeProblems() []api.Problem {
 	return nil
 }
 
-// movedAt returns the time at which a file got its name, from its inode; otherwise, if this time is not known.
+// movedAt returns the time at which a file was moved, from its inode. If this time is not known, it returns otherwise.
 func movedAt(path string, otherwise time.Time) time.Time {
 	info, err := os.Lstat(path)
 	if err != nil {
@@ -101,7 +101,8 @@ func movedAt(path string, otherwise time.Time) time.Time {
 	return time.Unix(stat.Ctim.Unix())
 }
 
-// recoveryDetail returns a text: why the store was replaced, where the old file is, and what was lost.
+// recoveryDetail returns a text with the reason for the replacement of the store, the path of the old file, and the
+// number of lost samples.
 func recoveryDetail(r store.Recovery) string {
 	detail := fmt.Sprintf("%s; moved to %s; %d samples salvaged", r.Reason, r.Aside, r.Samples)
 	if r.DeadLetters > 0 {
@@ -111,7 +112,7 @@ func recoveryDetail(r store.Recovery) string {
 		detail += fmt.Sprintf("; %d lost for %s", r.Lost[id], id)
 	}
 	if r.Uncounted {
-		detail += "; how many more it held is not known"
+		detail += "; the number of other lost samples is not known"
 	}
 	return detail
 }

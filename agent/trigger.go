@@ -55,7 +55,7 @@ func describe(a *Agent, d *api.TriggerDetail, row *store.DeadLetter) {
 	}
 }
 
-// advice returns why a message waits and what to do, from the table of problems.
+// advice returns code, title and remedy of the problem that prevents the delivery of a message; "" if there is none.
 func advice(d *api.TriggerDetail) (code, title, remedy string) {
 	var kind api.Kind
 	switch d.State {
@@ -76,7 +76,8 @@ func advice(d *api.TriggerDetail) (code, title, remedy string) {
 	return p.Code, p.Title, p.Remedy
 }
 
-// deletedUnsent reports whether the reason of a gap is one of a full outbox.
+// deletedUnsent reports whether the reason of a gap is that the limits of the outbox, or a full disk, have cost
+// samples.
 func deletedUnsent(reason string) bool {
 	word, _, _ := strings.Cut(reason, ":")
 	return word == objects.GapAge || word == objects.GapSize || word == objects.GapDiskFull ||

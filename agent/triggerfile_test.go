@@ -94,7 +94,7 @@ func withRows(t *testing.T, rows int) *Agent {
 		if err := a.store.Append(t.Context(), storetest.Sweep(1, uint64(n), batch, id)); err != nil {
 			t.Fatal(err)
 		}
-		waiting, err := a.store.Pending(id, batch)
+		waiting, err := a.store.Pending(id, batch, nil)
 		if err != nil || len(waiting) != batch {
 			t.Fatalf("%d samples wait, %v", len(waiting), err)
 		}

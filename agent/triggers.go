@@ -12,7 +12,7 @@ import (
 	"noi-agent/store"
 )
 
-// defaultRows is how many rows a query returns that names no limit.
+// defaultRows is the most rows for a query without a limit.
 const defaultRows = 50
 
 // Triggers returns the rows of the trigger log that match a query. Messages are rebuilt from the rows. It fails with an
@@ -60,14 +60,14 @@ func objectOf(t *store.Trigger) string {
 	return t.Sample.Object
 }
 
-// outlook is when an integration tries again after a failed attempt.
+// outlook has the next attempt of an integration after a failed one.
 type outlook struct {
-	waiting bool          // an operator has to act
+	waiting bool          // an operator must fix something first
 	left    time.Duration // until the next attempt
-	at      *string       // the same as a time of the wall; nil: no attempt is waited for
+	at      *string       // wall time of the next attempt; nil: the integration waits for no attempt
 }
 
-// outlooks returns the outlooks of the configured integrations, by id.
+// outlooks has the outlooks of the configured integrations, by id.
 type outlooks map[string]outlook
 
 func (a *Agent) outlooks() outlooks {
@@ -130,8 +130,8 @@ func (a *Agent) triggerRow(t *store.Trigger, ahead outlooks) api.Trigger {
 	return row
 }
 
-// rowAge returns the age of a row in seconds. The log has only the time by the clock at that time. If this time cannot
-// be right, there is no age: it is after now, or before the program was built.
+// rowAge returns the age of a row in seconds. The row has only the time by the clock of that moment. If this time is
+// after now or before the build of the program, the clock was wrong, and the age is nil.
 func rowAge(at, now, built time.Time) *int64 {
 	if at.After(now) || at.Before(built) {
 		return nil
@@ -145,10 +145,10 @@ func millis(t time.Time) *string {
 	return &text
 }
 
-// triggerGone is the answer to a request for a row that does not exist.
+// triggerGone returns the error for a row that does not exist.
 func triggerGone(err error) error {
 	if errors.Is(err, store.ErrNoTrigger) {
-		return api.NewError(404, err.Error()+": it never was, or it is no longer kept (triggers.keep)",
+		return api.NewError(404, err.Error()+": it never existed, or it is no longer kept (triggers.keep)",
 			"noi-agent triggers")
 	}
 	return err

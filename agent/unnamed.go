@@ -10,8 +10,9 @@ import (
 	"noi-agent/store"
 )
 
-// unnamed has the samples that an integration does not get because its list has product codes, and the slave has not
-// reported its product code. They are a gap from the first to the last. The sampler owns it.
+// unnamed has the samples that an integration does not get, because its `slaves` lists product codes and the slave has
+// not reported its product code. Each span is the gap from the first to the last such sample of an object. The sampler
+// owns it.
 type unnamed map[unnamedKey]store.Span
 
 type unnamedKey struct{ integration, unit, object string }
@@ -35,8 +36,8 @@ func (u *unnamed) add(integration, unit string, at store.Instant, s *objects.Sam
 	(*u)[key] = span
 }
 
-// over removes and returns the gaps to report after a sweep: all gaps of its slave if the slave now has a product code,
-// and gaps that have lasted for an hour.
+// over removes and returns the gaps of a sweep's slave to report now: all of them if the slave has reported its product
+// code, otherwise those that have lasted for poll.SoFarEvery.
 func (u *unnamed) over(t *poll.Sweep) []withheld {
 	unit := t.Source.Unit()
 	return u.take(func(key unnamedKey, span *store.Span) bool {
@@ -45,7 +46,7 @@ func (u *unnamed) over(t *poll.Sweep) []withheld {
 	})
 }
 
-// all removes and returns all gaps, at the end.
+// all removes and returns all gaps, at the end of the run.
 func (u *unnamed) all() []withheld {
 	return u.take(func(unnamedKey, *store.Span) bool { return true })
 }
@@ -70,7 +71,7 @@ func (u *unnamed) take(which func(unnamedKey, *store.Span) bool) (out []withheld
 	return out
 }
 
-// withheld writes such gaps into the logs of their integrations.
+// withheld writes the gaps into the logs of their integrations.
 func (sm *sampler) withheld(list []withheld) error {
 	for _, w := range list {
 		if err := sm.store.MissingSpan(w.integration, w.span); err != nil &&

@@ -133,13 +133,8 @@ func (r *reader) SetReadTimeout(d time.Duration) error {
 
 // Read returns what has come; 0 bytes if nothing came until the timeout.
 func (r *reader) Read(p []byte) (int, error) {
-	if r.patience > 0 {
-		if ready, err := r.await(r.patience); !ready || err != nil {
-			return 0, err
-		}
-	}
-	if len(p) == 0 {
-		return 0, nil
+	if ready, err := r.await(r.patience); !ready || err != nil || len(p) == 0 {
+		return 0, err
 	}
 	n, err := unix.Read(r.port, p)
 	switch {

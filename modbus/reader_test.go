@@ -29,10 +29,12 @@ func (p sleepingPort) Sleep(d time.Duration) error {
 
 func (p sleepingPort) Hurry(on bool) { *p.hurried = *p.hurried || on }
 
-// TestAReplyTakesFewWakeUps: each one costs a gateway as much as all else that it does with the reply.
+// TestAReplyTakesFewWakeUps: each one costs a gateway as much as all else that it does with the reply. A line with
+// pauses reads the first byte, and then all others at once. A line without pauses loses no time.
 func TestAReplyTakesFewWakeUps(t *testing.T) {
 	const count = 52
 	s := modbus.Settings{Baud: baud}
+	wire := s.WireTime(8 + 5 + 2*count)
 	calls, hurried := 0, false
 	synctest.Test(t, func(t *testing.T) {
 		pipe := modbustest.NewPipe(baud, bits, ownAddress(1))
@@ -43,29 +45,35 @@ func TestAReplyTakesFewWakeUps(t *testing.T) {
 		if err := line.Open(); err != nil {
 			t.Fatal(err)
 		}
-		mustRead(t, line, 0x10, count)
-		<-time.After(time.Second)
-		start := time.Now()
-		before := calls
-		mustRead(t, line, 0x10, count)
-		if calls -= before; calls > 16 {
-			t.Errorf("%d reads and sleeps for a reply of %d bytes", calls, 5+2*count)
-		}
-		if took, wire := time.Since(start), s.WireTime(8+5+2*count); (took - wire).Abs() > s.CharTime()/2 {
-			t.Errorf("the read took %v, its %d bytes take %v", took, 8+5+2*count, wire)
-		}
-		for range 15 { // a sweep each second is no hurry, two seconds without a pause are one
-			if hurried {
-				t.Error("the line was in a hurry, though it had pauses")
-			}
-			<-time.After(time.Second - time.Since(start)%time.Second)
+		read := func() (took time.Duration) {
+			start := time.Now()
 			mustRead(t, line, 0x10, count)
+			return time.Since(start)
+		}
+		read()
+		hurried = false // before its first pause it is
+		for range 15 {  // a sweep each second is no hurry, two seconds without a pause are one
+			<-time.After(time.Second)
+			before := calls
+			took := read()
+			if n := calls - before; n > 5 { // two looks, the first byte, a sleep and the rest
+				t.Errorf("%d reads and sleeps for a reply of %d bytes", n, 5+2*count)
+			}
+			if took < wire || took > wire+2*time.Millisecond {
+				t.Errorf("the read took %v, its bytes take %v", took, wire)
+			}
+		}
+		if hurried {
+			t.Error("the line was in a hurry, though it had pauses")
 		}
 		for range 20 {
-			mustRead(t, line, 0x10, count)
+			read()
 		}
 		if !hurried {
 			t.Error("the line is in no hurry without pauses")
+		}
+		if took := read(); took-wire > s.Silence()+s.CharTime()/2 {
+			t.Errorf("the read took %v in a hurry, its bytes and the silence take %v", took, wire+s.Silence())
 		}
 	})
 }

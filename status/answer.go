@@ -50,7 +50,8 @@ func sendCheaply(w http.ResponseWriter, r *http.Request, v any) {
 	send(w, http.StatusOK, typeJSON, body)
 }
 
-// ages finds the ages of an answer, "age_s":3. In a text of JSON every quote has a backslash.
+// ages finds the ages of an answer, such as "age_s":3. A text cannot look like one, because JSON writes a quote inside
+// a text with a backslash.
 var ages = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`_s":[0-9.]+`) })
 
 // matches reports whether a list of If-None-Match has a tag; strong ones count too (RFC 9110 §13.1.2).

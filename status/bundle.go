@@ -27,7 +27,7 @@ func (s *Server) serveBundle(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="noi-bundle-%s-%s.zip"`, state.DeviceID,
 		now.Format("20060102")))
 	if err := bundle.Write(out, now, s.o.Files, s.bundleParts(&state, r)); err != nil {
-		s.o.Logger.Warn("support bundle broken off", "error", err)
+		s.o.Logger.Warn("support bundle stopped", "error", err)
 		panic(http.ErrAbortHandler) // half a zip file must not look complete
 	}
 }

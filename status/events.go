@@ -54,7 +54,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	defer out.stop()
 	w.Header().Set("Content-Type", "text/event-stream")
 	if err := s.sendEvents(r, watcher, out); err != nil {
-		s.o.Logger.Debug("a stream of events was broken off", "error", err)
+		s.o.Logger.Debug("a stream of events was stopped", "error", err)
 	}
 }
 
@@ -104,8 +104,8 @@ func appendEvent(to []byte, e events.Event) []byte {
 }
 
 // listening makes the kernel end connections whose other side does not answer, such as a phone that has left the Wi-Fi.
-// This is for silent connections, and for connections with data that is not acknowledged (TCP_USER_TIMEOUT, which
-// connections inherit from their listener, tcp(7)). Without it the kernel waits for a quarter of an hour.
+// Keep-alive ends a silent connection. TCP_USER_TIMEOUT ends a connection whose data is not acknowledged; connections
+// inherit it from their listener (tcp(7)). Without it the kernel waits for about a quarter of an hour.
 func listening(abandoned time.Duration) net.ListenConfig {
 	return net.ListenConfig{
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: abandoned / 2, Interval: abandoned / 2, Count: 2},

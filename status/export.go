@@ -14,7 +14,7 @@ import (
 	"noi-agent/store"
 )
 
-// Exporter writes what the outbox holds.
+// Exporter writes the samples of the outbox.
 type Exporter interface {
 	// Export writes the samples of a range in one of Formats, and returns the number of samples, and the number of
 	// unreadable records. It ends with ctx's error, the store's, or w's.
@@ -37,8 +37,8 @@ const (
 	exportBuffer = 32 << 10
 )
 
-// serveExport streams the outbox. An error before the first piece is answered as usual. After that the answer is cut
-// off, so that no client takes a part for the whole.
+// serveExport streams the outbox. An error before the first piece becomes the answer. After the first piece, an error
+// closes the connection, so that the client sees that the export is not complete.
 func (s *Server) serveExport(w http.ResponseWriter, r *http.Request) {
 	q, err := parseExport(r.URL.RawQuery, s.o.Now())
 	if err != nil {
@@ -69,12 +69,12 @@ func (s *Server) serveExport(w http.ResponseWriter, r *http.Request) {
 		w.Header().Del("Trailer")
 		fail(w, r, http.StatusInternalServerError, "export: "+err.Error())
 	default:
-		s.o.Logger.Warn("export broken off", "samples", samples, "error", err)
+		s.o.Logger.Warn("export stopped", "samples", samples, "error", err)
 		panic(http.ErrAbortHandler)
 	}
 }
 
-// stream writes an answer that may take any time: not the whole answer has a limit, but each piece.
+// stream writes an answer that may take any time. Each piece of the answer has a time limit. The whole answer has none.
 type stream struct {
 	w     http.ResponseWriter
 	late  *time.Timer
@@ -82,10 +82,10 @@ type stream struct {
 	begun bool
 }
 
-// longAgo is a deadline that has passed; which time it is does not matter.
+// longAgo returns a deadline that has passed.
 func longAgo() time.Time { return time.Unix(1, 0) }
 
-// stream removes the time limit for small answers.
+// stream returns a stream to w. It removes the time limit that whole answers have.
 func (s *Server) stream(w http.ResponseWriter) *stream {
 	c := http.NewResponseController(w)
 	_ = c.SetWriteDeadline(time.Time{}) // a writer without deadlines has no limit
@@ -94,7 +94,7 @@ func (s *Server) stream(w http.ResponseWriter) *stream {
 	return &stream{w: w, late: late, limit: s.limits.write}
 }
 
-// Write sends a piece now.
+// Write sends a piece at once. It fails if the client does not accept the piece within the limit.
 func (o *stream) Write(p []byte) (int, error) {
 	o.begun = true
 	o.late.Reset(o.limit)
@@ -139,9 +139,14 @@ func parseExport(raw string, now time.Time) (exportQuery, error) {
 	return q, err
 }
 
-// ParseRange reads the two ends of a range as people write them: RFC 3339, "2022-06-28 03:20" or
-// with seconds (in the zone of now, unless an offset follows), a date (its beginning, in UTC), or how long ago ("24h").
-// An empty end is open.
+// ParseRange reads the two ends of a range as people write them. An end is one of:
+//
+//   - an RFC 3339 time
+//   - "2022-06-28 03:20", or the same with seconds, in the zone of now; with seconds also with an offset, such as
+//     "2022-06-28 03:20:37 +02:00"
+//   - a date, which means its beginning in UTC
+//   - an age, such as "24h", which is counted back from now
+//   - "", which means that this end is open
 func ParseRange(from, to string, now time.Time) (r store.Range, err error) {
 	if r.From, err = parseTime(from, now); err != nil {
 		return r, fmt.Errorf("from: %w", err)
@@ -163,11 +168,11 @@ func parseTime(text string, now time.Time) (time.Time, error) {
 	return t, nil
 }
 
-// wantTime are the ways to write a time.
+// wantTime lists the ways to write a time, for errors.
 const wantTime = "want a time as 2022-06-28T08:20:29Z or \"2022-06-28 03:20\" (local), a date as 2022-06-28, or how " +
 	"long ago as 24h"
 
-// timeOf is parseTime; false: the text is no time.
+// timeOf reads one end of a range; false if the text is no time.
 func timeOf(text string, now time.Time) (t time.Time, ok bool) {
 	if text == "" {
 		return time.Time{}, true

@@ -8,7 +8,7 @@ import (
 	"noi-agent/status/guard"
 )
 
-// doorRoutes are the routes for logging in and out.
+// routes lists the routes for logging in and out.
 func (d *door) routes() []route {
 	return []route{
 		{"GET", "/api/v1/session", anyone, d.serveSession, ""},
@@ -56,7 +56,7 @@ func (d *door) logOut(w http.ResponseWriter, r *http.Request) {
 	sendJSON(w, r, sessionBy(byNothing))
 }
 
-// newLoginCode makes a one-time code, which replaces the code before.
+// newLoginCode makes a one-time code. The code before it becomes invalid.
 func (d *door) newLoginCode(w http.ResponseWriter, r *http.Request) {
 	sendJSON(w, r, api.LoginCode{Code: d.keeper.NewCode(), ExpiresS: int(guard.CodeLife.Seconds())})
 }

@@ -10,7 +10,7 @@ import (
 	"noi-agent/status/logs"
 )
 
-// serveLogs answers the last lines of the log.
+// serveLogs answers with the last lines of the log.
 func (s *Server) serveLogs(w http.ResponseWriter, r *http.Request) {
 	q, err := parseLogs(r.URL.RawQuery)
 	if err != nil {

@@ -79,7 +79,7 @@ func parseQuery(raw string, known []parameter, now time.Time) (api.TriggerQuery,
 	return q, nil
 }
 
-// readQuery reads a raw query as strictly, and returns the values of the parameters that are given.
+// readQuery reads a raw query as strictly as parseQuery, and returns the values of the given parameters by name.
 func readQuery(raw string, known ...string) (map[string]string, error) {
 	values, err := url.ParseQuery(raw)
 	if err != nil {
@@ -137,7 +137,7 @@ func setTime(to *time.Time, value string, now time.Time) error {
 	return nil
 }
 
-// setState takes the words of the answers, and the same with _ or - in the place of a blank.
+// setState accepts the states as answers write them, and the same words with _ or - instead of a blank.
 func setState(q *api.TriggerQuery, value string, _ time.Time) error {
 	word := strings.NewReplacer("_", " ", "-", " ").Replace(value)
 	if !slices.Contains(api.TriggerStates(), word) {
@@ -173,8 +173,7 @@ func setLimit(q *api.TriggerQuery, value string, _ time.Time) error {
 	return nil
 }
 
-// setBefore refuses 0. The last answer has next 0; a client that uses it would start again at the newest row, and never
-// end.
+// setBefore refuses 0. A client that takes a missing `next` as 0 would get the newest rows again, and never end.
 func setBefore(q *api.TriggerQuery, value string, _ time.Time) error {
 	n, err := strconv.ParseUint(value, 10, 64)
 	if err != nil || n == 0 {

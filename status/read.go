@@ -11,7 +11,7 @@ import (
 	"noi-agent/objects"
 )
 
-// mostReadBody is far above the longest sound body, some 150 bytes.
+// mostReadBody is the most bytes of a small body. The longest valid one has about 150 bytes.
 const mostReadBody = 1 << 10
 
 // readRequest is the body of POST /api/v1/read. The address is a pointer, because 0 is a valid address and must differ

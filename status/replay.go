@@ -23,9 +23,9 @@ type replayRequest struct {
 	To          string `json:"to"`
 }
 
-// serveReplay sends settled samples of an integration again, and streams lines about the progress until the end; a line
-// with "error" and "state": "failed" is an end too. If the client closes the connection, the replay ends. Over TCP it
-// needs a login, like every change.
+// serveReplay sends settled samples of an integration again, and streams lines about the progress. The last line has
+// the state "done", or the state "failed" with an error. If the client closes the connection, the replay ends. Over TCP
+// it needs a login, like every change.
 func (s *Server) serveReplay(w http.ResponseWriter, r *http.Request) {
 	var q replayRequest
 	if err := decodeStrictly(http.MaxBytesReader(w, r.Body, mostReadBody), &q,

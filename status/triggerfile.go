@@ -13,7 +13,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// filePage is how many rows are read at a time: each page is one read transaction, so a slow client keeps no
+// filePage is the most rows that are read at a time. Each page is one read transaction, so a slow client keeps no
 // transaction open.
 const filePage = 500
 
@@ -38,8 +38,8 @@ func (s *Server) serveTriggersJSONL(w http.ResponseWriter, r *http.Request) {
 	s.serveRows(w, r, "triggers.jsonl", typeJSONL, func(out io.Writer) rowWriter { return jsonRows{out} })
 }
 
-// serveRows streams rows. An error before the first page is answered as usual. After that the answer is cut off, so
-// that no client takes a part for the whole.
+// serveRows streams rows. An error before the first piece becomes the answer. After the first piece, an error closes
+// the connection, so that the client sees that the file is not complete.
 func (s *Server) serveRows(w http.ResponseWriter, r *http.Request, name, contentType string,
 	format func(io.Writer) rowWriter) {
 	q, err := parseQuery(r.URL.RawQuery, filterParameters(), s.o.Now())
@@ -64,12 +64,12 @@ func (s *Server) serveRows(w http.ResponseWriter, r *http.Request, name, content
 		w.Header().Del("Content-Disposition")
 		failOr(w, r, fmt.Errorf("read the trigger log: %w", err), http.StatusInternalServerError)
 	default:
-		s.o.Logger.Warn("download of the trigger log broken off", "error", err)
+		s.o.Logger.Warn("download of the trigger log stopped", "error", err)
 		panic(http.ErrAbortHandler)
 	}
 }
 
-// copyRows reads page after page.
+// copyRows reads the rows page by page, and writes them.
 func (s *Server) copyRows(r *http.Request, q api.TriggerQuery, to rowWriter) error {
 	q.Limit = filePage
 	if err := to.begin(); err != nil {
@@ -151,7 +151,7 @@ func (c csvRows) write(t *api.Trigger) error {
 	return c.out.Write(row)
 }
 
-// cell is a value without the quotes of JSON.
+// cell returns a value for a cell of the table: a string without its quotes, everything else as JSON.
 func cell(data json.RawMessage) string {
 	var text string
 	if json.Unmarshal(data, &text) == nil {
@@ -160,8 +160,7 @@ func cell(data json.RawMessage) string {
 	return string(data)
 }
 
-// inert prevents that a spreadsheet runs a text as a formula: a formula begins with one of these characters. A number
-// stays a number.
+// inert puts a ' before a text that a spreadsheet would run as a formula. A number is returned unchanged.
 func inert(text string) string {
 	if text == "" || !strings.ContainsRune("=+-@\t\r", rune(text[0])) {
 		return text

@@ -28,14 +28,14 @@ func (s *Server) serveTriggers(w http.ResponseWriter, r *http.Request) {
 	sendCheaply(w, r, rows)
 }
 
-// nextPage is the address of the rows before an id, with the same filters.
+// nextPage returns the address of the rows before an id, with the same filters.
 func nextPage(u *url.URL, before uint64) string {
 	values := u.Query()
 	values.Set("before", strconv.FormatUint(before, 10))
 	return u.Path + "?" + values.Encode()
 }
 
-// rowID is the id in the path.
+// rowID reads the id in the path. The error is an *api.Error with status 404.
 func rowID(r *http.Request) (uint64, error) {
 	id, err := strconv.ParseUint(r.PathValue("id"), 10, 64)
 	if err != nil || id == 0 {

@@ -16,25 +16,25 @@ import (
 // BusLoad is the average load of a line from the log intervals. Identification, retries and probes of dead slaves are
 // not included.
 type BusLoad struct {
-	Share  float64 // of the time in which the line is busy; 1 is all of it, and above that moments are skipped
+	Share  float64 // share of the time in which the line is busy; above 1, due times are skipped
 	Timed  bool    // false for Modbus TCP, which has no bus time: Share and all bus times are 0
-	Reads  float64 // a second
-	AtMost bool    // a slave has so many log intervals that the longest ones are counted as if they shared no read
-	Apart  float64 // Share if each object had its own read
+	Reads  float64 // reads per second
+	AtMost bool    // Share is a maximum, because a slave has more than `combined` log intervals
+	Apart  float64 // the value that Share would have if each object had its own read
 	Slaves []SlaveLoad
 }
 
-// SlaveLoad is one slave's part of it.
+// SlaveLoad is the part of one slave in a BusLoad.
 type SlaveLoad struct {
 	Config  *configs.Slave
 	Family  *objects.Family // nil: not identified yet (`model: auto`); it counts nothing
-	Objects int             // how many are polled
+	Objects int             // number of polled objects
 	TooLong []string        // objects longer than the slave's max_registers, which cannot be read
 	Moments []Moment        // the most frequent first
-	Apart   float64         // its part of BusLoad.Apart
+	Apart   float64         // the part of the slave in BusLoad.Apart
 }
 
-// Moment is a set of log intervals of a slave that are due together, and the reads then.
+// Moment is a set of log intervals of a slave that are due together, with the reads for their objects.
 type Moment struct {
 	Intervals []time.Duration // ascending
 	Rate      float64         // how often it occurs, per second
@@ -44,11 +44,11 @@ type Moment struct {
 // PlannedRead is one read of a plan.
 type PlannedRead struct {
 	modbus.Span
-	Objects []string      // that it serves, by address
-	BusTime time.Duration // with its silences; 0 where LineLoad is not timed
+	Objects []string      // the objects that it reads, by address
+	BusTime time.Duration // with the silences of the bus; 0 if BusLoad.Timed is false
 }
 
-// BusTime is that of all reads of the moment.
+// BusTime returns the bus time of all reads of the moment.
 func (m Moment) BusTime() (sum time.Duration) {
 	for _, r := range m.Reads {
 		sum += r.BusTime
@@ -56,7 +56,7 @@ func (m Moment) BusTime() (sum time.Duration) {
 	return sum
 }
 
-// Share is the share of the time that the slave takes.
+// Share returns the share of the time in which the line is busy with the slave.
 func (s SlaveLoad) Share() (sum float64) {
 	for _, m := range s.Moments {
 		sum += m.Rate * m.BusTime().Seconds()
@@ -154,7 +154,7 @@ func (c *costs) busTime(count uint16) time.Duration {
 	return t + c.settings.RS485.Before + c.settings.RS485.After
 }
 
-// combined is how many log intervals of one slave are combined exactly. At worst 2^combined plans must be made.
+// combined is the most log intervals of one slave that are combined exactly. At most 2^combined plans must be made.
 // Families have five log intervals, and configurations seldom add more than three.
 const combined = 12
 
@@ -164,7 +164,7 @@ const combined = 12
 // most that they can cost.
 func moments(intervals []time.Duration) []Moment {
 	n := min(len(intervals), combined)
-	common := make([]time.Duration, 1<<n) // least common multiple of a set; 0: beyond any life
+	common := make([]time.Duration, 1<<n) // least common multiple of each set; 0: more than 290 years
 	rate := make([]float64, 1<<n)
 	common[0] = 1
 	for set := 1; set < 1<<n; set++ {
@@ -174,7 +174,7 @@ func moments(intervals []time.Duration) []Moment {
 			rate[set] = 1 / common[set].Seconds()
 		}
 	}
-	for i := range n { // from "all of these" to "these and no others"
+	for i := range n { // from the rate of "all of these are due" to the rate of "these and no others are due"
 		for set := range rate {
 			if set&(1<<i) == 0 {
 				rate[set] -= rate[set|1<<i]
@@ -194,11 +194,11 @@ func moments(intervals []time.Duration) []Moment {
 	return out
 }
 
-// alone reports whether a set ever falls together without another interval: whether its common multiple is one of no
-// other.
+// alone reports whether a set of intervals is ever due without another interval. It is not if its common multiple is
+// also a multiple of another interval.
 func alone(common time.Duration, set int, intervals []time.Duration) bool {
 	for i, d := range intervals {
-		if set&(1<<i) == 0 && common%d == 0 { // 0 is a multiple of all: what never comes is not alone either
+		if set&(1<<i) == 0 && common%d == 0 { // true for common 0 too: a set that is never due is not due alone
 			return false
 		}
 	}

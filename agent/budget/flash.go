@@ -10,22 +10,25 @@ import (
 	"noi-agent/objects"
 )
 
-// The bytes that the outbox writes, from `make bench-store`. A commit writes whole pages of 4 KiB, mostly the same
-// ones, plus its content, with the share of new pages. Sent samples are deleted in the same pages.
+// The bytes that the outbox writes, measured with `make bench-store`. A commit writes whole pages of 4 KiB. Most of
+// them are written by every commit. The others grow with the number of samples. Sent samples are deleted in the same
+// pages.
 const (
-	commitBytes = 14_400 // with one sample in it
-	sampleBytes = 42     // each further one: 6.5 in the record, the rest for half full pages
-	logBytes    = 13_000 // the pages of an integration's log that a commit with rows begins
-	rowBytes    = 90     // each row in it, and the row that it replaces
+	commitBytes = 14_400 // a commit with one sample
+	sampleBytes = 42     // each further sample: 6.5 in the record, the rest because pages are half full
+	logBytes    = 13_000 // a commit with rows of one integration's log
+	rowBytes    = 90     // each such row, with the old row that it replaces
 )
 
 // FlashRate has the flash writes of a configuration, in megabytes (10^6 bytes) per day.
 type FlashRate struct {
-	Samples float64 // a day, of those that any integration gets
-	// Online: while every cloud accepts its samples in time: trigger rows, and samples that wait for `publish_every` or
-	// are kept for a replay
-	Online  float64
-	Offline float64 // while no cloud can be reached: every sweep. The rows of the failures are few, and not counted
+	Samples float64 // samples per day that at least one integration gets
+	// Online is the rate while every cloud accepts its samples in time. It includes trigger rows, and samples that wait
+	// for `publish_every` or are kept for a replay.
+	Online float64
+	// Offline is the rate while no cloud can be reached, and every sweep is written. The few rows of the failures are
+	// not counted.
+	Offline float64
 }
 
 const secondsPerDay = 86400
@@ -46,13 +49,14 @@ func Flash(config *configs.Config, catalog *objects.Catalog) (least, most FlashR
 	return least, most
 }
 
-// flash predicts the writes. interval returns how far apart the samples are that an integration gets of an object; 0:
-// none.
+// flash predicts the writes. interval returns the time between two samples that an integration gets of an object, from
+// the object's log interval; 0: the integration gets no samples.
 func flash(config *configs.Config, catalog *objects.Catalog,
 	interval func(*configs.Integration, time.Duration) time.Duration) FlashRate {
-	// what any integration gets; what one lets wait for longer than a commit does
+	// samples that at least one integration gets; samples that wait longer than a commit window in spite of a good
+	// cloud
 	var kept, held sweepRate
-	rows := make([]float64, len(config.Integrations)) // a second
+	rows := make([]float64, len(config.Integrations)) // rows per second
 	for i := range config.Lines {
 		line := &config.Lines[i]
 		for j := range line.Slaves {
@@ -82,12 +86,12 @@ func flash(config *configs.Config, catalog *objects.Catalog,
 			held.add(late)
 		}
 	}
-	window := math.Inf(1) // commits a second, at the most
+	window := math.Inf(1) // most commits per second
 	if every := config.Buffer.CommitEvery; every > 0 {
 		window = 1 / every.Seconds()
 	}
 	flush := 1 / config.Triggers.FlushEvery.Seconds()
-	logs := 0.0 // of the rows that wait, a log takes as many as it keeps
+	logs := 0.0 // a flush writes at most as many rows as the log keeps
 	for _, r := range rows {
 		logs += min(r, flush)*logBytes + min(r, flush*float64(config.Triggers.Keep))*rowBytes
 	}
@@ -99,7 +103,7 @@ func flash(config *configs.Config, catalog *objects.Catalog,
 	}
 }
 
-// sooner is the shorter of two intervals; 0 is none.
+// sooner returns the shorter of two intervals. 0 means that there is no interval.
 func sooner(a, b time.Duration) time.Duration {
 	if a == 0 {
 		return b
@@ -107,10 +111,11 @@ func sooner(a, b time.Duration) time.Duration {
 	return min(a, b)
 }
 
-// sweepRate is what goes into the outbox, a second.
+// sweepRate has the sweeps and samples that go into the outbox per second.
 type sweepRate struct{ sweeps, samples float64 }
 
-// add counts one slave's objects by how often each has a sample; those under 0 have none.
+// add adds the objects of one slave. due has the number of objects with each interval between two samples. Objects with
+// the interval 0 have no samples.
 func (r *sweepRate) add(due map[time.Duration]int) {
 	delete(due, 0)
 	for every, n := range due {
@@ -121,7 +126,7 @@ func (r *sweepRate) add(due map[time.Duration]int) {
 	}
 }
 
-// bytes is what is written when there is a commit for each sweep, so many a second at the most.
+// bytes returns the bytes per second if each sweep has its own commit, up to a number of commits per second.
 func (r sweepRate) bytes(commits float64) float64 {
 	return min(r.sweeps, commits)*commitBytes + r.samples*sampleBytes
 }

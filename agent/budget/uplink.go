@@ -20,11 +20,11 @@ type UplinkRange struct {
 }
 
 const (
-	connection = 1_500 // bytes of another one, with a resumed TLS session
-	keptFor    = 300   // seconds for which an idle connection is kept: each request after that needs a new one
+	connection = 1_500 // bytes for a new connection with a resumed TLS session
+	keptFor    = 300   // seconds for which an idle connection is kept; a later request needs a new connection
 )
 
-// CostOf returns what messages of a shape cost at a cloud, by the type of an integration.
+// CostOf returns the bytes that messages of a shape cost at a cloud. cloud is the type of the integration.
 type CostOf func(cloud string, shape sinks.Shape) sinks.Cost
 
 // Uplink predicts the cost of the integrations, by id. Messages that are sent early because of alarms, repeats and
@@ -57,11 +57,11 @@ func Uplink(config *configs.Config, catalog *objects.Catalog, costOf CostOf) map
 // counted.
 type Traffic struct {
 	Messages       float64
-	Bytes          float64 // at its sockets, up and down
-	Objects, Units int     // that it sends, and the slaves from which they come; two controllers' objects are two
+	Bytes          float64 // at its sockets, upload plus download
+	Objects, Units int     // sent objects, and their slaves; an object of two controllers counts twice
 }
 
-// TrafficOf predicts what one integration sends. It need not be one of the configuration's.
+// TrafficOf predicts the traffic of one integration, which need not be in the configuration.
 func TrafficOf(config *configs.Config, catalog *objects.Catalog, in *configs.Integration, costOf CostOf) Traffic {
 	s := streamOf(config, catalog, in, asSampled)
 	t := Traffic{Objects: s.objects, Units: s.units}
@@ -74,35 +74,36 @@ func TrafficOf(config *configs.Config, catalog *objects.Catalog, in *configs.Int
 	return t
 }
 
-// shapeOf returns how an integration's messages are made.
+// shapeOf returns the shape of an integration's messages.
 func shapeOf(in *configs.Integration) sinks.Shape {
 	return sinks.Shape{
 		Batch: in.Envelope == configs.EnvelopeBatch, Gzip: in.Compress == configs.CompressGzip, Ordered: in.Ordered(),
 	}
 }
 
-// asSampled leaves the log interval as it is: every sample is sent.
+// asSampled returns the log interval unchanged, because every sample is sent.
 func asSampled(every time.Duration) time.Duration { return every }
 
-// beat returns how far apart the samples are of an object that never changes: what beats lets through.
+// beat returns the time between two samples of an object that never changes, as the function beats of package agent
+// decides.
 func beat(heartbeat, every time.Duration) time.Duration {
 	return max(every, (heartbeat+every/10)/every*every)
 }
 
-// stream is what an integration gets in the long run.
+// stream has the samples that an integration gets, on average.
 type stream struct {
 	bundles        []bundle
-	objects, units int // from which it comes; two controllers' are two
+	objects, units int // number of objects and of slaves; an object of two controllers counts twice
 }
 
-// bundle is what is sent together.
+// bundle is a number of messages that are sent together.
 type bundle struct {
-	rate              float64 // how often, a second
-	messages, samples float64 // each time
+	rate              float64 // bundles per second
+	messages, samples float64 // in each bundle
 }
 
-// streamOf returns the sweeps that an integration gets when the samples of an object are so far apart as interval makes
-// of its log interval.
+// streamOf returns the sweeps that an integration gets. interval returns the time between two samples of an object from
+// the log interval of the object.
 func streamOf(config *configs.Config, catalog *objects.Catalog, in *configs.Integration,
 	interval func(time.Duration) time.Duration) (s stream) {
 	for i := range config.Lines {
@@ -127,7 +128,7 @@ func streamOf(config *configs.Config, catalog *objects.Catalog, in *configs.Inte
 	return s
 }
 
-// add appends the sweeps of one slave; due is how many objects have each interval.
+// add adds the sweeps of one slave. due has the number of objects with each interval between two samples.
 func (s *stream) add(due map[time.Duration]int, batch bool) {
 	for _, m := range moments(slices.Sorted(maps.Keys(due))) {
 		b := bundle{rate: m.Rate}
@@ -142,8 +143,8 @@ func (s *stream) add(due map[time.Duration]int, batch bool) {
 	}
 }
 
-// collected returns the stream as `publish_every` sends it: what comes in that time at once, or what is rarer as it
-// comes.
+// collected returns the stream as it is sent with `publish_every`: all samples of this time in one bundle. If samples
+// come less often, each bundle is sent when it comes.
 func (s stream) collected(every time.Duration) stream {
 	var rate, messages, samples float64
 	for _, b := range s.bundles {
@@ -157,12 +158,12 @@ func (s stream) collected(every time.Duration) stream {
 	return s
 }
 
-// bytes returns what the stream costs in a second.
+// bytes returns the bytes per second at the sockets.
 func (s stream) bytes(in *configs.Integration, cost sinks.Cost) (sum float64) {
 	s = s.collected(in.PublishEvery)
 	bundles := 0.0
 	attributes := float64(len(in.Attributes))
-	if in.Envelope == configs.EnvelopeBatch { // envelope=batch beside slave, unit and device_id
+	if in.Envelope == configs.EnvelopeBatch { // a batch has at most slave, unit and device_id, and also envelope=batch
 		attributes = min(4, attributes+1)
 		if len(in.Attributes) == 0 {
 			attributes = 0
@@ -181,7 +182,7 @@ func (s stream) bytes(in *configs.Integration, cost sinks.Cost) (sum float64) {
 	return sum
 }
 
-// full is how many messages one request of a bundle has at most.
+// full returns the most messages of a bundle that one request can have.
 func (s stream) full(in *configs.Integration, cost sinks.Cost, b bundle) float64 {
 	samples, keys := math.Inf(1), s.objects
 	if in.Envelope == configs.EnvelopeBatch {

@@ -51,7 +51,7 @@ func TestWhatIsBelieved(t *testing.T) {
 		{name: "before the last good time", floor: now.Add(3 * time.Minute), reason: "before the last time known to be right, 2026-11-25T08:03:00Z"},
 		{name: "a little before the last good time", floor: now.Add(time.Minute), good: true, ages: true, reason: "looks plausible"},
 		{name: "set by an hour", trusted: boot.Add(-time.Hour), good: true, ages: true, reason: "looks plausible"},
-		{name: "set by two days", trusted: boot.Add(-48 * time.Hour), good: true, reason: "nothing gets old by it"},
+		{name: "set by two days", trusted: boot.Add(-48 * time.Hour), good: true, reason: "no sample expires by it"},
 		{name: "set by two days, and a service says so", trusted: boot.Add(-48 * time.Hour), synch: synched(now), good: true, ages: true, reason: "chrony has synchronised"},
 		{name: "set back by two days", trusted: boot.Add(48 * time.Hour), floor: now.Add(48 * time.Hour), reason: "before the last time known"},
 	} {

@@ -20,16 +20,16 @@ import (
 // Source has the sources about time, in addition to the clocks. The zero Source has none: it is not known whether the
 // wall clock is right, and each run counts as a boot.
 type Source struct {
-	Boot   string                          // names the boot of the machine; "": not known
-	Uptime func() time.Duration            // time since that boot, sleep included; nil: not known
-	Built  time.Time                       // date of the build: no right clock is before it. Zero: not known
-	Probe  func(ctx context.Context) Synch // asks the time services; it may take seconds. nil: there is none
+	Boot   string                          // id of the boot of the machine; "": not known
+	Uptime func() time.Duration            // time since that boot, with suspend time; nil: not known
+	Built  time.Time                       // date of the build: a right clock is never before it; zero: not known
+	Probe  func(ctx context.Context) Synch // asks the time services, which may take seconds; nil: there are none
 }
 
 // Synch is the report of a time service about the wall clock.
 type Synch struct {
-	Service string    // the service that reports it; "": none was found
-	Synched bool      // it has set the clock, or found it right
+	Service string    // name of the service; "": none was found
+	Synched bool      // the service has synchronised the clock
 	At      time.Time // time of the last measurement, by the clock at that time; zero: not known
 }
 
@@ -42,18 +42,18 @@ const (
 
 // System returns the sources of this machine: its boot, systemd-timesyncd and chrony.
 func System(built time.Time) Source {
-	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id") // without it, a run is a boot
+	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id") // without it, each run counts as a boot
 	s := services{timesyncDir: "/run/systemd/timesync", chronyc: askChronyc, uptime: uptimeOfSystem}
 	return Source{Boot: strings.TrimSpace(string(boot)), Uptime: uptimeOfSystem, Built: built, Probe: s.probe}
 }
 
-// uptimeOfSystem is the time since the boot, suspended or not (clock_gettime(2)). The call never waits, so it is raw:
-// another one would also wake up the thread of the runtime that looks after threads that wait.
+// uptimeOfSystem returns the time since the boot, with suspend time (clock_gettime(2)). The system call is raw because
+// it never waits. Another call would also wake up the runtime's thread that watches waiting threads.
 func uptimeOfSystem() time.Duration {
 	var t unix.Timespec
 	_, _, errno := unix.RawSyscall(unix.SYS_CLOCK_GETTIME, unix.CLOCK_BOOTTIME, uintptr(unsafe.Pointer(&t)), 0)
 	if errno != 0 {
-		panic("clock: CLOCK_BOOTTIME: " + errno.Error()) // there since Linux 2.6.39, and the pointer is good
+		panic("clock: CLOCK_BOOTTIME: " + errno.Error()) // Linux has this clock since 2.6.39
 	}
 	return time.Duration(t.Nano())
 }
@@ -65,8 +65,8 @@ type services struct {
 	uptime      func() time.Duration
 }
 
-// probe returns the report of the first service that has synchronised the clock; without one, the report of the first
-// existing service. A service that was replaced by the other one may have left its files.
+// probe returns the report of the first service that has synchronised the clock. If none has, it returns the report of
+// the first existing service. A service that is no longer used may have left its files, so both are asked.
 func (s services) probe(ctx context.Context) Synch {
 	first := s.askTimesyncd()
 	if first.Synched {
@@ -78,8 +78,8 @@ func (s services) probe(ctx context.Context) Synch {
 	return first
 }
 
-// askTimesyncd looks for the file that systemd-timesyncd touches each time it has set the clock; its directory is there
-// as long as the service runs (systemd-timesyncd.service(8)).
+// askTimesyncd checks the file that systemd-timesyncd touches each time it has set the clock. The directory of the file
+// exists while the service runs (systemd-timesyncd.service(8)).
 func (s services) askTimesyncd() Synch {
 	if _, err := os.Stat(s.timesyncDir); err != nil {
 		return Synch{}
@@ -99,7 +99,7 @@ const (
 	youngBoot = 2 * time.Minute
 )
 
-// askChronyc runs `chronyc tracking`. As a user without privileges it speaks to chronyd by UDP on loopback.
+// askChronyc runs `chronyc tracking`. Without privileges, chronyc asks chronyd by UDP on loopback.
 func askChronyc(ctx context.Context) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, chronycLimit)
 	defer cancel()
@@ -118,7 +118,7 @@ func (s services) askChrony(ctx context.Context) Synch {
 	case !errors.Is(err, fs.ErrNotExist) && s.uptime() < youngBoot:
 		return Synch{Service: chrony}
 	default:
-		return Synch{} // not installed, or it does not run
+		return Synch{} // chrony is not installed, or does not run
 	}
 }
 

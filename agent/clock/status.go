@@ -7,7 +7,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// Words for the state of the clock.
+// The states of the clock in the status.
 const (
 	Good   = "good"
 	Unsure = "unsure"
@@ -33,14 +33,14 @@ func (w *Wall) Status() api.Clock {
 	return s
 }
 
-// UnsureSince is the wall time, by the clock as it is now, since which the clock is unsure.
+// UnsureSince returns the wall time, by the present clock, since which the clock is unsure.
 func (w *Wall) UnsureSince() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.booted.Add(w.since)
 }
 
-// WallTime prints in UTC with whole seconds; nil for the zero time.
+// WallTime returns a time in UTC with whole seconds; nil for the zero time.
 func WallTime(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil

@@ -12,30 +12,31 @@ import (
 )
 
 const (
-	// stepLimit is how far the wall clock may move against the uptime before it counts as set. A service that only
-	// changes the speed of the clock does not move it, because both clocks change. A leap second moves it by one
-	// second.
+	// stepLimit is the largest change of the wall clock against the uptime that does not count as a step. A time
+	// service that only changes the speed of the clock changes both, and so makes no difference. A leap second makes a
+	// difference of one second.
 	stepLimit = 2 * time.Second
-	// giveAfter is the smallest error of the time of the boot for which samples are corrected.
+	// giveAfter is the largest error of the time of the boot for which samples are not corrected.
 	giveAfter = time.Second
-	// backLimit is how far before the last good time a right clock may be: the clock was ahead then, and was corrected.
+	// backLimit is the longest time by which a right clock may be before the last good time. The clock may have been
+	// ahead then, and was corrected since.
 	backLimit = 2 * time.Minute
 	// jumpLimit is the longest step, and the longest time without power, after which ages are trusted without the
 	// confirmation of a time service.
 	jumpLimit = 24 * time.Hour
 	// vouchSlack is the allowed difference between the times of a service's measurement and of a step.
 	vouchSlack = time.Minute
-	// lifetime is the time after the build from which on no clock is trusted without a time service: no gateway runs
-	// that long without an update, and clocks without a battery often start in 2036, 2080 or 2099.
+	// lifetime is the time after the build from which on no clock is trusted without a time service. No gateway runs
+	// for so long without an update, and clocks without a battery often start in 2036, 2080 or 2099.
 	lifetime = 20 * 365 * 24 * time.Hour
 
-	// ProbeUnsure is how often the time services are asked while the clock is unsure.
+	// ProbeUnsure is the time between two requests to the time services while the clock is unsure.
 	ProbeUnsure = 10 * time.Second
-	probeGood   = time.Minute
+	probeGood   = time.Minute // the same while the clock is good
 )
 
-// ApartLimit is the difference between the clocks of a sweep's readings from which on all get one clock. A busy process
-// cannot read two clocks more exactly than this.
+// ApartLimit is the largest difference between two readings of the clocks that counts as equal. A busy process cannot
+// read two clocks more exactly.
 const ApartLimit = 500 * time.Millisecond
 
 // Wall judges the wall clock. The uptime is always right. The wall clock is the uptime plus the time of the boot, so
@@ -44,35 +45,35 @@ type Wall struct {
 	now    func() time.Time
 	source Source
 	log    *slog.Logger
-	store  Keeper        // set by begin
-	kick   chan struct{} // ask again now
-	Ended  chan struct{} // closed when run has ended
-	phased chan struct{} // closed when the clock has become good, in this run, for the first time
+	store  Keeper        // set by Begin
+	kick   chan struct{} // has a signal if Run must ask the services now
+	Ended  chan struct{} // closed when Run has ended
+	phased chan struct{} // closed when the clock has become good for the first time in this run
 
-	mu      sync.Mutex // not held over calls of the store, which calls good under its own lock
+	mu      sync.Mutex // not locked during calls of the store, because the store calls Ages and Old under its own lock
 	keys    configs.Clock
 	begun   bool
 	asked   bool // the services were asked at least once
 	synch   Synch
-	floor   time.Time // the last time known to be right
-	given   time.Time // trusted, as the store has it
-	trusted time.Time // time of the boot by a clock that was right; zero: never in this boot
-	booted  time.Time // time of the boot by the present clock
-	from    time.Time // wall time of the last step, or of the boot if there was none
-	seen    time.Duration
-	steps   uint64
+	floor   time.Time     // the last time that is known to be right
+	given   time.Time     // the value of trusted that the store has
+	trusted time.Time     // time of the boot by a clock that was right; zero: no clock was right in this boot
+	booted  time.Time     // time of the boot by the present clock
+	from    time.Time     // wall time of the last step, or of the boot if there was none
+	seen    time.Duration // uptime of the last look
+	steps   uint64        // number of steps since the start
 	moved   time.Duration // size of the last step
 	unasked bool          // no service was asked since the last step
 	verdict verdict
-	since   time.Duration // uptime since which the verdict's good is as it is
+	since   time.Duration // uptime of the last change of verdict.Good
 	turn    chan struct{} // closed when samples that wait for the clock must be checked again
 }
 
 // verdict is the judgement of the wall clock.
 type verdict struct {
-	Good   bool   // samples get their time by it
-	ages   bool   // and samples may expire by it
-	old    bool   // and samples of earlier boots may expire by it
+	Good   bool   // the clock is right: samples get their time by it
+	ages   bool   // samples of this boot may expire by it
+	old    bool   // samples of earlier boots may expire by it
 	reason string // in words
 }
 
@@ -87,11 +88,12 @@ type Options struct {
 
 // Keeper keeps the knowledge about the clock between runs. A store is a Keeper.
 type Keeper interface {
-	LastGood() time.Time        // the last time known to be right; zero: none
-	Booted() time.Time          // moment of this boot by a clock that was right; zero: not known
-	SetBooted(booted time.Time) // the time of the boot is known now, or more exactly than before
+	LastGood() time.Time        // the last time that is known to be right; zero: none
+	Booted() time.Time          // time of this boot by a clock that was right; zero: not known
+	SetBooted(booted time.Time) // sets the time of the boot if it is known now, or more exactly than before
 }
 
+// NewWall returns a Wall that has not judged the clock yet. Call Begin, then Run.
 func NewWall(o Options) *Wall {
 	w := &Wall{
 		now: o.Now, source: o.Source, log: o.Log, keys: o.Keys, turn: make(chan struct{}),
@@ -118,8 +120,8 @@ func (w *Wall) Old() bool {
 	return v.old
 }
 
-// Read returns wall time and uptime of one moment. The wall time carries no monotonic reading: differences of it must
-// show steps.
+// Read returns wall time and uptime of one moment. The wall time has no monotonic part, so that differences between two
+// wall times show steps.
 func (w *Wall) Read() (wall time.Time, up time.Duration) {
 	const tries, apart = 5, time.Millisecond
 	for range tries {
@@ -139,7 +141,7 @@ func (w *Wall) BootedAt() time.Time {
 	return wall.Add(-up)
 }
 
-// Begin takes the knowledge of the store, and judges for the first time. Without a time service this is enough.
+// Begin reads the knowledge of the store, and judges the clock for the first time. Call it once, before Run.
 func (w *Wall) Begin(st Keeper) {
 	w.mu.Lock()
 	w.store = st
@@ -153,18 +155,18 @@ func (w *Wall) Begin(st Keeper) {
 	}
 }
 
-// offer logs the last good time if the clock is before it, for a program that may set the clock. The agent never sets
-// it.
+// offer logs the last good time if the clock is before it, with a command that sets the clock. The agent itself never
+// sets the clock.
 func (w *Wall) offer(last time.Time) {
 	if wall := w.now(); w.keys.Source != configs.ClockSystem && wall.Before(last.Add(-backLimit)) {
-		w.log.Warn("the system's clock lies before the last time known to be right",
+		w.log.Warn("the system's clock is before the last time known to be right",
 			"clock", wall.UTC().Format(time.RFC3339), "last_good", last.UTC().Format(time.RFC3339),
 			"to_set_it", fmt.Sprintf("date -u -s @%d", last.Unix()))
 	}
 }
 
-// Look judges the present wall clock, and returns the time of the boot by it. It asks no service and may be called from
-// anywhere, the store's own lock included.
+// Look judges the present wall clock, and returns the time of the boot by it. It asks no service. It may be called from
+// any goroutine, also by the store under its own lock.
 func (w *Wall) Look() (booted time.Time, v verdict) {
 	wall, up := w.Read()
 	booted = wall.Add(-up)
@@ -176,8 +178,8 @@ func (w *Wall) Look() (booted time.Time, v verdict) {
 	w.noticeStep(booted, up)
 	v = w.judge(wall, booted)
 	if v.old = v.ages && !w.leapt(wall, booted); v.ages && !v.old {
-		v.reason += "; it lies more than a day after the last time known to be right, and nothing of before gets old " +
-			"by it"
+		v.reason += "; it is more than a day after the last time known to be right, and no sample of earlier boots " +
+			"expires by it"
 	}
 	if v.ages {
 		w.trust(wall, booted)
@@ -193,7 +195,7 @@ func (w *Wall) Look() (booted time.Time, v verdict) {
 	return booted, v
 }
 
-// noticeStep compares the clock with the last look. w.mu is held.
+// noticeStep compares the clock with the last look. w.mu is locked.
 func (w *Wall) noticeStep(booted time.Time, up time.Duration) {
 	by := booted.Sub(w.booted)
 	switch {
@@ -201,7 +203,7 @@ func (w *Wall) noticeStep(booted time.Time, up time.Duration) {
 		w.from = booted
 	case by.Abs() > stepLimit:
 		w.steps++
-		w.from = booted.Add(w.seen) // the clock was set after that
+		w.from = booted.Add(w.seen) // the clock was set after the last look
 		w.moved, w.unasked = by, w.source.Probe != nil
 		w.again()
 	}
@@ -211,7 +213,7 @@ func (w *Wall) noticeStep(booted time.Time, up time.Duration) {
 // quiet is the reason why a clock without a time service is trusted.
 const quiet = "no time service found; clock looks plausible"
 
-// judge has the rules of docs/time.md. w.mu is held.
+// judge applies the rules of docs/time.md. w.mu is locked.
 func (w *Wall) judge(wall, booted time.Time) verdict {
 	off := booted.Sub(w.trusted).Abs()
 	known := !w.trusted.IsZero()
@@ -219,11 +221,11 @@ func (w *Wall) judge(wall, booted time.Time) verdict {
 	case w.keys.Source == configs.ClockSystem:
 		return verdict{Good: true, ages: true, reason: "clock.source is system"}
 	case wall.Before(w.source.Built):
-		return verdict{reason: "it lies before the program was built, " + w.source.Built.UTC().Format(time.RFC3339)}
+		return verdict{reason: "it is before the program was built, " + w.source.Built.UTC().Format(time.RFC3339)}
 	case w.vouched(wall):
 		return verdict{Good: true, ages: true, reason: w.synch.Service + " has synchronised it"}
 	case w.beyond(wall):
-		return verdict{reason: "it lies 20 years after the program was built"}
+		return verdict{reason: "it is more than 20 years after the program was built"}
 	case known && off <= stepLimit && w.synch.Service == "":
 		return verdict{Good: true, ages: true, reason: quiet}
 	case known && off <= stepLimit:
@@ -231,42 +233,42 @@ func (w *Wall) judge(wall, booted time.Time) verdict {
 	case !w.asked:
 		return verdict{reason: "the time services are being asked"}
 	case w.synch.Synched:
-		return verdict{reason: "it was set, and " + w.synch.Service + " has not confirmed that"}
+		return verdict{reason: "it was set, and " + w.synch.Service + " has not confirmed this"}
 	case w.synch.Service != "":
 		return verdict{reason: w.synch.Service + " has not synchronised it"}
 	case wall.Before(w.floor.Add(-backLimit)):
-		return verdict{reason: "it lies before the last time known to be right, " + w.floor.UTC().Format(time.RFC3339)}
+		return verdict{reason: "it is before the last time known to be right, " + w.floor.UTC().Format(time.RFC3339)}
 	case known && off > jumpLimit:
 		return verdict{Good: true, ages: false,
-			reason: "it was set by more than a day, and no service vouches for that: nothing gets old by it"}
+			reason: "it was set by more than a day, and no time service has confirmed this: no sample expires by it"}
 	default:
 		return verdict{Good: true, ages: true, reason: quiet}
 	}
 }
 
-// vouched reports whether a time service confirms the present clock: it was asked, and has measured, after the clock
-// was last set, if it reports the time of its measurement. w.mu is held.
+// vouched reports whether a time service confirms the present clock. The service must have been asked after the last
+// step. If it reports the time of its measurement, this must be after the last step too. w.mu is locked.
 func (w *Wall) vouched(wall time.Time) bool {
 	at := w.synch.At
 	return w.synch.Synched && !w.unasked && (at.IsZero() || !at.Before(w.from.Add(-vouchSlack)) &&
 		!at.After(wall.Add(vouchSlack)))
 }
 
-// beyond reports whether a time is more than lifetime after the build. w.mu is held, or begin has returned.
+// beyond reports whether a time is more than lifetime after the build.
 func (w *Wall) beyond(t time.Time) bool {
 	return !w.source.Built.IsZero() && t.After(w.source.Built.Add(lifetime))
 }
 
-// leapt reports whether a clock without the confirmation of a service is far after the last good time. Either the
+// leapt reports whether a clock that no service confirms is more than jumpLimit after the last good time. Either the
 // gateway was off for long, or its RTC is wrong. So samples of earlier boots must not expire, and the last good time
-// does not change. A last good time of this boot proves the time of the boot, even if the last look was long ago. w.mu
-// is held.
+// does not change. It is false if the last good time is of this boot, because this proves the time of the boot. w.mu is
+// locked.
 func (w *Wall) leapt(wall, booted time.Time) bool {
 	known := w.floor.After(w.source.Built) && w.floor.Before(booted)
 	return known && w.keys.Source != configs.ClockSystem && !w.vouched(wall) && wall.Sub(w.floor) > jumpLimit
 }
 
-// trust notes a clock that is right. w.mu is held.
+// trust notes a clock that is right. w.mu is locked.
 func (w *Wall) trust(wall, booted time.Time) {
 	if by := booted.Sub(w.trusted); w.trusted.IsZero() || by.Abs() > giveAfter {
 		w.again()
@@ -277,7 +279,7 @@ func (w *Wall) trust(wall, booted time.Time) {
 	}
 }
 
-// again makes Run look at once.
+// again makes Run ask and look at once.
 func (w *Wall) again() {
 	select {
 	case w.kick <- struct{}{}:
@@ -285,7 +287,8 @@ func (w *Wall) again() {
 	}
 }
 
-// Run asks the services until ctx ends, more often while the clock is unsure, and gives the results to the store.
+// Run asks the time services until ctx ends, more often while the clock is unsure. It logs changes, and gives the time
+// of the boot to the store.
 func (w *Wall) Run(ctx context.Context) {
 	defer close(w.Ended)
 	said, steps := "", uint64(0)
@@ -308,7 +311,8 @@ func (w *Wall) Run(ctx context.Context) {
 	}
 }
 
-// ask asks the services. about is the number of steps noticed before: the answer is valid for these.
+// ask asks the services. It returns the number of steps that were noticed before the request: the answer is about the
+// clock after these steps.
 func (w *Wall) ask(ctx context.Context) (about uint64) {
 	w.Look()
 	w.mu.Lock()
@@ -326,7 +330,8 @@ func (w *Wall) ask(ctx context.Context) (about uint64) {
 	return about
 }
 
-// settle releases samples that waited for the services' report about the last step.
+// settle notes that the services were asked after the last step, which was step number about, and wakes the goroutines
+// that wait for this.
 func (w *Wall) settle(about uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -336,21 +341,21 @@ func (w *Wall) settle(about uint64) {
 	}
 }
 
-// Unsettled reports whether the clock was just set: the services were not asked since then, or the store does not have
-// the new time of the boot yet.
+// Unsettled reports whether the clock was just set: the services were not asked since the step, or the store does not
+// have the new time of the boot yet.
 func (w *Wall) Unsettled() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.unasked || !w.storeKnows()
 }
 
-// storeKnows reports whether the store has the best known time of the boot. w.mu is held.
+// storeKnows reports whether the store has the best known time of the boot. w.mu is locked.
 func (w *Wall) storeKnows() bool {
 	return w.trusted.IsZero() || !w.given.IsZero() && w.trusted.Sub(w.given).Abs() <= giveAfter
 }
 
-// give gives the store the time of the boot if it is known more exactly than before. The store corrects times with it.
-// Only Begin and Run call it.
+// give gives the store the time of the boot, if it is known more exactly than before. The store corrects the times of
+// samples with it. Only Begin and Run call give.
 func (w *Wall) give() {
 	w.mu.Lock()
 	booted, known := w.trusted, w.storeKnows()
@@ -365,20 +370,20 @@ func (w *Wall) give() {
 	w.turnOver()
 }
 
-// turnOver wakes the goroutines that wait for the clock. w.mu is held.
+// turnOver wakes the goroutines that wait for a change of the judgement. w.mu is locked.
 func (w *Wall) turnOver() {
 	close(w.turn)
 	w.turn = make(chan struct{})
 }
 
-// Turned is closed when the judgement changes next.
+// Turned returns a channel that is closed when the judgement changes next.
 func (w *Wall) Turned() <-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.turn
 }
 
-// becomeGood makes the schedules move to UTC multiples, once.
+// becomeGood makes the schedules move to UTC multiples. It has an effect only once.
 func (w *Wall) becomeGood() {
 	select {
 	case <-w.phased:
@@ -387,7 +392,8 @@ func (w *Wall) becomeGood() {
 	}
 }
 
-// Rephasing is closed when schedules that are made now must move to UTC multiples; nil: they need not.
+// Rephasing returns a channel that is closed when schedules that are made now must move to UTC multiples. It returns
+// nil if they need not move, because the clock is already good.
 func (w *Wall) Rephasing() <-chan struct{} {
 	select {
 	case <-w.phased:
@@ -407,7 +413,8 @@ func (w *Wall) rest(ctx context.Context, pause time.Duration) {
 	}
 }
 
-// reportSteps logs the steps since its last call: each once, or only the last one if several came at once.
+// reportSteps logs the last step, if there was one since the last call, and returns the number of steps. before is the
+// number at the last call.
 func (w *Wall) reportSteps(before uint64) uint64 {
 	w.mu.Lock()
 	steps, by, to := w.steps, w.moved, w.booted.Add(w.seen)
@@ -419,8 +426,8 @@ func (w *Wall) reportSteps(before uint64) uint64 {
 	return steps
 }
 
-// Age returns how long ago a moment was, from its time and its uptime. Uptime below zero: not known, or of another
-// boot; the wall clock then decides.
+// Age returns the time since a moment. at is its wall time, uptime its uptime. If uptime is below zero, it is not known
+// or is of another boot, and Age uses the wall clock.
 func (w *Wall) Age(at time.Time, uptime time.Duration) time.Duration {
 	if uptime >= 0 {
 		return w.source.Uptime() - uptime
@@ -428,7 +435,7 @@ func (w *Wall) Age(at time.Time, uptime time.Duration) time.Duration {
 	return w.now().Sub(at)
 }
 
-// Shown converts a time by another clock into the time by the present clock.
+// Shown converts a time to the present wall clock. booted is the time of the boot by the clock of at.
 func (w *Wall) Shown(at, booted time.Time) time.Time {
 	if by := w.BootedAt().Sub(booted); by.Abs() > ApartLimit {
 		return at.Round(0).Add(by)
@@ -455,6 +462,7 @@ func (w *Wall) Set(keys configs.Clock) {
 	}
 }
 
+// MaxWait returns the longest time for which a sample waits for the clock (`clock.max_wait`).
 func (w *Wall) MaxWait() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// Question asks for the last span of an object.
+// Question selects an object and a time up to now.
 type Question struct {
 	Key
 	Span   time.Duration
@@ -41,7 +41,7 @@ func (h *Store) Object(q Question) (api.History, bool) {
 	return a.out, true
 }
 
-// Empty is the answer about an object without a sample.
+// Empty returns the answer for an object without a sample.
 func (h *Store) Empty(q Question, unit string) api.History {
 	a := answer{Question: q, from: q.Uptime - min(q.Span, h.Span())}
 	out := api.History{Line: q.Line, UnitID: int(q.UnitID), Object: q.Object, Unit: unit, Kind: api.HistoryNumber,
@@ -53,12 +53,12 @@ func (h *Store) Empty(q Question, unit string) api.History {
 	return out
 }
 
-// answer is an answer while it is made.
+// answer is an answer that is being made.
 type answer struct {
 	Question
 	series      *series
 	reasons     []string
-	from, since time.Duration // uptimes: of the window, and of what is kept
+	from, since time.Duration // uptimes of the begin of the requested time, and of the kept history
 	out         api.History
 }
 
@@ -67,7 +67,7 @@ func (a *answer) wall(uptime time.Duration) time.Time {
 	return a.Booted.Add(uptime).UTC().Truncate(time.Millisecond)
 }
 
-// buckets fills in those that hold samples, and the gaps between them.
+// buckets fills in the buckets with samples, and the gaps between them.
 func (a *answer) buckets() {
 	s := a.series
 	a.out.Runs, a.out.Gaps = []api.Run{}, []api.HistoryGap{}
@@ -87,8 +87,9 @@ func (a *answer) buckets() {
 	a.goesOn(max(a.from, time.Duration(empty)*s.step), s.step)
 }
 
-// between notes the gap of the empty buckets from empty up to, but not including, number. An object is sometimes read
-// late: a single bucket with the length of the log interval may be empty although no sample is missing.
+// between adds a gap for the empty buckets from number empty to number-1, if samples are missing there. A bucket may be
+// empty although no sample is missing, because an object is sometimes read a little late. So without a known reason the
+// time must have two log intervals.
 func (a *answer) between(empty, number int64) {
 	from, to := time.Duration(empty)*a.series.step, time.Duration(number)*a.series.step
 	if from == to {
@@ -107,7 +108,7 @@ func (a *answer) between(empty, number int64) {
 	}
 }
 
-// goesOn notes that samples are missing up to now. A time shorter than least is not marked.
+// goesOn adds the gap from `from` to now, if samples are missing there. A time shorter than least is no gap.
 func (a *answer) goesOn(from, least time.Duration) {
 	if a.Uptime-from < least {
 		return
@@ -123,14 +124,14 @@ func (a *answer) goesOn(from, least time.Duration) {
 	}
 }
 
-// gap adds the part of a gap that was asked for.
+// gap adds the part of a gap that is in the requested time.
 func (a *answer) gap(from, to time.Duration, reason string) {
 	if from = max(from, a.from); from < to {
 		a.out.Gaps = append(a.out.Gaps, api.HistoryGap{From: a.wall(from), To: a.wall(to), Reason: reason})
 	}
 }
 
-// runs fills in the times of a state, and the gaps between them.
+// runs fills in the runs of states, and the gaps between them.
 func (a *answer) runs() {
 	a.out.Buckets, a.out.Runs, a.out.Gaps = []api.Bucket{}, []api.Run{}, []api.HistoryGap{}
 	for _, r := range a.series.runs {

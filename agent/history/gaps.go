@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// gap is a time from one sample to the next, in which others were due.
+// gap is the time between two samples, if other samples were due between them.
 type gap struct {
 	from, to time.Duration
 	reason   uint16 // number of the reason's text
 }
 
-// mostGaps of a series are kept; the oldest go first.
+// mostGaps is the most gaps of a series. The oldest are removed first.
 const mostGaps = 32
 
-// miss notes that samples are missing. A gap that goes on is reported in parts.
+// miss notes a gap. The parts of a long gap are reported one by one, and are joined here.
 func (s *series) miss(from, to time.Duration, reason uint16) {
 	s.resumes = true
 	g := gap{from, to, reason}
@@ -28,7 +28,7 @@ func (s *series) miss(from, to time.Duration, reason uint16) {
 	s.gaps = append(s.gaps, g)
 }
 
-// why returns the reason of the longest part of a time, from the list of gaps; false if there is none.
+// why returns the reason of the gap that covers the longest part of a time; false if there is none.
 func (s *series) why(from, to time.Duration) (reason uint16, ok bool) {
 	best := time.Duration(0)
 	for _, g := range s.gaps {

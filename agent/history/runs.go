@@ -14,13 +14,13 @@ type run struct {
 }
 
 const (
-	// mostRuns of a series are kept; the oldest go first. A day of a controller has about twenty.
+	// mostRuns is the most runs of a series. The oldest are removed first. A day of a controller has about twenty.
 	mostRuns = 128
-	// mostValue bounds the bytes of one value. The longest list of faults has about 400.
+	// mostValue is the most bytes of one value. The longest list of faults has about 400.
 	mostValue = 1024
 )
 
-// follow notes the present state.
+// follow notes the value of a state at a time.
 func (s *series) follow(at time.Duration, v objects.Value) {
 	last := len(s.runs) - 1
 	if last >= 0 && !s.resumes && same(s.value, v) {
@@ -52,7 +52,7 @@ func same(a, b objects.Value) bool {
 	return a.Float() == b.Float() && slices.Equal(a.Names(), b.Names())
 }
 
-// shed keeps only the newest runs, 1/factor of the allowed number, if memory is short.
+// shed removes old runs because memory is short. It keeps the newest mostRuns/factor, at least one.
 func (s *series) shed(factor int) {
 	if most := max(1, mostRuns/factor); len(s.runs) > most {
 		s.runs = slices.Clone(s.runs[len(s.runs)-most:])

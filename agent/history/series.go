@@ -12,28 +12,28 @@ type series struct {
 	kind    objects.Kind
 	unit    string
 	every   time.Duration // the active log interval
-	changed time.Duration // when it was changed last; 0: never
+	changed time.Duration // time of the last change of the log interval; 0: none
 	was     time.Duration // the longest log interval before that
 	step    time.Duration // length of a bucket
-	first   time.Duration // the first sample
-	last    time.Duration // the last one
-	gaps    []gap         // that may show, the oldest first
+	first   time.Duration // time of the first sample; -1: none
+	last    time.Duration // time of the last sample; -1: none
+	gaps    []gap         // the oldest first
 
-	// Of numbers: a ring. A bucket is of number uptime/step, and at the place number modulo length.
+	// A ring of buckets, for numbers. The number of a bucket is uptime/step. Its index is its number modulo the length.
 	newest         int64 // number of the newest bucket
 	min, mean, max []float32
 	n              []uint16 // samples; 0: an empty bucket
 
-	runs    []run // of the other kinds, the oldest first
-	value   objects.Value
-	resumes bool // samples were missing before the next one: its value is a new run
+	runs    []run         // for the other kinds, the oldest first
+	value   objects.Value // the value of the last run
+	resumes bool          // samples are missing before the next one, so its value begins a new run
 }
 
 func newSeries(kind objects.Kind, every time.Duration) *series {
 	return &series{kind: kind, every: every, first: -1, last: -1}
 }
 
-// bytes is what the series takes, with its place in the map.
+// bytes returns the size of the series in memory, with its entry in the map.
 func (s *series) bytes() int {
 	const entry = int(unsafe.Sizeof(Key{})) + 8 + int(unsafe.Sizeof(series{}))
 	n := entry + cap(s.min)*(3*4+2) + cap(s.gaps)*int(unsafe.Sizeof(gap{})) + cap(s.runs)*int(unsafe.Sizeof(run{}))
@@ -43,10 +43,10 @@ func (s *series) bytes() int {
 	return n
 }
 
-// add takes one sample.
+// add adds one sample.
 func (s *series) add(at time.Duration, v objects.Value) {
 	if at < 0 {
-		return // a clock that was set while the sample was read
+		return // the clock was set while the sample was read
 	}
 	if s.kind == objects.KindNumber {
 		s.put(at, bucket{float32(v.Float()), float32(v.Float()), float32(v.Float()), 1})
@@ -59,13 +59,13 @@ func (s *series) add(at time.Duration, v objects.Value) {
 	s.last, s.resumes = max(s.last, at), false
 }
 
-// bucket is the content of one.
+// bucket is the content of one bucket.
 type bucket struct {
 	min, mean, max float32
 	n              uint16
 }
 
-// put adds samples of a time to the bucket of that time. Samples that are too old for the ring are dropped.
+// put adds samples to the bucket of their time. Samples that are too old for the ring are dropped.
 func (s *series) put(at time.Duration, b bucket) {
 	number, size := int64(at/s.step), int64(len(s.n))
 	switch {
@@ -88,7 +88,7 @@ func (s *series) put(at time.Duration, b bucket) {
 	s.n[i] = uint16(n)
 }
 
-// at returns the content of a bucket by its number; empty when the ring does not have it.
+// at returns the content of the bucket with a number; an empty bucket if the ring does not have it.
 func (s *series) at(number int64) bucket {
 	size := int64(len(s.n))
 	if number < 0 || number > s.newest || number <= s.newest-size {

@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	// buckets of a series that is kept in full: 24 h of 3 minutes.
+	// buckets is the number of buckets of a series with the full resolution: 24 h with 3 minutes each.
 	buckets = 480
-	// mostBytes is what all series take together, as Bytes counts them.
+	// mostBytes is the most memory for all series together, as Bytes counts it.
 	mostBytes = 4 << 20
 )
 
@@ -39,13 +39,13 @@ type Store struct {
 
 	mu      sync.Mutex
 	series  map[Key]*series
-	factor  time.Duration // by which buckets are longer than span/buckets, for all to fit
-	reasons []string      // of gaps, by their number
+	factor  time.Duration // a bucket has at least factor times span/buckets, so that all series fit
+	reasons []string      // reasons of gaps, by their number
 	bytes   int
 }
 
-// New returns a store of the last span, which begins at an uptime of the machine. It is nil, and keeps nothing, when
-// span is 0.
+// New returns a store for the last span. uptime is the present uptime of the machine, at which the history begins. If
+// span is 0 it returns nil, which keeps nothing.
 func New(span, uptime time.Duration) *Store {
 	if span <= 0 {
 		return nil
@@ -53,7 +53,7 @@ func New(span, uptime time.Duration) *Store {
 	return &Store{span: span, begins: uptime, series: map[Key]*series{}, factor: 1}
 }
 
-// Add takes a sweep. It allocates nothing when its objects are known and no state changes.
+// Add adds a sweep. It allocates nothing if its objects are known and no state changes.
 func (h *Store) Add(t Sweep) {
 	if h == nil {
 		return
@@ -83,7 +83,7 @@ func (h *Store) Add(t Sweep) {
 	}
 }
 
-// of returns the series of a sample, made or changed to fit its kind and log interval.
+// of returns the series for a sample. It makes a series for a new object or kind, and adapts it to a new log interval.
 func (h *Store) of(key Key, t *Sweep, i int) *series {
 	kind, every, now := t.Samples[i].Value.Kind(), t.Every[i], t.Samples[i].SampledAt.Sub(t.BootedAt)
 	s := h.series[key]
@@ -105,7 +105,7 @@ func (h *Store) of(key Key, t *Sweep, i int) *series {
 	return s
 }
 
-// unitOf returns the unit that a family gives an object; "" when it is not known.
+// unitOf returns the unit of an object in its family; "" if it is not known.
 func unitOf(f *objects.Family, name string) string {
 	if f == nil {
 		return ""
@@ -116,7 +116,8 @@ func unitOf(f *objects.Family, name string) string {
 	return ""
 }
 
-// step is the length of a bucket. No bucket of an object is shorter than its log interval: it would be empty.
+// step returns the length of a bucket for a log interval. It is not shorter than the log interval, because some buckets
+// would be empty.
 func (h *Store) step(every time.Duration) time.Duration {
 	base := h.factor * h.span / buckets
 	return max(base, (min(every, h.span)+base-1)/base*base)
@@ -130,7 +131,7 @@ func (h *Store) drop(key Key) {
 	}
 }
 
-// forget drops the series without data in the span: their controllers are gone.
+// forget drops the series without a sample in the last span. Their objects are no longer polled.
 func (h *Store) forget(now time.Duration) {
 	for key, s := range h.series {
 		if now-s.last > h.span {
@@ -155,7 +156,7 @@ func (h *Store) coarsen() {
 // mostReasons limits the list of reasons, because their texts have details of each case.
 const mostReasons = 1000
 
-// reason returns the number of a reason. The last one stands for all that come when the list is full.
+// reason returns the number of a reason. If the list is full, it returns the number of the last one.
 func (h *Store) reason(text string) uint16 {
 	for i, known := range h.reasons {
 		if known == text {
@@ -169,7 +170,7 @@ func (h *Store) reason(text string) uint16 {
 	return uint16(len(h.reasons) - 1)
 }
 
-// Bytes returns what the history takes in memory.
+// Bytes returns the size of the history in memory.
 func (h *Store) Bytes() int {
 	if h == nil {
 		return 0
@@ -179,7 +180,7 @@ func (h *Store) Bytes() int {
 	return h.bytes
 }
 
-// Span returns how far back the history goes; 0 when none is kept.
+// Span returns the time for which the history is kept; 0 if none is kept.
 func (h *Store) Span() time.Duration {
 	if h == nil {
 		return 0
@@ -187,7 +188,7 @@ func (h *Store) Span() time.Duration {
 	return h.span
 }
 
-// kindOf is the word of an answer for a kind of value.
+// kindOf returns the word for a kind of value in an answer.
 func kindOf(k objects.Kind) string {
 	switch k {
 	case objects.KindNumber:

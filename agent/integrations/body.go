@@ -17,11 +17,11 @@ import (
 	"noi-agent/status/api"
 )
 
-// JSON is read as the YAML that it nearly is, by the decoder of the configuration file. Texts are written again on the
-// way, since YAML does not know each of JSON's escapes.
+// A JSON body is converted to YAML in one line and read by the decoder of the configuration file. JSON is nearly YAML.
+// Only its texts must be written anew, because YAML does not know all escapes of JSON.
 
-// flowOf returns one JSON value as YAML in one line. Repeated keys stay: the decoder refuses them. An object that has
-// no key "id" gets that of id, unless id is "".
+// flowOf returns one JSON value as YAML in one line. Repeated keys are kept, so that the decoder refuses them. If id is
+// not "", and the object has no key "id", the key is added. The error is an *api.Error with status 400.
 func flowOf(body []byte, id string) (string, error) {
 	var b strings.Builder
 	dec := json.NewDecoder(bytes.NewReader(body))
@@ -30,7 +30,7 @@ func flowOf(body []byte, id string) (string, error) {
 		return "", malformed(dec, err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return "", malformed(dec, errors.New("more follows behind the object"))
+		return "", malformed(dec, errors.New("there is more text after the object"))
 	}
 	return b.String(), nil
 }
@@ -43,7 +43,7 @@ func malformed(dec *json.Decoder, err error) error {
 		dec.InputOffset(), err), "")
 }
 
-// flow copies the next value.
+// flow copies the next JSON value to b as YAML. id is as in flowOf.
 func flow(dec *json.Decoder, b *strings.Builder, id string) error {
 	token, err := dec.Token()
 	if err != nil {
@@ -64,7 +64,7 @@ func flow(dec *json.Decoder, b *strings.Builder, id string) error {
 	return nil
 }
 
-// flowInside copies what an object or a list holds, and its end.
+// flowInside copies an object or a list from its first bracket, begin, to its last. id is as in flowOf.
 func flowInside(dec *json.Decoder, b *strings.Builder, begin json.Delim, id string) error {
 	b.WriteString(begin.String())
 	for n := 0; dec.More(); n++ {
@@ -99,13 +99,13 @@ func flowInside(dec *json.Decoder, b *strings.Builder, begin json.Delim, id stri
 	return nil
 }
 
-// fieldErrors returns the faults of the i-th integration of a text, as those of its body.
+// fieldErrors returns the faults of the integration with index i in a text, with pointers into its JSON body.
 func fieldErrors(faults strictyaml.Faults, i int) (list []api.FieldError) {
 	for _, f := range faults {
 		steps := strictyaml.Steps(f.Path)
-		whole := len(steps) < 2 // what is wrong with the text as such can only come from the body
+		whole := len(steps) < 2 // a fault of the whole text: the body causes it, because the rest of the text is ours
 		if !whole && steps[1] != strconv.Itoa(i) {
-			continue // of another integration, which is active all the same
+			continue // a fault of another integration, which is active in spite of it
 		}
 		var inside []string
 		if !whole {
@@ -130,8 +130,8 @@ func pointer(steps []string) string {
 	return p
 }
 
-// invalid is the answer to a body with faults; nil: there is none. A name that is taken, and nothing else, is a
-// conflict.
+// invalid returns the error for a list of faults; nil if the list is empty. The status is 422, or 409 if the only fault
+// is a name that another integration has.
 func invalid(list []api.FieldError) error {
 	if len(list) == 0 {
 		return nil

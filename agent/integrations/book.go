@@ -20,23 +20,23 @@ import (
 	"noi-agent/status/api"
 )
 
-// Engine is the running agent.
+// Engine is the running agent, as far as a Book needs it.
 type Engine interface {
 	// EditIntegrations makes all these active, and returns when they are.
 	EditIntegrations(ctx context.Context, all []configs.Integration) error
-	// IntegrationsFile notes what is wrong with the file of integrations; "": nothing.
+	// IntegrationsFile sets the error of the file of integrations; "": it has none.
 	IntegrationsFile(fault string)
-	// Status has how each integration stands.
+	// Status returns the status of the agent.
 	Status() api.Status
-	// TryNow ends the wait of one after a failure.
+	// TryNow ends the wait of an integration after a failure, so that it tries again at once.
 	TryNow(id string) error
 }
 
-// Options are what a Book is made of. All are needed.
+// Options has the parts of a Book. All are required.
 type Options struct {
 	File     string // path of the file of integrations
 	MainFile string // path of the configuration file
-	Version  string // of the agent
+	Version  string // version of the agent
 	Now      func() time.Time
 	Logger   *slog.Logger
 	CostOf   budget.CostOf
@@ -45,51 +45,51 @@ type Options struct {
 	NewSink func(in configs.Integration, deviceID string) (Sink, error)
 }
 
-// Book has all integrations. Make one with New, give it the configuration with Start and the agent with Attach.
+// Book has all integrations. Make one with New. Then call Start with the configuration and Attach with the agent.
 type Book struct {
 	o       Options
 	engine  Engine        // nil before Attach
-	turn    chan struct{} // room for one: the writer that changes something
-	testing chan struct{} // room for one test
+	turn    chan struct{} // has room for one: only one change at a time
+	testing chan struct{} // has room for one: only one test at a time
 
-	mu  sync.Mutex // guards what follows
-	now *state     // never changed, only replaced
-	// what a test has seen of the gateway's identity in a cloud, by id of the integration
+	mu  sync.Mutex // guards the fields below
+	now *state     // replaced as a whole; its content does not change
+	// identity of the gateway in a cloud, as the last test has reported it, by id of the integration
 	identities map[string]string
 }
 
 // state has the active integrations.
 type state struct {
-	main    *configs.Config // of the configuration file alone
+	main    *configs.Config // the configuration file, without the integrations in made
 	catalog *objects.Catalog
-	made    []configs.Integration // over the API
-	lines   []int                 // where each of them begins in the file; shorter: not known
-	text    []byte                // of the file that made is from; nil: there is none
-	foreign bool                  // the file is another one than made is from
-	fault   string                // what is wrong with the file; "": nothing
+	made    []configs.Integration // the integrations that are made over the API
+	lines   []int                 // line in the file at which each of made begins; missing: not known
+	text    []byte                // text of the file with made; nil: there is no file
+	foreign bool                  // the file on the disk is not the one with made
+	fault   string                // error of the file; "": none
 }
 
-// New returns a Book that knows nothing yet.
+// New returns a Book without integrations.
 func New(o Options) *Book {
 	return &Book{o: o, turn: make(chan struct{}, 1), testing: make(chan struct{}, 1),
 		identities: map[string]string{}}
 }
 
-// Start reads the file and returns the configuration with those of its integrations that become active.
+// Start reads the file, and returns main together with the integrations of the file that become active.
 func (b *Book) Start(main *configs.Config, catalog *objects.Catalog) *configs.Config {
 	next := b.look(main, catalog, nil)
 	b.set(next)
 	return main.With(next.made)
 }
 
-// Attach gives the Book the agent that runs what Start returned.
+// Attach gives the Book the agent that was made with the configuration from Start.
 func (b *Book) Attach(e Engine) {
 	b.engine = e
 	b.set(b.state())
 }
 
-// Reload reads the file again, beside another configuration, and calls put to make both active. inForce is the error of
-// put that means: both are active all the same.
+// Reload reads the file again, together with another configuration, and calls put to make both active. If put fails
+// with an error that is inForce, both are active in spite of the error. Errors are put's, and *api.Error.
 func (b *Book) Reload(ctx context.Context, main *configs.Config, catalog *objects.Catalog,
 	put func(ctx context.Context, all *configs.Config) error, inForce error) error {
 	if err := b.begin(ctx); err != nil {
@@ -104,7 +104,7 @@ func (b *Book) Reload(ctx context.Context, main *configs.Config, catalog *object
 	return err
 }
 
-// begin waits for the turn to change something.
+// begin waits until no other change is under way.
 func (b *Book) begin(ctx context.Context) error {
 	select {
 	case b.turn <- struct{}{}:
@@ -122,7 +122,7 @@ func (b *Book) state() *state {
 	return b.now
 }
 
-// set takes over the integrations that are active now.
+// set replaces the state. It logs a new error of the file and reports it to the agent.
 func (b *Book) set(s *state) {
 	b.mu.Lock()
 	before := b.now
@@ -136,7 +136,8 @@ func (b *Book) set(s *state) {
 	}
 }
 
-// look reads the file and decides what is to be in force beside main; before is what is, nil at a start.
+// look reads the file, and returns the state that must become active with the configuration main. before is the active
+// state; nil at the start of the agent.
 func (b *Book) look(main *configs.Config, catalog *objects.Catalog, before *state) *state {
 	next := &state{main: main, catalog: catalog}
 	text, err := read(b.o.File)
@@ -162,8 +163,9 @@ func (b *Book) look(main *configs.Config, catalog *objects.Catalog, before *stat
 	return next
 }
 
-// instead decides what is in force in the place of a file with faults: the last good set, at a start that of
-// `.previous`, else what is sound in the file. fault gets the end of a sentence about it.
+// instead sets the integrations that are active instead of a file with faults: the active ones; at a start the ones of
+// the file `.previous`; without a good `.previous`, sound, which are the ones without faults. It sets next.fault to the
+// end of a sentence about this.
 func (b *Book) instead(next, before *state, sound []configs.Integration) {
 	next.foreign = true
 	if before != nil {
@@ -171,22 +173,22 @@ func (b *Book) instead(next, before *state, sound []configs.Integration) {
 			same := func(m configs.Integration) bool { return m.ID == in.ID }
 			return slices.ContainsFunc(next.main.Integrations, same)
 		})
-		next.fault = "; the integrations of before stay active"
+		next.fault = "; the previous integrations stay active"
 		return
 	}
 	previous := b.o.File + previousEnd
 	if text, err := read(previous); err == nil {
 		if added, faults := configs.ParseAdded(text, next.main, next.catalog); len(faults) == 0 {
 			next.made = added.Integrations
-			next.fault = "; those of " + previous + " are active"
+			next.fault = "; the integrations of " + previous + " are active"
 			return
 		}
 	}
 	next.made = sound
-	next.fault = fmt.Sprintf("; the %d without such a fault are active", len(sound))
+	next.fault = fmt.Sprintf("; the %d integrations without an error are active", len(sound))
 }
 
-// briefly is one line about faults: the first three, and how many more there are.
+// briefly returns one line with the first three faults, and the number of the others.
 func briefly(file string, faults strictyaml.Faults) string {
 	const most = 3
 	var list []string

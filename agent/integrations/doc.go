@@ -1,6 +1,6 @@
-// Package integrations has the integrations that are made on the page, over the API or by command. It lists them
-// together with the integrations of the configuration file, changes them while the agent runs, and keeps them in a file
-// of its own (configs.IntegrationsFile in the state directory).
+// Package integrations manages the integrations that are made on the page, over the API or by command. It lists them
+// together with the integrations of the configuration file, changes them while the agent runs, and keeps them in their
+// own file (configs.IntegrationsFile in the state directory).
 //
 // Promises:
 //

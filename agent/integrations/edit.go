@@ -15,12 +15,12 @@ import (
 	"noi-agent/status/api"
 )
 
-// List returns all integrations, those of the configuration file first.
+// List returns all integrations, first the ones of the configuration file.
 func (b *Book) List() api.Integrations {
 	return api.Integrations{Integrations: b.entries(b.state())}
 }
 
-// Get returns one by its id.
+// Get returns the integration with this id. The error is an *api.Error with status 404.
 func (b *Book) Get(id string) (api.IntegrationEntry, error) {
 	for _, e := range b.entries(b.state()) {
 		if e.Config.ID == id {
@@ -35,7 +35,8 @@ func noSuch(id string) error {
 		"noi-agent integrations list")
 }
 
-// Preview checks a configuration as Create does (id ""), or as Replace does, and returns what it would be.
+// Preview checks a configuration as Create does (id ""), or as Replace does. It returns the entry that the integration
+// would have, and changes nothing.
 func (b *Book) Preview(id string, config []byte) (api.IntegrationEntry, error) {
 	s := b.state()
 	in, err := b.candidate(s, id, config)
@@ -47,7 +48,7 @@ func (b *Book) Preview(id string, config []byte) (api.IntegrationEntry, error) {
 	return e, nil
 }
 
-// Create adds an integration, which starts at the newest sample.
+// Create adds an integration, which starts with the next sample.
 func (b *Book) Create(ctx context.Context, config []byte) (api.IntegrationEntry, error) {
 	var id string
 	err := b.change(ctx, func(s *state) ([]configs.Integration, error) {
@@ -61,7 +62,8 @@ func (b *Book) Create(ctx context.Context, config []byte) (api.IntegrationEntry,
 	return b.after(id, err)
 }
 
-// Replace puts another configuration in the place of the one with that id, if that is of the version etag.
+// Replace replaces the configuration of the integration with this id. etag is the version on which the change is based;
+// "*": any version. The error has status 412 if the integration has another version.
 func (b *Book) Replace(ctx context.Context, id, etag string, config []byte) (api.IntegrationEntry, error) {
 	err := b.change(ctx, func(s *state) ([]configs.Integration, error) {
 		at, err := b.own(s, id, &etag)
@@ -79,7 +81,7 @@ func (b *Book) Replace(ctx context.Context, id, etag string, config []byte) (api
 	return b.after(id, err)
 }
 
-// Delete removes one, if it is of the version etag. What waits for it is kept for 24 h.
+// Delete removes an integration. Its waiting samples are kept for 24 h. etag is as in Replace.
 func (b *Book) Delete(ctx context.Context, id, etag string) error {
 	return b.change(ctx, func(s *state) ([]configs.Integration, error) {
 		at, err := b.own(s, id, &etag)
@@ -90,7 +92,7 @@ func (b *Book) Delete(ctx context.Context, id, etag string) error {
 	})
 }
 
-// SetEnabled resumes (true) or pauses one.
+// SetEnabled resumes (true) or pauses an integration. It does nothing if the integration already has this state.
 func (b *Book) SetEnabled(ctx context.Context, id string, enabled bool) (api.IntegrationEntry, error) {
 	err := b.change(ctx, func(s *state) ([]configs.Integration, error) {
 		at, err := b.own(s, id, nil)
@@ -104,7 +106,7 @@ func (b *Book) SetEnabled(ctx context.Context, id string, enabled bool) (api.Int
 	return b.after(id, err)
 }
 
-// Wake has one that waits after a failure try again at once.
+// Wake makes an integration that waits after a failure try again at once.
 func (b *Book) Wake(id string) error {
 	switch err := b.engine.TryNow(id); {
 	case errors.Is(err, publish.ErrNoIntegration):
@@ -116,7 +118,7 @@ func (b *Book) Wake(id string) error {
 	}
 }
 
-// after returns an integration that was changed.
+// after returns the entry of a changed integration, or err.
 func (b *Book) after(id string, err error) (api.IntegrationEntry, error) {
 	if err != nil {
 		return api.IntegrationEntry{}, err
@@ -124,11 +126,12 @@ func (b *Book) after(id string, err error) (api.IntegrationEntry, error) {
 	return b.Get(id)
 }
 
-// anyVersion stands for whichever version there is (RFC 9110 §13.1.1). A client that sends it replaces what another
-// has changed meanwhile.
+// anyVersion is the etag that matches every version (RFC 9110 §13.1.1). A client that uses it may overwrite the change
+// of another client.
 const anyVersion = "*"
 
-// own returns the place of an integration that may be changed; etag nil: in whatever version.
+// own returns the index in s.made of an integration that may be changed. etag is as in Replace; nil: the version is not
+// checked.
 func (b *Book) own(s *state, id string, etag *string) (int, error) {
 	called := func(in configs.Integration) bool { return in.ID == id }
 	if at := slices.IndexFunc(s.main.Integrations, called); at >= 0 {
@@ -145,15 +148,15 @@ func (b *Book) own(s *state, id string, etag *string) (int, error) {
 		return 0, noSuch(id)
 	case etag != nil && *etag == "":
 		return 0, api.NewError(http.StatusPreconditionRequired,
-			"name the version that is to be changed: its ETag, in the header If-Match", "")
+			"send the ETag of the version that you want to change in the header If-Match", "")
 	case etag != nil && *etag != anyVersion && *etag != etagOf(&s.made[at]):
 		return 0, api.NewError(http.StatusPreconditionFailed,
-			"it was changed meanwhile; read it again, and make the change anew", "")
+			"it was changed meanwhile: read it again, and repeat your change", "")
 	}
 	return at, nil
 }
 
-// candidate is check for a configuration that is not saved.
+// candidate checks a configuration that is not saved. id is "" for a new integration.
 func (b *Book) candidate(s *state, id string, config []byte) (*configs.Integration, error) {
 	if id == "" {
 		return check(s, len(s.made), "", config)
@@ -165,22 +168,22 @@ func (b *Book) candidate(s *state, id string, config []byte) (*configs.Integrati
 	return check(s, at, id, config)
 }
 
-// check decodes and validates a body as the integration at a place of the set, beside all others. id is what it keeps;
-// "": it is new.
+// check decodes and validates a body as the integration with index at of the set, together with all others. id is the
+// id that the integration keeps; "": it is new.
 func check(s *state, at int, id string, body []byte) (*configs.Integration, error) {
 	in, list, err := parse(s, at, id, body)
 	if err != nil {
 		return nil, err
 	}
 	if id == "" && len(list) == 1 && list[0].Code == configs.CodeTaken && !named(s, in.Name) {
-		// Its id is that of one that had this name and was renamed.
+		// The derived id belongs to an integration that had this name before it was renamed.
 		in, list, err = parse(s, at, freeID(s, in.Name), body)
 	}
 	if err == nil && id != "" && in.ID != "" && in.ID != id {
 		list = append(list, api.FieldError{Pointer: "#/id", Code: configs.CodeInvalid,
 			Detail: "an integration keeps its id, " + id, Hint: "leave the key out"})
 	}
-	if err == nil && len(list) == 0 { // as it will be read from the file
+	if err == nil && len(list) == 0 { // check it again in the form that the file will have
 		in, list, err = parse(s, at, in.ID, mustJSON(configOf(in)))
 	}
 	if err != nil {
@@ -208,19 +211,19 @@ func parse(s *state, at int, id string, body []byte) (*configs.Integration, []ap
 	}
 	text.WriteString("]\n")
 	added, faults := configs.ParseAdded(text.Bytes(), s.main, s.catalog)
-	if at >= len(added.Integrations) { // no YAML after all: an odd character, or deeper than may be
+	if at >= len(added.Integrations) { // the body is not valid YAML: an unusual character, or too many levels
 		return &configs.Integration{}, fieldErrors(faults, at), nil
 	}
 	return &added.Integrations[at], fieldErrors(faults, at), nil
 }
 
-// named reports whether an integration has that name.
+// named reports whether an integration has this name or id. It is true for "".
 func named(s *state, name string) bool {
 	return name == "" || slices.ContainsFunc(slices.Concat(s.main.Integrations, s.made),
 		func(in configs.Integration) bool { return in.Name == name || in.ID == name })
 }
 
-// freeID returns an id for a new integration whose usual one another one has.
+// freeID returns an unused id for a new integration whose derived id is taken.
 func freeID(s *state, name string) string {
 	for n := 2; ; n++ {
 		id := configs.DeriveID(fmt.Sprintf("%s %d", name, n))
@@ -230,7 +233,8 @@ func freeID(s *state, name string) string {
 	}
 }
 
-// change lets edit make the next set, writes the set and makes it active. It returns when the set is active.
+// change calls edit for the next set of integrations, writes the set to the disk and makes it active. It returns when
+// the set is active.
 func (b *Book) change(ctx context.Context, edit func(s *state) ([]configs.Integration, error)) error {
 	if err := b.begin(ctx); err != nil {
 		return err
@@ -267,19 +271,19 @@ func (b *Book) change(ctx context.Context, edit func(s *state) ([]configs.Integr
 	return nil
 }
 
-// written is the state after a change.
+// written returns the state after a change.
 func (b *Book) written(s *state, set []configs.Integration, text []byte) *state {
 	next := &state{main: s.main, catalog: s.catalog, made: set, text: text}
 	added, faults := configs.ParseAdded(text, s.main, s.catalog)
 	next.lines = linesOf(added)
-	if len(faults) > 0 { // integrations that stay active in spite of a change of the lines
+	if len(faults) > 0 { // for example an integration that lists a slave which the configuration no longer has
 		next.fault = briefly(b.o.File, faults)
 	}
 	return next
 }
 
-// isOurs refuses a change while the file differs from the active integrations: it would overwrite what a person has
-// written.
+// isOurs returns an error if the file differs from the active integrations. A change would then overwrite the edit of a
+// person.
 func (b *Book) isOurs(s *state) error {
 	text, err := read(b.o.File)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) || s.foreign || (text == nil) != (s.text == nil) ||

@@ -14,8 +14,8 @@ import (
 	"noi-agent/status/api"
 )
 
-// configOf returns an integration by its keys: those that mean something for it, but not what its topic says already.
-// Sent back, it is the same integration.
+// configOf returns the configuration of an integration for clients. It leaves out keys without a meaning for this
+// integration, and keys that repeat a part of its topic. A client that sends it back changes nothing.
 func configOf(in *configs.Integration) api.IntegrationConfig {
 	c := api.IntegrationConfig{
 		ID: in.ID, Name: in.Name, Enabled: in.Enabled, Type: in.Type, Objects: words(in.Objects),
@@ -37,7 +37,7 @@ func configOf(in *configs.Integration) api.IntegrationConfig {
 	return c
 }
 
-// words returns a choice of objects or slaves as a list.
+// words returns the names and patterns of objects or slaves as a list.
 func words(n configs.Names) []string {
 	if n.All {
 		return append([]string{"all"}, n.List...)
@@ -45,7 +45,7 @@ func words(n configs.Names) []string {
 	return append([]string{}, n.List...)
 }
 
-// text returns a duration as the configuration has it, without zero units: "5m".
+// text returns a duration in the form of the configuration, without zero units: "5m".
 func text(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
@@ -57,13 +57,13 @@ func text(d time.Duration) string {
 	return s
 }
 
-// etagOf returns the version of an integration: equal configurations have equal ones.
+// etagOf returns the version of an integration. Equal configurations have equal versions.
 func etagOf(in *configs.Integration) string {
 	sum := sha256.Sum256(mustJSON(configOf(in)))
 	return `"` + hex.EncodeToString(sum[:8]) + `"`
 }
 
-// entries lists all integrations of a state, those of the configuration file first.
+// entries lists all integrations of a state, first the ones of the configuration file.
 func (b *Book) entries(s *state) []api.IntegrationEntry {
 	list := make([]api.IntegrationEntry, 0, len(s.main.Integrations)+len(s.made))
 	for i := range s.main.Integrations {
@@ -92,14 +92,14 @@ func (b *Book) entries(s *state) []api.IntegrationEntry {
 	return list
 }
 
-// entry returns an integration made over the API, without its place and its state.
+// entry returns the entry of an integration that is made over the API, without its line in the file and its state.
 func (b *Book) entry(s *state, in *configs.Integration) api.IntegrationEntry {
 	return api.IntegrationEntry{
 		Config: configOf(in), ETag: etagOf(in), Source: api.SourceAPI, File: b.o.File, Cost: b.cost(s, in),
 	}
 }
 
-// cost predicts what an integration sends.
+// cost predicts the daily messages and bytes of an integration.
 func (b *Book) cost(s *state, in *configs.Integration) api.IntegrationCost {
 	t := budget.TrafficOf(s.main, s.catalog, in, b.o.CostOf)
 	return api.IntegrationCost{
@@ -108,7 +108,7 @@ func (b *Book) cost(s *state, in *configs.Integration) api.IntegrationCost {
 	}
 }
 
-// uncounted are the slaves of an integration whose family is not known before they answer.
+// uncounted lists the slaves of an integration with `model: auto`, whose family is not known.
 func uncounted(c *configs.Config, catalog *objects.Catalog, in *configs.Integration) []string {
 	units := []string{}
 	for i := range c.Lines {

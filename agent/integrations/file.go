@@ -11,23 +11,23 @@ import (
 	"noi-agent/internal/strictyaml"
 )
 
-// What stands beside the file: the set of before the last change, and what is being written.
+// The names of two files beside the file of integrations, as ends of their paths.
 const (
-	previousEnd = ".previous"
-	newEnd      = ".new"
+	previousEnd = ".previous" // the file before the last change
+	newEnd      = ".new"      // a file that is being written
 )
 
-// fileMode keeps others from reading topics and paths.
+// fileMode prevents that other users read topics and paths.
 const fileMode = 0o600
 
-// step is one operation on files. A crash comes between two of them, or within a write.
+// step is one operation on files. A crash may happen between two steps, or within a write. Tests stop after each step.
 type step struct {
 	what string
 	do   func() error
 }
 
-// replace puts text in the place of the file, and keeps what the file was. It is not done in part: up to the last
-// rename the file is the old one, from then on the new one. It returns when the disk has it.
+// replace replaces the content of the file by text, and keeps the old content as `.previous`. The file is never half
+// written: before the last rename it is the old file, after it the new one. replace returns when the disk has the file.
 func replace(path string, text []byte) error {
 	for _, s := range replaceSteps(path, text) {
 		if err := s.do(); err != nil {
@@ -37,7 +37,7 @@ func replace(path string, text []byte) error {
 	return nil
 }
 
-// replaceSteps are what replace does, in this order.
+// replaceSteps returns the steps of replace in their order.
 func replaceSteps(path string, text []byte) []step {
 	var steps []step
 	if before, err := read(path); err == nil {
@@ -46,7 +46,7 @@ func replaceSteps(path string, text []byte) []step {
 	return append(steps, writeSteps(path, text)...)
 }
 
-// writeSteps write one file whole.
+// writeSteps returns the steps that write one file.
 func writeSteps(path string, text []byte) []step {
 	fresh := path + newEnd
 	return []step{
@@ -56,8 +56,7 @@ func writeSteps(path string, text []byte) []step {
 	}
 }
 
-// writeSynced writes a file and waits until the disk has its content. What a crash left of an earlier one is
-// overwritten.
+// writeSynced writes a new file and waits until the disk has its content. It removes a file that a crash has left.
 func writeSynced(path string, text []byte) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -73,7 +72,7 @@ func writeSynced(path string, text []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// syncDir waits until the disk has the names of a directory.
+// syncDir waits until the disk has the names in a directory.
 func syncDir(path string) error {
 	d, err := os.Open(path)
 	if err != nil {
@@ -82,7 +81,8 @@ func syncDir(path string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// read returns the content of the file, and at most one byte more than the decoder takes.
+// read returns the content of a file, up to one byte more than the decoder accepts, so that the decoder refuses a file
+// that is too large.
 func read(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -9,12 +9,13 @@ import (
 	"noi-agent/configs"
 )
 
-// head stands above the integrations in their file.
-const head = `# Integrations made on the page, over the API or with "noi-agent integrations". The agent writes this file anew at
-# each change; comments are lost then. After an edit by hand: noi-agent check && noi-agent reload
+// head is the beginning of the file.
+const head = `# Integrations that are made on the page, over the API or with "noi-agent integrations". The agent
+# replaces this file at each change, and comments are lost. After an edit by hand: noi-agent check && noi-agent reload
 `
 
-// textOf returns the file of a set: each key on a line of its own, so that a fault has a line.
+// textOf returns the text of the file for a set of integrations. Each key is on a line of its own, so that an error
+// names the line.
 func textOf(set []configs.Integration) []byte {
 	var b strings.Builder
 	b.WriteString(head)
@@ -46,13 +47,13 @@ func flowText(in *configs.Integration) string {
 	return text
 }
 
-// keyValue is a key of an integration, and its value as JSON.
+// keyValue is one key of an integration with its value as JSON.
 type keyValue struct {
 	name  string
 	value json.RawMessage
 }
 
-// keysOf returns the keys of an integration in their order.
+// keysOf returns the keys of an integration in the order of api.IntegrationConfig.
 func keysOf(in *configs.Integration) (list []keyValue) {
 	dec := json.NewDecoder(bytes.NewReader(mustJSON(configOf(in))))
 	_, err := dec.Token()
@@ -70,7 +71,7 @@ func keysOf(in *configs.Integration) (list []keyValue) {
 	return list
 }
 
-// mustJSON encodes one of our own shapes, which always encode.
+// mustJSON encodes a value of our own types, which can always be encoded.
 func mustJSON(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {

@@ -14,23 +14,24 @@ import (
 
 // Sink is a client of a cloud, as far as a test needs it.
 type Sink interface {
-	// Probe looks at each stage of the way to the topic.
+	// Probe checks each stage of the way to the topic, and reports it.
 	Probe(ctx context.Context, report func(sinks.Step)) (ok bool)
 	Publish(ctx context.Context, messages []sinks.Message) []sinks.Result
 	Remedy(r sinks.Result) string
-	// Needs returns the commands that a cloud needs first. known may name the identity of the gateway.
+	// Needs returns the commands that prepare the cloud. known may be a text with the identity of the gateway.
 	Needs(known string) string
 	Close() error
 }
 
-// The marks of the test message, in its object, its data and its attribute.
+// The marks of the test message: its object, its data, and the name of its attribute.
 const (
 	TestObject    = "noi_test"
 	TestData      = "test"
 	testAttribute = "test"
 )
 
-// Trial looks at each stage of the way to a topic, and sends the message unless it would fail; nil: none is to be sent.
+// Trial checks each stage of the way to a topic, and then sends message. It sends nothing if a stage has failed, or if
+// message is nil. It returns the id of the accepted message, and whether everything was ok.
 func Trial(ctx context.Context, sink Sink, message *sinks.Message, report func(sinks.Step)) (id string, ok bool) {
 	ok = sink.Probe(ctx, report)
 	switch {
@@ -50,7 +51,7 @@ func Trial(ctx context.Context, sink Sink, message *sinks.Message, report func(s
 	return result.MessageID, true
 }
 
-// TestMessage is like a sample's, with marks by which a consumer can drop it.
+// TestMessage returns a message like that of a sample, with marks by which a consumer can drop it.
 func TestMessage(now time.Time, version, integrationID, deviceID string) *sinks.Message {
 	e := sinks.Envelope{
 		PublishedAt: now, DeviceID: deviceID, IntegrationID: integrationID,
@@ -65,9 +66,9 @@ func TestMessage(now time.Time, version, integrationID, deviceID string) *sinks.
 	}
 }
 
-// Test looks at each stage of the way to the topic and sends one marked message. config nil tests what is in force;
-// else a configuration that is not saved, of the one with that id, or of a new one for "". A test that finds something
-// wrong is no error.
+// Test checks each stage of the way to the topic and sends one marked message. If config is nil, it tests the active
+// integration with this id. Otherwise it tests config, which it does not save, for the integration with this id, or for
+// a new one (""). A failed step is no error. report gets each step when it ends; nil: not reported.
 func (b *Book) Test(ctx context.Context, id string, config []byte, report func(api.TestStep)) (api.IntegrationTest,
 	error) {
 	in, err := b.toTest(id, config)
@@ -99,20 +100,20 @@ func (b *Book) Test(ctx context.Context, id string, config []byte, report func(a
 		}
 	})
 	if t.OK && config == nil {
-		_ = b.engine.TryNow(id) // a paused one has nothing to try
+		_ = b.engine.TryNow(id) // the error of a paused integration does not matter
 	}
 	return t, nil
 }
 
-// know keeps the identity that a test has seen.
+// know notes the identity of the gateway that a test has reported.
 func (b *Book) know(id, identity string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.identities[id] = identity
 }
 
-// Needs returns the commands that make the topic of an integration and give the gateway the right to publish to it. The
-// last test or the last refusal names the identity. No cloud is asked.
+// Needs returns the commands that create the topic of an integration and allow the gateway to publish to it. The
+// identity of the gateway is taken from the last test, or from the last error of the cloud. No request is sent.
 func (b *Book) Needs(id string) (string, error) {
 	in, err := b.toTest(id, nil)
 	if err != nil {
@@ -135,7 +136,7 @@ func (b *Book) Needs(id string) (string, error) {
 	return sink.Needs(known), nil
 }
 
-// toTest returns the integration that is to be tested.
+// toTest returns the integration to test.
 func (b *Book) toTest(id string, config []byte) (*configs.Integration, error) {
 	s := b.state()
 	if config != nil {

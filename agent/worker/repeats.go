@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// repeatEvery is how often a failure that goes on is logged again.
+// repeatEvery is the shortest time between two log lines about failures.
 const repeatEvery = 30 * time.Second
 
-// Repeats logs a failure that repeats: the first one at once, then one line in 30 s, and the recovery with the number
-// of failures. A failure that comes and goes is logged once in 30 s too, with its recovery; counters count the others,
-// because the log of a noisy line must not wear out the flash. One goroutine owns a Repeats.
+// Repeats logs a failure that repeats. The first failure is logged at once. Further failures are logged at most once in
+// repeatEvery, so that the log of a bad line does not wear out the flash. A recovery is logged with the number of
+// failures if one of them was logged. The zero Repeats is ready for use. One goroutine owns a Repeats.
 type Repeats struct {
 	failures int           // in a row
 	since    time.Duration // monotonic time of the first of them

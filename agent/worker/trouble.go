@@ -2,10 +2,10 @@ package worker
 
 import "time"
 
-// Recently is how long a trouble is shown after it was seen for the last time.
+// Recently is the time for which a trouble is shown after its last fault.
 const Recently = 10 * time.Minute
 
-// Trouble is a fault that comes and goes, and is counted elsewhere. The zero Trouble was never seen.
+// Trouble is a fault that comes and goes, and that another part of the program counts. The zero Trouble has no fault.
 type Trouble struct {
 	N     uint64        // the count at the last look
 	Since time.Time     // wall time of the first fault after a pause of Recently
@@ -13,7 +13,7 @@ type Trouble struct {
 	Last  time.Duration // monotonic time of the last fault
 }
 
-// Seen notes the count as it is now, at a monotonic and a wall time.
+// Seen notes the present count of faults. now is monotonic time, wall the wall time.
 func (t *Trouble) Seen(n uint64, now time.Duration, wall time.Time) {
 	if n == t.N {
 		return
@@ -24,5 +24,5 @@ func (t *Trouble) Seen(n uint64, now time.Duration, wall time.Time) {
 	t.N, t.Last = n, now
 }
 
-// Live reports whether the trouble was seen within Recently.
+// Live reports whether the last fault was less than Recently ago.
 func (t Trouble) Live(now time.Duration) bool { return t.N > 0 && now-t.Last < Recently }

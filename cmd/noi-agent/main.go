@@ -1,5 +1,5 @@
-// Command noi-agent polls solar charge controllers over Modbus RTU and publishes their samples to AWS SNS and
-// Google Pub/Sub. `noi-agent run` is the daemon; the other commands look at a configuration or at a daemon that runs.
+// Command noi-agent polls solar charge controllers over Modbus RTU or Modbus TCP, and publishes their samples to AWS
+// SNS and Google Pub/Sub. `noi-agent run` is the daemon. The other commands set up, check and show a gateway.
 package main
 
 import (
@@ -11,7 +11,7 @@ import (
 	"noi-agent/cmd/noi-agent/cli"
 )
 
-// Set by the build: -X main.version, and -X main.built, the Unix seconds of the commit that was built.
+// The linker sets both variables: -X main.version, and -X main.built with the Unix seconds of the commit.
 var (
 	version = "dev"
 	built   = ""
@@ -19,8 +19,8 @@ var (
 
 func main() { os.Exit(cli.New(version, buildDate(built, debug.ReadBuildInfo)).Run(os.Args[1:])) }
 
-// buildDate returns when the program was made: as the build says, else as Go noted it, else the zero time. It is that
-// of the commit, so that the same sources make the same program.
+// buildDate returns the date of the program: from the linker, otherwise from Go's build information, otherwise the zero
+// time. It is the date of the commit, so that the same sources always make the same program.
 func buildDate(seconds string, info func() (*debug.BuildInfo, bool)) time.Time {
 	if n, err := strconv.ParseInt(seconds, 10, 64); err == nil && n > 0 {
 		return time.Unix(n, 0).UTC()

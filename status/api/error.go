@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// ErrorPrefix begins the type of each Error; the code follows.
+// ErrorPrefix is the first part of the type of each Error. The code of the error follows it.
 const ErrorPrefix = "urn:noi-agent:problem:"
 
 // Error is an answer that is an error, as application/problem+json (RFC 9457). It implements error, so that the code
@@ -14,7 +14,7 @@ const ErrorPrefix = "urn:noi-agent:problem:"
 type Error struct {
 	Type  string `json:"type"`  // ErrorPrefix and a code
 	Title string `json:"title"` // the same for all errors of this code
-	// of HTTP, 400 to 599; left out by the command line where no daemon answered
+	// HTTP status, 400 to 599; left out by the command line if no daemon answered
 	Status int          `json:"status,omitempty"`
 	Detail string       `json:"detail"` // the reason in this case
 	Hint   string       `json:"hint,omitempty"`
@@ -32,16 +32,16 @@ type FieldError struct {
 	Hint    string `json:"hint,omitempty"`
 }
 
-// NewError returns an error of an HTTP status with the code that usually belongs to it. hint may be empty.
+// NewError returns an error with an HTTP status, and the usual code and title of this status. hint may be "".
 func NewError(status int, detail, hint string) *Error {
 	code, title := usualCode(status)
 	return &Error{Type: ErrorPrefix + code, Title: title, Status: status, Detail: detail, Hint: hint}
 }
 
-// Code is the last part of the type.
+// Code returns the last part of the type.
 func (e *Error) Code() string { return strings.TrimPrefix(e.Type, ErrorPrefix) }
 
-// Error is the detail, with those of the fields.
+// Error returns the detail, followed by a line for each wrong field.
 func (e *Error) Error() string {
 	text := e.Detail
 	for _, f := range e.Errors {

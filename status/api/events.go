@@ -5,12 +5,12 @@ import "time"
 // The names of the events of GET /api/v1/events, except "resync". "resync" has no content: the client must fetch
 // everything again, because it may have missed events.
 const (
-	EventHello   = "hello"   // Hello, once, at the begin of a stream
-	EventStatus  = "status"  // Status, when a state has changed, and else every ten seconds
-	EventProblem = "problem" // Problems, when one has come or gone
-	EventValues  = "values"  // Objects, but only those with a new value; at most one event a second
-	EventTrigger = "trigger" // Trigger, a row that is new or has changed
-	EventLog     = "log"     // LogLine
+	EventHello   = "hello"   // has a Hello; sent once, as the first event of a stream
+	EventStatus  = "status"  // has a Status; sent when a state has changed, and otherwise every ten seconds
+	EventProblem = "problem" // has Problems; sent when a problem has begun or ended
+	EventValues  = "values"  // has the Objects with a new value; sent at most once a second
+	EventTrigger = "trigger" // has a Trigger that is new or has changed
+	EventLog     = "log"     // has a LogLine
 )
 
 // Hello names the agent that sends the events.
@@ -21,7 +21,7 @@ type Hello struct {
 	DeviceID string    `json:"device_id"`
 }
 
-// Problems is everything that is wrong now.
+// Problems has all present problems.
 type Problems struct {
 	Problems []Problem `json:"problems"`
 }

@@ -69,8 +69,8 @@ func (r *Run) Text() string {
 	return string(r.Value)
 }
 
-// GapNoValue is the reason of a HistoryGap that is no gap in the trigger log: the controller answered without a value,
-// for example of a sensor that is not connected, or the object was not polled.
+// GapNoValue is the reason of a HistoryGap that is not in the trigger log. Either the controller answered without a
+// value, for example because a sensor is not connected, or the object was not polled.
 const GapNoValue = "no_value"
 
 // HistoryGap is a time without samples. A time before KeptSince is none.
@@ -80,15 +80,16 @@ type HistoryGap struct {
 	Reason string    `json:"reason"` // as in the rows about gaps of the trigger log ("bus: no answer"), or "no_value"
 }
 
-// Column is one of some equal parts of the time of a History, for a chart.
+// Column is one column of a chart: a part of the time of a History. All columns of a chart have the same length.
 type Column struct {
-	At             int // its place from the left, from 0
+	At             int // number of the column from the left, from 0
 	Min, Mean, Max float32
 }
 
-// Curves returns the numbers for a chart of n columns over From to To: the columns that hold samples, from left to
-// right, in one curve for each stretch without a gap. A curve must not be connected with the next one. A column is one
-// bucket or more; where buckets are longer than columns, columns between two of a curve are left out.
+// Curves returns the numbers for a chart of n columns over the time from From to To. A gap ends a curve, and the next
+// curve begins after it, so a chart must not connect two curves. A curve has its columns with samples, from left to
+// right. A column combines one or more buckets. If buckets are longer than columns, the columns between them are left
+// out.
 func (h *History) Curves(n int) [][]Column {
 	var curves [][]Column
 	var curve []Column
@@ -114,15 +115,15 @@ func (h *History) Curves(n int) [][]Column {
 	return curves
 }
 
-// join takes one more bucket into a column of some samples.
+// join adds a bucket to a column. samples is the number of samples in the column so far.
 func (c *Column) join(b *Bucket, samples int) {
 	c.Min, c.Max = min(c.Min, b.Min), max(c.Max, b.Max)
 	c.Mean += (b.Mean - c.Mean) * float32(b.N) / float32(samples+b.N)
 }
 
-// Place returns the column of n that an instant lies in, from 0 to n-1. Columns are equal lengths of time, so an hour
-// has the same width on a day of 23 or 25 hours too. An instant outside From to To belongs to the first or the last
-// column.
+// Place returns the number of the column for an instant, from 0 to n-1. All columns have the same length, so all hours
+// have the same width, also on a day of 23 or 25 hours. An instant before From belongs to the first column, an instant
+// after To to the last one.
 func (h *History) Place(at time.Time, n int) int {
 	span := h.To.Sub(h.From)
 	if span <= 0 {

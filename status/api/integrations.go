@@ -4,17 +4,18 @@ package api
 // back what it has read. Keys without a meaning for the type or with the other keys are left out, and so are `region`
 // and `project_id`, which are part of the topic. Durations are texts as in the file, "10s".
 type IntegrationConfig struct {
-	ID      string   `json:"id,omitempty"`   // 20 letters and digits; left out of a new one: derived from the name
+	ID      string   `json:"id,omitempty"`   // 20 letters and digits; a request may leave it out: the agent derives it
 	Name    string   `json:"name,omitempty"` // a text of the operator; "": none
-	Enabled bool     `json:"enabled"`        // left out of a request: true; false: paused
+	Enabled bool     `json:"enabled"`        // false: paused; a request may leave it out: true
 	Type    string   `json:"type"`           // aws | gcp
-	Objects []string `json:"objects"`        // names and patterns; ["all"]. A request may have one text with commas
-	Slaves  []string `json:"slaves"`         // "line/unit id", names or product codes; ["all"]. As objects
+	Objects []string `json:"objects"`        // names and patterns; ["all"]; a request may have one text with commas
+	// "line/unit id", names or product codes; ["all"]; a request may have one text with commas
+	Slaves []string `json:"slaves"`
 
 	TopicARN        string `json:"topic_arn,omitempty"`        // aws
-	Region          string `json:"region,omitempty"`           // aws; in requests only, and then that of the ARN
-	ProjectID       string `json:"project_id,omitempty"`       // gcp; in requests only, and then that of the topic
-	Topic           string `json:"topic,omitempty"`            // gcp; answered as projects/PROJECT/topics/NAME
+	Region          string `json:"region,omitempty"`           // aws; in requests only, the same as in the ARN
+	ProjectID       string `json:"project_id,omitempty"`       // gcp; in requests only: the project of a short topic
+	Topic           string `json:"topic,omitempty"`            // gcp; in answers projects/PROJECT/topics/NAME
 	Endpoint        string `json:"endpoint,omitempty"`         // "": the cloud's own
 	CredentialsFile string `json:"credentials_file,omitempty"` // gcp; a path on the gateway, never its content
 	Profile         string `json:"profile,omitempty"`          // aws
@@ -25,15 +26,15 @@ type IntegrationConfig struct {
 	CAFile          string `json:"ca_file,omitempty"`          // a path on the gateway
 	Ordering        bool   `json:"ordering,omitempty"`         // gcp
 
-	Attributes   []string           `json:"attributes"`    // [] is none
-	PublishEvery string             `json:"publish_every"` // "0s": as sampled
+	Attributes   []string           `json:"attributes"`    // []: none
+	PublishEvery string             `json:"publish_every"` // "0s": at once
 	Pacing       string             `json:"pacing"`
-	CatchUp      *CatchUp           `json:"catch_up,omitempty"`  // always answered
-	InFlight     int                `json:"in_flight,omitempty"` // 1 to 64, always answered. Left out of a request: 16
+	CatchUp      *CatchUp           `json:"catch_up,omitempty"`  // in every answer
+	InFlight     int                `json:"in_flight,omitempty"` // 1 to 64, in every answer; a request without it: 16
 	Gaps         bool               `json:"gaps"`
 	When         string             `json:"when"`                // every | change
 	Deadband     map[string]float64 `json:"deadband,omitempty"`  // with when: change
-	Heartbeat    string             `json:"heartbeat,omitempty"` // with when: change; "0s": never
+	Heartbeat    string             `json:"heartbeat,omitempty"` // with when: change; "0s": no heartbeat
 	Envelope     string             `json:"envelope"`            // single | batch
 	Compress     string             `json:"compress"`            // none | gzip
 }
@@ -48,7 +49,7 @@ type IoT struct {
 	Thing       string `json:"thing,omitempty"`
 }
 
-// CatchUp is how a backlog is sent.
+// CatchUp has the settings for sending a backlog.
 type CatchUp struct {
 	Rate        int    `json:"rate"` // samples a second; 0: no limit
 	AlarmsFirst bool   `json:"alarms_first"`
@@ -57,19 +58,19 @@ type CatchUp struct {
 
 // Where an integration is configured.
 const (
-	SourceFile = "file" // in the configuration file, where it is to be changed
+	SourceFile = "file" // in the configuration file, which must be edited to change it
 	SourceAPI  = "api"  // on the page, over the API or with `noi-agent integrations`
 )
 
-// IntegrationEntry is one integration with all that a form needs.
+// IntegrationEntry is one integration with its configuration, version, state and cost.
 type IntegrationEntry struct {
 	Config IntegrationConfig `json:"config"`
 	ETag   string            `json:"etag"`   // strong, with quotes, for If-Match; "" if the entry is not saved
-	Source string            `json:"source"` // SourceFile or SourceAPI
-	File   string            `json:"file"`   // path of the file that it is in
+	Source string            `json:"source"` // file: in the configuration file; api: made on the page or over the API
+	File   string            `json:"file"`   // path of the file with the integration
 	Line   int               `json:"line"`   // in that file, from 1; 0: not known
-	Locked bool              `json:"locked"` // it can only be changed in File, which is read again at a reload
-	State  *Integration      `json:"state"`  // as in the status; null if it is not active
+	Locked bool              `json:"locked"` // it can only be changed in its file, which is read again at a reload
+	State  *Integration      `json:"state"`  // as in the status; null: the integration is not active
 	Cost   IntegrationCost   `json:"cost"`
 }
 
@@ -80,7 +81,7 @@ type IntegrationCost struct {
 	MessagesPerDay float64  `json:"messages_per_day"`
 	BytesPerDay    float64  `json:"bytes_per_day"` // of uplink and downlink
 	Objects        int      `json:"objects"`       // sent objects; an object of two controllers counts twice
-	Slaves         int      `json:"slaves"`        // from which they come
+	Slaves         int      `json:"slaves"`        // slaves of these objects
 	Uncounted      []string `json:"uncounted"`     // "line/unit id" of the slaves with model: auto
 }
 

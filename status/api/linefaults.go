@@ -14,7 +14,7 @@ type LineFaults struct {
 type LineFault struct {
 	Line   string    `json:"line"`
 	UnitID int       `json:"unit_id"` // of the request; 0 with the kind port
-	At     time.Time `json:"at"`      // its end, by the clock as it is now
+	At     time.Time `json:"at"`      // end of the exchange, by the present clock
 	AgeS   int64     `json:"age_s"`
 	// timeout | late | checksum | garbled | collision | other_master | foreign | foreign_unit | foreign_id |
 	// wrong_length | ambiguous | exception | port

@@ -1,7 +1,7 @@
 package api
 
-// Probe is the answer of POST /api/v1/probe: whether one unit is on a line, and what it says of itself. All texts are
-// "" where the unit gives none.
+// Probe is the answer of POST /api/v1/probe: whether one unit is on a line, and the texts that the unit gives. A text
+// that the unit does not give is "".
 type Probe struct {
 	UnitID      int    `json:"unit_id"`
 	State       string `json:"state"`     // present | absent | garbled
@@ -16,5 +16,5 @@ type Probe struct {
 const (
 	UnitPresent = "present"
 	UnitAbsent  = "absent"  // no answer
-	UnitGarbled = "garbled" // bytes came that are no valid frame
+	UnitGarbled = "garbled" // bytes came, but no valid frame
 )

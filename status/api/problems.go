@@ -8,29 +8,29 @@ import (
 // Severity says how much a problem matters.
 type Severity string
 
-// The severities: a fault stops data, a warning may, a notice is worth knowing.
+// The severities. A fault stops data. A warning may stop data later. A notice is worth knowing.
 const (
 	Fault   Severity = "fault"
 	Warning Severity = "warning"
 	Notice  Severity = "notice"
 )
 
-// Effect says what a problem does to the data.
+// Effect is the effect of a problem on the data.
 type Effect string
 
 // The effects.
 const (
 	None    Effect = "none"
-	Delayed Effect = "delayed"
-	Lost    Effect = "lost"
+	Delayed Effect = "delayed" // samples wait in the outbox
+	Lost    Effect = "lost"    // samples are missing
 )
 
-// Kind is one thing that can be wrong. The table of kinds is the one list of problems: status, page, metrics, logs,
-// command line and documents all read it.
+// Kind is a kind of problem. Kinds returns the only list of kinds: status, page, metrics, logs, command line and
+// documents all use it.
 //
-// Title, Remedy and Href may have places for what is not known before the case: {name} is the subject as people call
-// it, {id} the subject, {cloud} and {type} that of an integration ("AWS", "aws"). A case fills other places itself,
-// with Problem.With.
+// Title, Remedy and Href may have places, which are filled for each problem: {name} is the name of the subject for
+// people, {id} the subject, and {cloud} and {type} are the cloud of an integration ("AWS", "aws"). The code that
+// reports a problem fills other places with Problem.With.
 type Kind struct {
 	Code     string
 	Severity Severity
@@ -38,31 +38,31 @@ type Kind struct {
 	Effect   Effect
 	Remedy   string
 
-	// Codes of the kinds that explain this one: while such a problem is shown for the same subject, or for what the
-	// subject is a part of, this one is folded under it.
+	// Codes of the kinds that explain this one. While such a problem is shown for the same subject, or for the line of
+	// the subject, this problem is folded under it.
 	DependsOn []string
-	// VisibleAfter is for how long this must be the case before it is shown, by the monotonic clock: one missed reply
-	// is no news. 0: at once.
+	// VisibleAfter is the time that the problem must last before it is shown, by the monotonic clock. It hides a single
+	// missing reply. 0: the problem is shown at once.
 	VisibleAfter time.Duration
 	Href         string // address of the page that shows more
 }
 
-// Problem is one kind that is the case now.
+// Problem is a present problem.
 type Problem struct {
 	Code     string    `json:"code"`
 	Severity Severity  `json:"severity"`
 	Subject  string    `json:"subject"` // "rs485", "rs485/1", an integration's id, "agent"
-	Name     string    `json:"name"`    // the subject as people call it
+	Name     string    `json:"name"`    // name of the subject for people
 	Since    time.Time `json:"since"`   // wall time
-	AgeS     int64     `json:"age_s"`   // seconds since then, monotonic where the agent has seen it begin
+	AgeS     int64     `json:"age_s"`   // seconds since then; monotonic if the problem began in this run of the agent
 	Title    string    `json:"title"`
-	Detail   string    `json:"detail"` // the case at hand, with the error
+	Detail   string    `json:"detail"` // details of this problem, with the error
 	Effect   Effect    `json:"effect"`
 	Remedy   string    `json:"remedy"`
 	Href     string    `json:"href"`   // address of the page that shows more
-	Folded   []Folded  `json:"folded"` // what this one explains
+	Folded   []Folded  `json:"folded"` // the problems that this one explains
 
-	Lasts time.Duration `json:"-"` // for how long it is the case, monotonic; 0: only Since is known
+	Lasts time.Duration `json:"-"` // how long the problem has lasted, monotonic; 0: only Since is known
 }
 
 // Folded is a problem that another one explains.
@@ -72,7 +72,7 @@ type Folded struct {
 	Title   string `json:"title"`
 }
 
-// Of makes a problem of the kind.
+// Of returns a problem of this kind.
 func (k Kind) Of(subject string, since time.Time, detail string) Problem {
 	return Problem{
 		Code: k.Code, Severity: k.Severity, Subject: subject, Since: since.UTC().Truncate(time.Second),
@@ -80,14 +80,14 @@ func (k Kind) Of(subject string, since time.Time, detail string) Problem {
 	}
 }
 
-// Lasting notes for how long the problem is the case, by the monotonic clock.
+// Lasting returns the problem with the time that it has lasted, by the monotonic clock.
 func (p Problem) Lasting(d time.Duration) Problem {
 	p.Lasts = d
 	return p
 }
 
-// With fills places of the texts: With("name", "battery-shed") fills {name}. What it puts in is not looked through
-// again.
+// With returns the problem with filled places: With("name", "battery-shed") fills {name}. A place inside a value is not
+// filled.
 func (p Problem) With(placesAndValues ...string) Problem {
 	pairs := make([]string, len(placesAndValues))
 	for i, word := range placesAndValues {

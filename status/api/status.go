@@ -26,20 +26,20 @@ type Endpoint struct {
 	Fingerprint string `json:"fingerprint,omitempty"`
 }
 
-// Clock says where wall time comes from and how far it is believed.
+// Clock is the source of wall time, and whether it is trusted.
 type Clock struct {
 	Source   string     `json:"source"`    // as configured: auto | system
 	State    string     `json:"state"`     // good | unsure
 	Reason   string     `json:"reason"`    // in words
 	Service  string     `json:"service"`   // timesyncd | chrony | none
-	BootID   string     `json:"boot_id"`   // the kernel's, or one that was drawn for this run
-	BootedAt *time.Time `json:"booted_at"` // when the gateway was started, by a clock that was right; null: not known
+	BootID   string     `json:"boot_id"`   // the kernel's; a random one for this run if the kernel has none
+	BootedAt *time.Time `json:"booted_at"` // start of the gateway, by a clock that was right; null: not known
 	// seconds since then, monotonic; null: not known
 	BootedAgeS *int64 `json:"booted_age_s"`
-	// the last time known to be right, or the date of the build; null: neither is known
+	// the last time that is known to be right, or the date of the build; null: neither is known
 	LastGood *time.Time `json:"last_good"`
 	Steps    uint64     `json:"steps"` // how often the clock was set since the start
-	// samples that wait for it; a sample counts once for each integration that it goes to
+	// samples that wait for the clock; a sample counts once for each integration that it goes to
 	Held uint64 `json:"held"`
 }
 
@@ -50,7 +50,7 @@ type Line struct {
 	State    string   `json:"state"` // opening | ok | failed | disabled
 	Error    string   `json:"error,omitempty"`
 	Load     float64  `json:"load"`         // share of the time since the start in which the line was busy, 0 to 1
-	Lost     uint64   `json:"lost_samples"` // read, but the store did not keep up
+	Lost     uint64   `json:"lost_samples"` // samples that were read, but not stored, because the store was too slow
 	Counters Counters `json:"counters"`
 	Slaves   []Slave  `json:"slaves"`
 }
@@ -59,11 +59,11 @@ type Line struct {
 type Counters struct {
 	Requests       uint64            `json:"requests"`
 	Replies        uint64            `json:"replies"`
-	Probes         uint64            `json:"probes"` // requests that only made sure that no old reply is on its way
+	Probes         uint64            `json:"probes"` // requests that only checked that no late reply is on the line
 	Timeouts       uint64            `json:"timeouts"`
 	CRCErrors      uint64            `json:"crc_errors"`
 	FrameErrors    uint64            `json:"frame_errors"`
-	Resyncs        uint64            `json:"resyncs"` // replies found behind noise
+	Resyncs        uint64            `json:"resyncs"` // replies that were found after noise
 	Exceptions     uint64            `json:"exceptions"`
 	ExceptionCodes map[string]uint64 `json:"exception_codes,omitempty"` // by code, "02"
 	Echoes         uint64            `json:"echoes"`
@@ -74,14 +74,14 @@ type Counters struct {
 	OtherMasters uint64 `json:"other_masters"`
 	// Modbus TCP frames with a transaction id that was not the request's
 	ForeignIDs   uint64 `json:"foreign_ids"`
-	ForeignUnits uint64 `json:"foreign_units"` // frames in the place of an answer, for another unit
-	// the same, with another number of registers or another function
+	ForeignUnits uint64 `json:"foreign_units"` // frames of another unit instead of the answer
+	// frames with another number of registers or another function instead of the answer
 	WrongLengths uint64 `json:"wrong_lengths"`
 	Late         uint64 `json:"late_replies"` // answers that came after their timeout
 	BadHeaders   uint64 `json:"bad_headers"`  // malformed Modbus TCP headers
 	Ambiguous    uint64 `json:"ambiguous"`    // replies dropped because they may be another program's
 	Reopens      uint64 `json:"reopens"`
-	// new connections in the place of one that was closed or mute
+	// new connections after one that was closed or no longer answered
 	Redials       uint64  `json:"redials"`
 	TurnaroundP50 float64 `json:"turnaround_p50_ms"` // of the last replies; 0 before the first
 	TurnaroundP99 float64 `json:"turnaround_p99_ms"`
@@ -92,7 +92,7 @@ type Counters struct {
 type Slave struct {
 	UnitID      int    `json:"unit_id"`
 	Slave       string `json:"slave"`
-	ProductCode string `json:"product_code,omitempty"` // as the slave reports it; left out when it has not
+	ProductCode string `json:"product_code,omitempty"` // as the slave reports it; left out if it has reported none
 	CCFirmware  string `json:"cc_firmware"`
 	Family      string `json:"family"`
 	// waiting | ok | silent | garbled | refusing | unknown_model | wrong_model | no_objects
@@ -100,22 +100,22 @@ type Slave struct {
 	LastGood *time.Time `json:"last_good"`
 	AgeS     *int64     `json:"age_s"` // seconds since the last good reply; null before the first
 	Error    string     `json:"error,omitempty"`
-	Objects  int        `json:"objects"`      // how many are polled
-	Read     int        `json:"objects_read"` // how many of them gave a reply when they were asked last
-	// replies that held no value, as of an absent sensor
+	Objects  int        `json:"objects"`      // number of polled objects
+	Read     int        `json:"objects_read"` // number of polled objects whose last reading had a reply
+	// replies without a value, for example of a sensor that is not connected
 	NoSample uint64 `json:"no_sample"`
-	// absent | out_of_range | firmware | not_a_number
+	// the same by reason: absent | out_of_range | firmware | not_a_number
 	Reasons map[string]uint64 `json:"no_sample_reasons,omitempty"`
-	// objects whose last reply held no value, and the reason
+	// objects whose last reply had no value, with the reason
 	NoValue map[string]string `json:"no_value,omitempty"`
 	Missed  uint64            `json:"missed"`  // objects whose read failed
-	Skipped uint64            `json:"skipped"` // moments that passed while the line was busy
-	// objects that the controller does not give, though it gives others
+	Skipped uint64            `json:"skipped"` // due times that were skipped because the line was busy
+	// objects that the controller refuses to give, although it gives others
 	Refused []string `json:"refused"`
 	Load    float64  `json:"load"` // its share of the line's load
-	// the most that an object was read after it was due
+	// the longest time from the due time of an object to its reading
 	LatenessMS int64 `json:"lateness_ms"`
-	// what the agent found out, as YAML for the slave in the configuration
+	// properties of the slave that the agent found out, as YAML for the slave in the configuration
 	Learnt   string   `json:"learnt,omitempty"`
 	Counters Counters `json:"counters"`
 }
@@ -128,7 +128,7 @@ type Integration struct {
 	Topic   string     `json:"topic"`
 	State   string     `json:"state"` // idle | ok | retrying | waiting | waiting_for_clock | paused
 	Backlog uint64     `json:"backlog"`
-	Oldest  *time.Time `json:"oldest"` // sampled_at of the oldest sample that waits; null when none does
+	Oldest  *time.Time `json:"oldest"` // sampled_at of the oldest sample that waits; null if none waits
 	// seconds since then; monotonic for a sample of this boot of the gateway
 	OldestAgeS  *int64     `json:"oldest_age_s"`
 	LastSuccess *time.Time `json:"last_success"`
@@ -136,45 +136,45 @@ type Integration struct {
 	LastSuccessAgeS *int64 `json:"last_success_age_s"`
 	LastError       string `json:"last_error"`
 	Sent            uint64 `json:"sent"`
-	Failed          uint64 `json:"failed"` // rejected, the dead letters that were sent later included
+	Failed          uint64 `json:"failed"` // rejected samples, also those that were accepted at a later retry
 	// set aside, until an operator sends them again or drops them; 1,024 at most
 	Dead     int    `json:"dead_letters"`
 	Dropped  uint64 `json:"dropped"`
 	Replayed uint64 `json:"replayed"` // accepted again by a replay, since the start; not in sent
 	Uplink   Uplink `json:"uplink"`
-	// those that are not acknowledged: the newest twenty, the newest first; the trigger log has all
+	// the newest twenty gaps that are not acknowledged, the newest first; the trigger log has all gaps
 	Gaps    []Gap `json:"gaps"`
-	NewGaps int   `json:"new_gaps"` // how many are not acknowledged; 4,096 at most
+	NewGaps int   `json:"new_gaps"` // number of gaps that are not acknowledged; 4,096 at most
 
-	// With publish_every, when it speaks next if anything waits by then: an alarm, a backlog or the end of the agent
-	// does not wait for it. Left out without, and while the integration is paused.
+	// with publish_every: time of the next round; an alarm, a backlog and the end of the agent do not wait for it; left
+	// out without publish_every, and while the integration is paused
 	NextPublication *time.Time `json:"next_publication,omitempty"`
 	// seconds until then, monotonic
 	NextPublicationInS *float64 `json:"next_publication_in_s,omitempty"`
 
-	NextAttempt    *time.Time `json:"next_attempt_at"`   // after a failure; null: none is waited for
+	NextAttempt    *time.Time `json:"next_attempt_at"`   // after a failure; null: the integration waits for no attempt
 	NextAttemptInS *float64   `json:"next_attempt_in_s"` // seconds until then, monotonic
 }
 
-// Gap is a stretch of time from which an object has no samples though it was to have them, as status and trigger log
-// show it.
+// Gap is a time for which samples of an object are missing, as status and trigger log show it.
 type Gap struct {
-	Unit   string     `json:"unit"`   // "line/unit id"; "" when it is not known
-	Object string     `json:"object"` // "" when it is not known, or all of the unit's
-	From   *time.Time `json:"from"`   // null when it is not known
+	Unit   string     `json:"unit"`   // "line/unit id"; "": not known
+	Object string     `json:"object"` // "": not known, or all objects of the unit
+	From   *time.Time `json:"from"`   // null: not known
 	To     *time.Time `json:"to"`
-	Run    uint64     `json:"run"`   // of the agent, in which they were due
-	First  uint64     `json:"first"` // sequence numbers of the object in that run; 0: they had none
-	Last   uint64     `json:"last"`
+	Run    uint64     `json:"run"`    // run of the agent in which the samples were due
+	First  uint64     `json:"first"`  // sequence number of the first sample in that run; 0: the samples had none
+	Last   uint64     `json:"last"`   // sequence number of the last sample in that run; 0: as for first
 	Count  uint64     `json:"count"`  // 0: not known
 	Reason string     `json:"reason"` // a word of the table in docs/durability.md, perhaps with a colon and more
-	// an operator has seen it; the trigger log lists it still
+	// an operator has acknowledged the gap; the trigger log still lists it
 	Acknowledged bool `json:"acknowledged,omitempty"`
 }
 
 // Acknowledged is the answer of POST /api/v1/gaps/acknowledge.
 type Acknowledged struct {
-	Acknowledged int `json:"acknowledged"` // how many gaps, each once for each integration; 0: there was none
+	// number of gaps; a gap of two integrations counts twice; 0: there was none
+	Acknowledged int `json:"acknowledged"`
 }
 
 // Latest is one row of GET /api/v1/objects: the last good value of an object.
@@ -195,15 +195,15 @@ type Store struct {
 	Bytes     int64    `json:"bytes"`     // of the file
 	Samples   uint64   `json:"samples"`   // kept now
 	Committed uint64   `json:"committed"` // written in this run
-	Spared    uint64   `json:"spared"`    // accepted by every cloud before they had to be written, in this run
+	Spared    uint64   `json:"spared"`    // accepted by every cloud before they were written, in this run
 	Commits   uint64   `json:"commits"`
-	Written   uint64   `json:"written_bytes"`      // by these commits: whole pages, as flash sees them
-	PerDay    *float64 `json:"written_mb_per_day"` // what that comes to, in 10^6 bytes; null in the first ten minutes
+	Written   uint64   `json:"written_bytes"`      // bytes of whole pages that these commits wrote
+	PerDay    *float64 `json:"written_mb_per_day"` // the same per day, in 10^6 bytes; null in the first ten minutes
 	Settings  Buffer   `json:"settings"`
 	Corrupt   uint64   `json:"corrupt"`    // records skipped because their checksum is wrong
 	Start     string   `json:"start"`      // created | clean | checked | renewed | memory
-	Salvaged  uint64   `json:"salvaged"`   // samples taken over from a file that was moved aside at this start
-	KeptAside []string `json:"kept_aside"` // files moved aside, as of the start, the newest last
+	Salvaged  uint64   `json:"salvaged"`   // samples that were copied from a damaged file at this start
+	KeptAside []string `json:"kept_aside"` // files that were moved aside and existed at the start, the newest last
 }
 
 // Buffer has the active settings of buffer and triggers.
@@ -217,13 +217,13 @@ type Buffer struct {
 	FlushEvery     string `json:"flush_every"`
 }
 
-// Uplink is what an integration has cost at its sockets, TLS included, in bytes.
+// Uplink has the bytes that an integration has sent and received at its sockets, with TLS and without TCP/IP.
 type Uplink struct {
-	TodaySent     uint64 `json:"today_sent"` // of the day by UTC
+	TodaySent     uint64 `json:"today_sent"` // days and months begin at 00:00 UTC
 	TodayReceived uint64 `json:"today_received"`
 	MonthSent     uint64 `json:"month_sent"`
 	MonthReceived uint64 `json:"month_received"`
-	// since the store was made, samples sent again by a replay included; null before the first
+	// mean since the store was made; samples that a replay sent again count too; null before the first sample
 	PerSample *float64 `json:"sent_per_sample"`
 }
 

@@ -12,23 +12,24 @@ import (
 	"time"
 )
 
-// Removed is the name of the list of what was taken out.
+// Removed is the name of the file in the bundle that lists the removed texts.
 const Removed = "removed.txt"
 
-// File is a file on the gateway that goes into the bundle, without its secrets.
+// File is a file of the gateway. Name is its name in the bundle, Path its path on the gateway.
 type File struct{ Name, Path string }
 
-// Part is a part that is made when it is its turn.
+// Part is another file of the bundle. Make returns its content, and is called only when the file is written.
 type Part struct {
 	Name string
 	Make func() ([]byte, error)
 }
 
-// mostFile bounds a file of the configuration; those of a hundred controllers have 100 KB.
+// mostFile is the most bytes that are read of a file. The configuration of a hundred controllers has 100 KB.
 const mostFile = 4 << 20
 
-// Write makes the zip file, one part after another: memory holds one part at a time. A part that cannot be made is in
-// the file as its error. now is the time of the files in it.
+// Write writes the zip file. It makes one file of the bundle after another, so that only one is in memory. If a file
+// cannot be made, the bundle has a file with the error instead. A missing File is left out. now is the time of all
+// files in the bundle. The error is that of w.
 func Write(w io.Writer, now time.Time, files []File, parts []Part) error {
 	out := writer{zip: zip.NewWriter(w), now: now}
 	for _, f := range files {
@@ -53,7 +54,7 @@ func Write(w io.Writer, now time.Time, files []File, parts []Part) error {
 	return errors.Join(out.err, out.zip.Close())
 }
 
-// readFile reads a file of the configuration.
+// readFile reads a file of the gateway.
 func readFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -67,22 +68,22 @@ func readFile(path string) ([]byte, error) {
 	return text, nil
 }
 
-// writer is a zip file that is being made.
+// writer writes the zip file.
 type writer struct {
 	zip     *zip.Writer
 	now     time.Time
 	removed []string
-	err     error // the first one of the zip file; nothing is written after it
+	err     error // the first error of the zip file; nothing is written after it
 }
 
-// note adds to the list of what was taken out.
+// note adds to the list of removed texts.
 func (w *writer) note(name string, removed []string) {
 	for _, what := range slices.Compact(removed) {
 		w.removed = append(w.removed, name+what)
 	}
 }
 
-// add writes a part, or why there is none.
+// add writes a file of the bundle, or its error.
 func (w *writer) add(name string, text []byte, fault error) {
 	if fault != nil {
 		clean, _ := Scrub(fault.Error())

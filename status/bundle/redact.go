@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// gone stands where something was taken out.
+// gone replaces each removed text.
 const gone = "(removed)"
 
-// secretKey finds a key that names a secret, and its value on the same line.
+// secretKey matches a key that names a secret, and its value on the same line.
 func secretKey() *regexp.Regexp {
 	return regexp.MustCompile(`(?i)(["']?)([\w.-]*(?:external_?id|passw(?:or)?d|passphrase|secret|token|credential|api_?key|` +
 		`access_?key|private_?key)[\w.-]*)(["']?\s*:\s*)("(?:[^"\\]|\\.)*"?|'(?:[^']|'')*'?|[^\s,}\]#][^,}\]#]*|$)`)
 }
 
-// inAddress, keyID and privateKey find secrets by their form.
+// inAddress matches user and password in an address. keyID matches the id of an AWS access key.
 func inAddress() *regexp.Regexp { return regexp.MustCompile(`://[^/\s"'@]*@`) }
 func keyID() *regexp.Regexp     { return regexp.MustCompile(`\b(AKIA|ASIA)[0-9A-Z]{12,}\b`) }
 
@@ -24,8 +24,9 @@ const (
 	endKey   = "-----END "
 )
 
-// Redact returns a YAML text without comments and secrets, line for line, and what was taken out: ":LINE: what". It
-// does not need the text to be valid YAML: it removes everything that may be a secret or a comment.
+// Redact returns a YAML text without comments and secrets, with the same number of lines. It also returns the list of
+// removed texts, such as ":12: external_id". The text need not be valid YAML: Redact removes everything that may be a
+// secret or a comment.
 func Redact(text string) (clean string, removed []string) {
 	comments, below := 0, -1 // below: the indentation of a secret key whose value is on the lines after it
 	keys := secretKey()
@@ -61,7 +62,7 @@ func Redact(text string) (clean string, removed []string) {
 	return clean, removed
 }
 
-// counted is a number of comments in words.
+// counted returns a number of comments in words.
 func counted(comments int) string {
 	if comments == 1 {
 		return "1 comment"
@@ -72,7 +73,8 @@ func counted(comments int) string {
 // isPath reports whether a key with the name of a secret has the path of a file as its value.
 func isPath(key string) bool { return strings.HasSuffix(strings.ToLower(key), "_file") }
 
-// withoutComment cuts a line before a # that follows a blank and is not in quotes that end on this line.
+// withoutComment removes the comment of a line. A comment begins with a # after a blank. A # in quotes that end on the
+// same line begins no comment.
 func withoutComment(line string) string {
 	quote := byte(0)
 	for i := 0; i < len(line); i++ {
@@ -94,7 +96,7 @@ func withoutComment(line string) string {
 	return strings.TrimRight(line, " \t\r")
 }
 
-// Scrub returns any text without what has the form of a secret, and what was taken out.
+// Scrub returns a text without everything that has the form of a secret, and the list of removed texts.
 func Scrub(text string) (clean string, removed []string) {
 	address, key := inAddress(), keyID()
 	lines := strings.Split(text, "\n")

@@ -15,14 +15,14 @@ type Topic uint8
 
 // The topics.
 const (
-	Status   Topic = 1 << iota // how everything stands, and what is wrong
+	Status   Topic = 1 << iota // the status and its problems
 	Values                     // the latest values
 	Triggers                   // rows of the trigger log
 	Logs                       // lines of the log
 	All      = Status | Values | Triggers | Logs
 )
 
-// topicOf returns the topic of a word; 0 when it is none.
+// topicOf returns the topic with this name; 0 if there is none.
 func topicOf(word string) Topic {
 	switch word {
 	case "status":
@@ -37,7 +37,7 @@ func topicOf(word string) Topic {
 	return 0
 }
 
-// ParseTopics reads words that are separated by commas; "" is all. The error names the words that there are.
+// ParseTopics reads the names of topics, separated by commas. "" means all topics. The error lists the allowed names.
 func ParseTopics(text string) (Topic, error) {
 	if text == "" {
 		return All, nil
@@ -61,39 +61,39 @@ type Event struct {
 	topic Topic
 }
 
-// Resync is the name of the event by which a watcher learns that it has missed some: it has to fetch everything again.
+// Resync is the name of the event for a watcher that has missed events. The watcher must fetch everything again.
 const Resync = "resync"
 
 const (
-	kept = 256 // most events that are kept for clients that come back
-	// keptBytes is the most bytes of their data, except that the newest event is always kept. All values of ten
-	// controllers are 130 KB.
+	kept = 256 // most events that are kept for clients that connect again
+	// keptBytes is the most bytes of data in the kept events. The newest event is kept even if it is larger. All values
+	// of ten controllers are 130 KB.
 	keptBytes = 256 << 10
-	queued    = 64 // events that wait for one watcher, beside those that it has missed
-	most      = 32 // watchers at once
+	queued    = 64 // places in the queue of a watcher, in addition to the events that it has missed
+	most      = 32 // most watchers at once
 )
 
-// Why Join refuses a watcher.
+// The errors of Join.
 var (
-	ErrFull = fmt.Errorf("%d streams of events are open, and more are not served: close one, or ask again later",
+	ErrFull = fmt.Errorf("%d streams of events are open, and more are not allowed: close one, or try again later",
 		most)
 	ErrClosed = errors.New("the agent is shutting down")
 )
 
-// Hub hands events to watchers. Make one with New.
+// Hub passes events to watchers. Make one with New. Its methods may be called from any goroutine.
 type Hub struct {
 	run uint64
 
 	mu       sync.Mutex
 	n        uint64 // number of the last event
-	from     uint64 // number of the oldest event that is kept
+	from     uint64 // number of the oldest kept event
 	ring     [kept]Event
-	bytes    int // of the data of the events that are kept
+	bytes    int // size of the data of the kept events
 	watchers map[*Watcher]bool
 	closed   bool
 }
 
-// Watcher is a client that watches. Call Leave at its end.
+// Watcher is a client that gets events. Call Leave when it has disconnected.
 type Watcher struct {
 	hub    *Hub
 	topics Topic
@@ -104,8 +104,9 @@ type Watcher struct {
 // New returns a hub. The run makes the ids different from those of an earlier start.
 func New(run uint64) *Hub { return &Hub{run: run, from: 1, watchers: map[*Watcher]bool{}} }
 
-// Join begins to watch. Events after the one with the id last come first; when these are not kept any more, and for "",
-// a resync comes.
+// Join adds a watcher of some topics. last is the id of the last event that the client has received. The watcher first
+// gets the kept events after it. If last is "", or if not all events after it are kept, the watcher gets a resync
+// instead. Errors are ErrFull and ErrClosed.
 func (h *Hub) Join(topics Topic, last string) (*Watcher, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -127,7 +128,7 @@ func (h *Hub) Join(topics Topic, last string) (*Watcher, error) {
 	return w, nil
 }
 
-// after returns the events behind the one with that id; false when they are not kept. h.mu is held.
+// after returns the events after the one with this id; false if not all of them are kept. h.mu is locked.
 func (h *Hub) after(id string) (missed []Event, known bool) {
 	n, known := h.number(id)
 	if !known {
@@ -139,7 +140,7 @@ func (h *Hub) after(id string) (missed []Event, known bool) {
 	return missed, true
 }
 
-// number reads an id; false when the events after it are not kept. h.mu is held.
+// number reads an id; false if not all events after it are kept. h.mu is locked.
 func (h *Hub) number(id string) (n uint64, known bool) {
 	run, rest, ok := strings.Cut(id, "-")
 	if !ok || run != strconv.FormatUint(h.run, 10) {
@@ -161,7 +162,7 @@ func (h *Hub) Publish(topic Topic, name string, data []byte) {
 	}
 }
 
-// keep puts the last event into the ring, and drops the oldest ones that are too many for it. h.mu is held.
+// keep puts the newest event into the ring, and drops the oldest events that exceed kept or keptBytes. h.mu is locked.
 func (h *Hub) keep(e Event) {
 	h.bytes += len(e.Data) - len(h.ring[h.n%kept].Data)
 	h.ring[h.n%kept] = e
@@ -174,7 +175,7 @@ func (h *Hub) keep(e Event) {
 	}
 }
 
-// id is that of the last event. h.mu is held.
+// id returns the id of the newest event. h.mu is locked.
 func (h *Hub) id() string { return fmt.Sprintf("%d-%d", h.run, h.n) }
 
 // Missed makes the clients that watch a topic fetch everything again.
@@ -190,7 +191,7 @@ func (h *Hub) Missed(topic Topic) {
 	}
 }
 
-// take puts an event into the queue. h.mu is held.
+// take puts an event into the queue of a watcher. If the queue is full, the watcher gets a resync. hub.mu is locked.
 func (w *Watcher) take(e Event) {
 	if w.topics&e.topic == 0 {
 		return
@@ -202,7 +203,7 @@ func (w *Watcher) take(e Event) {
 	}
 }
 
-// resync replaces what waits. h.mu is held, so nothing is added meanwhile.
+// resync replaces all events in the queue by a resync. hub.mu is locked, so no other event is added meanwhile.
 func (w *Watcher) resync() {
 	for {
 		select {
@@ -215,20 +216,20 @@ func (w *Watcher) resync() {
 	}
 }
 
-// Events is where the events come.
+// Events returns the channel of the events.
 func (w *Watcher) Events() <-chan Event { return w.queue }
 
-// Gone is closed when the hub is.
+// Gone returns a channel that is closed when the hub is closed.
 func (w *Watcher) Gone() <-chan struct{} { return w.gone }
 
-// Leave ends watching.
+// Leave removes the watcher from its hub.
 func (w *Watcher) Leave() {
 	w.hub.mu.Lock()
 	defer w.hub.mu.Unlock()
 	delete(w.hub.watchers, w)
 }
 
-// Watched returns the topics that are watched now; 0: none.
+// Watched returns the topics that are watched now; 0 if there is no watcher.
 func (h *Hub) Watched() (topics Topic) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -238,7 +239,8 @@ func (h *Hub) Watched() (topics Topic) {
 	return topics
 }
 
-// Forget drops all events that are kept: what happened since was not noted.
+// Forget drops all kept events. It is for a time without comparisons: changes in that time have made no events, so the
+// kept events are not complete.
 func (h *Hub) Forget() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -247,7 +249,7 @@ func (h *Hub) Forget() {
 	h.ring = [kept]Event{}
 }
 
-// Close ends all watchers, and refuses others.
+// Close ends all watchers. After it Join fails with ErrClosed.
 func (h *Hub) Close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -26,16 +26,17 @@ import (
 // CertificateFile is the name of the gateway's own certificate and key in the state directory.
 const CertificateFile = "endpoint.pem"
 
-// certificateYears is how long an own certificate is good for.
+// certificateYears is the validity of the gateway's own certificate.
 const certificateYears = 10
 
-// earliestBuild stands in for the date of a build that has none.
+// earliestBuild is used for a build without a date.
 func earliestBuild() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
 
-// EnsureCertificate returns the gateway's own certificate in dir, and makes one for hosts at the first start: names and
-// IP addresses, the first of them its subject. It is good from built on, for ten years, whatever the clock of the
-// gateway says. One that is there is never replaced: people have compared its fingerprint. missing are the hosts that
-// it does not name.
+// EnsureCertificate returns the gateway's own certificate, which is in dir. At the first start it makes one for hosts,
+// which are names and IP addresses; the first of them becomes the subject. The certificate is valid for ten years from
+// built on, so its validity does not depend on the gateway's clock. If built is zero, it is valid from 2026 on. An
+// existing certificate is never replaced, because people have compared its fingerprint. missing lists the hosts that
+// the certificate does not name.
 func EnsureCertificate(dir string, hosts []string, built time.Time) (c tls.Certificate, missing []string, err error) {
 	path := filepath.Join(dir, CertificateFile)
 	text, err := os.ReadFile(path)
@@ -56,8 +57,8 @@ func EnsureCertificate(dir string, hosts []string, built time.Time) (c tls.Certi
 	return c, slices.DeleteFunc(slices.Clone(hosts), named), nil
 }
 
-// newCertificate returns certificate and key as PEM. The certificate may not sign others: a stolen key of one gateway
-// must be of no use for another name.
+// newCertificate returns certificate and key as PEM. The certificate may not sign other certificates, so a stolen key
+// cannot be used for the name of another gateway.
 func newCertificate(hosts []string, built time.Time) ([]byte, error) {
 	if built.IsZero() {
 		built = earliestBuild()
@@ -95,7 +96,7 @@ func newCertificate(hosts []string, built time.Time) ([]byte, error) {
 		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})...), nil
 }
 
-// Fingerprint is the SHA-256 of a certificate as browsers show it: "9F:3A:…:C2".
+// Fingerprint returns the SHA-256 of a certificate as browsers show it: "9F:3A:…:C2".
 func Fingerprint(c tls.Certificate) string {
 	sum := sha256.Sum256(c.Certificate[0])
 	return strings.ReplaceAll(fmt.Sprintf("% X", sum[:]), " ", ":")

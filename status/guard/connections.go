@@ -7,33 +7,33 @@ import (
 	"sync"
 )
 
-// Connections closes connections when there are too many. The one that has been without a request for the longest time
-// goes first, so that clients that open connections and send nothing displace each other, and not a client with
-// requests. (A listener that makes the next client wait would be what keeps the honest ones out.)
+// Connections closes connections if there are too many. It first closes the connection that has been without a request
+// for the longest time. So a client that opens connections and sends nothing cannot displace a client with requests. (A
+// listener that lets the next client wait would let such a client block all others.)
 type Connections struct {
 	most int
 
 	mu    sync.Mutex
-	count uint64 // of events; orders them without a clock
+	count uint64 // counts events, to order them without a clock
 	open  map[net.Conn]*Connection
 }
 
-// Connection is one client's.
+// Connection is the state of one connection.
 type Connection struct {
 	all   *Connections
-	uses  int    // requests in a handler
-	since uint64 // event that began or ended its last use
+	uses  int    // number of requests in a handler
+	since uint64 // number of the event that opened the connection, or began or ended its last use
 }
 
-// NewConnections allows so many at once.
+// NewConnections returns a set that allows `most` connections at once.
 func NewConnections(most int) *Connections {
 	return &Connections{most: most, open: map[net.Conn]*Connection{}}
 }
 
 type connectionKey struct{}
 
-// Open notes a new connection, and closes another one, or this one if all are in use, when there are too many. It is
-// for http.Server.ConnContext.
+// Open notes a new connection. If there are too many, it closes one of the connections without a request, which may be
+// the new one. It is for http.Server.ConnContext.
 func (c *Connections) Open(ctx context.Context, conn net.Conn) context.Context {
 	c.mu.Lock()
 	c.count++
@@ -48,7 +48,7 @@ func (c *Connections) Open(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(ctx, connectionKey{}, own)
 }
 
-// victim is the connection that has to go, nil when there is room.
+// victim returns the connection to close; nil if there is room.
 func (c *Connections) victim() (oldest net.Conn) {
 	if len(c.open) <= c.most {
 		return nil
@@ -59,10 +59,10 @@ func (c *Connections) victim() (oldest net.Conn) {
 			oldest, at = conn, k.since
 		}
 	}
-	return oldest // there is one: the newest has no use yet
+	return oldest // not nil, because the newest connection has no use yet
 }
 
-// cut closes without a farewell, which TLS would wait for.
+// cut closes a connection at once. It closes the connection below TLS, because TLS would first send a message.
 func cut(conn net.Conn) {
 	if secured, ok := conn.(interface{ NetConn() net.Conn }); ok {
 		conn = secured.NetConn()
@@ -80,7 +80,7 @@ func (c *Connections) State(conn net.Conn, state http.ConnState) {
 	delete(c.open, conn)
 }
 
-// Use notes that a request of ctx's connection is in a handler until done is called.
+// Use notes that a request on the connection of ctx is in a handler, until done is called.
 func Use(ctx context.Context) (done func()) {
 	k, ok := ctx.Value(connectionKey{}).(*Connection)
 	if !ok {

@@ -6,12 +6,13 @@ import (
 	"strings"
 )
 
-// Hosts are the names by which the endpoint may be asked for. A page of a foreign name that resolves to this gateway
-// has an Origin equal to its Host, so only a list of our own names can distinguish it from ours.
+// Hosts are the host names under which the endpoint answers. The list is needed against a hostile page whose own name
+// resolves to this gateway: its requests have an Origin that is equal to their Host, so only a list of our own names
+// can distinguish them from requests of our pages.
 type Hosts struct{ names map[string]bool }
 
-// NewHosts returns the list: localhost, the name of this machine, the same with .local, and more. IP addresses are on
-// every list, because they cannot be forged.
+// NewHosts returns a list with localhost, the name of this machine, the same name with .local, and the names in more.
+// IP addresses are on every list, because they cannot be forged.
 func NewHosts(machine string, more []string) Hosts {
 	h := Hosts{map[string]bool{}}
 	if name := plainName(machine); name != "" {
@@ -25,8 +26,8 @@ func NewHosts(machine string, more []string) Hosts {
 	return h
 }
 
-// Allows reports whether a Host header, or the host of a URL, is on the list. Its port is ignored: a tunnel may have
-// another one.
+// Allows reports whether a Host header, or the host of a URL, is on the list. Its port is ignored, because a tunnel may
+// have another port.
 func (h Hosts) Allows(host string) bool {
 	name, bracketed := withoutPort(host)
 	if ip, err := netip.ParseAddr(name); err == nil {
@@ -36,14 +37,14 @@ func (h Hosts) Allows(host string) bool {
 	return !bracketed && (name == "localhost" || strings.HasSuffix(name, ".localhost") || h.names[name])
 }
 
-// AllowsOnSocket is Allows for the unix socket, where a name without a dot is enough: programs that ask over a socket
-// make up the name, and no name without a dot is for sale.
+// AllowsOnSocket is Allows for the unix socket. It also allows every name without a dot, because programs that use a
+// socket invent such a name. An attacker cannot register a name without a dot.
 func (h Hosts) AllowsOnSocket(host string) bool {
 	name, bracketed := withoutPort(host)
 	return h.Allows(host) || !bracketed && name != "" && !strings.ContainsAny(name, ".:")
 }
 
-// withoutPort returns the name in host, and whether it stood in brackets as IPv6 addresses do.
+// withoutPort returns the name in host, and whether it was in brackets, as IPv6 addresses are.
 func withoutPort(host string) (name string, bracketed bool) {
 	if strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") {
 		return host[1 : len(host)-1], true
@@ -55,5 +56,5 @@ func withoutPort(host string) (name string, bracketed bool) {
 	return name, strings.HasPrefix(host, "[")
 }
 
-// plainName is a name as it is compared: DNS knows no case, and a dot at the end only says that the name is whole.
+// plainName returns a name for a comparison: in lower case, and without a dot at the end. DNS ignores both.
 func plainName(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }

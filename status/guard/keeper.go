@@ -13,28 +13,29 @@ import (
 )
 
 const (
-	// mostSessions are logged in at once. One more ends the one that was not used for the longest time.
+	// mostSessions is the most sessions at once. One more ends the session that was not used for the longest time.
 	mostSessions = 16
-	// SessionLife is how long a session lasts without a request.
+	// SessionLife is the time after the last request at which a session ends.
 	SessionLife = 12 * time.Hour
-	// CodeLife is how long a one-time code is good for.
+	// CodeLife is the time for which a one-time code is valid.
 	CodeLife = 5 * time.Minute
 )
 
-// ErrWrong is returned for a token or code that is not the right one, or is no longer.
-var ErrWrong = errors.New("this is not the admin token, and not a one-time code that is still good")
+// ErrWrong is returned for a wrong token or code, and for a code that is used or expired.
+var ErrWrong = errors.New("this is not the admin token, and not a valid one-time code")
 
-// WaitError is returned instead of ErrWrong when there were too many wrong tries.
+// WaitError is returned instead of ErrWrong after too many wrong tries. Left is the time to wait.
 type WaitError struct{ Left time.Duration }
 
 func (e *WaitError) Error() string {
 	return fmt.Sprintf("too many wrong tries: try again in %d s", e.Seconds())
 }
 
-// Seconds is how long to wait, rounded up.
+// Seconds returns the seconds to wait, rounded up.
 func (e *WaitError) Seconds() int { return int((e.Left + time.Second - 1) / time.Second) }
 
-// digest is what is kept of a secret: all have the same length, so that comparing says nothing by its time.
+// digest is the SHA-256 of a secret. Secrets are kept and compared as digests: all have the same length, so the time of
+// a comparison gives no information about the secret.
 type digest = [sha256.Size]byte
 
 // Keeper knows which clients may change things: those with the admin token, a one-time code, or a session. It may be
@@ -47,17 +48,16 @@ type Keeper struct {
 	hasToken bool
 	code     digest
 	codeEnds time.Duration            // 0: there is no code
-	sessions map[digest]time.Duration // when each was used last
+	sessions map[digest]time.Duration // time of the last use, by the digest of the id
 	tries    tries
 }
 
-// NewKeeper returns a keeper that knows no token yet. elapsed is monotonic time.
+// NewKeeper returns a keeper without a token. elapsed returns monotonic time.
 func NewKeeper(elapsed func() time.Duration) *Keeper {
 	return &Keeper{elapsed: elapsed, sessions: map[digest]time.Duration{}}
 }
 
-// SetToken has this token count from now on, and ends all sessions and the code. It returns how many sessions there
-// were.
+// SetToken sets the admin token. It ends all sessions and the one-time code, and returns the number of ended sessions.
 func (k *Keeper) SetToken(token string) (ended int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -74,8 +74,8 @@ func (k *Keeper) HasToken() bool {
 	return k.hasToken
 }
 
-// CheckToken returns nil for the admin token. Errors are ErrWrong and *WaitError. The right token never waits: its 256
-// bits cannot be guessed, and otherwise a stranger with wrong tokens would lock its owner out.
+// CheckToken returns nil for the admin token. Errors are ErrWrong and *WaitError. The right token never has to wait:
+// its 256 bits cannot be guessed, and otherwise a stranger could lock out the owner of the token by sending wrong ones.
 func (k *Keeper) CheckToken(token string) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -85,8 +85,8 @@ func (k *Keeper) CheckToken(token string) error {
 	return k.miss(k.elapsed())
 }
 
-// LogIn takes the admin token or a one-time code, and returns the id of a new session. Errors are as of CheckToken; a
-// code waits like a wrong token.
+// LogIn checks the admin token or a one-time code, and returns the id of a new session. Errors are ErrWrong and
+// *WaitError. Unlike the token, even a right code has to wait after too many wrong tries.
 func (k *Keeper) LogIn(secret string) (session string, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -103,7 +103,7 @@ func (k *Keeper) LogIn(secret string) (session string, err error) {
 	return k.open(now), nil
 }
 
-// miss counts a wrong try, with the mutex held.
+// miss counts a wrong try, and returns its error. k.mu is locked.
 func (k *Keeper) miss(now time.Duration) error {
 	if wait := k.tries.wait(now); wait > 0 {
 		return &WaitError{wait}
@@ -122,7 +122,7 @@ func (k *Keeper) isCode(secret string, now time.Duration) bool {
 	return subtle.ConstantTimeCompare(given[:], k.code[:]) == 1 && now < k.codeEnds
 }
 
-// open begins a session. There is room for it afterwards, whatever was there.
+// open begins a session, and returns its id. If there are mostSessions, it ends the one that was unused for longest.
 func (k *Keeper) open(now time.Duration) string {
 	k.expire(now)
 	for len(k.sessions) >= mostSessions {
@@ -136,7 +136,7 @@ func (k *Keeper) open(now time.Duration) string {
 		delete(k.sessions, oldest)
 	}
 	id := make([]byte, 32)
-	_, _ = rand.Read(id) // never fails: it ends the program instead
+	_, _ = rand.Read(id) // never returns an error: if it fails, it ends the program
 	text := base64.RawURLEncoding.EncodeToString(id)
 	k.sessions[sha256.Sum256([]byte(text))] = now
 	return text
@@ -150,8 +150,8 @@ func (k *Keeper) expire(now time.Duration) {
 	}
 }
 
-// Use reports whether a session with this id lasts, and has it last SessionLife from now on. The id is looked up by its
-// digest, so the time that takes says nothing about ids that exist.
+// Use reports whether the session with this id is valid, and extends it to SessionLife from now on. It searches for the
+// digest of the id, so its duration gives no information about existing ids.
 func (k *Keeper) Use(session string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -165,7 +165,7 @@ func (k *Keeper) Use(session string) bool {
 	return true
 }
 
-// Lasts reports whether a session with this id lasts. Unlike Use it does not have it last any longer.
+// Lasts reports whether the session with this id is valid. Unlike Use, it does not extend the session.
 func (k *Keeper) Lasts(session string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -173,24 +173,26 @@ func (k *Keeper) Lasts(session string) bool {
 	return ok && k.elapsed()-used < SessionLife
 }
 
-// IsToken reports whether this is the admin token. Unlike CheckToken it counts no wrong try.
+// IsToken reports whether this is the admin token. Unlike CheckToken, it counts no wrong try.
 func (k *Keeper) IsToken(token string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.isToken(token)
 }
 
-// LogOut ends a session. One that there is not is ended already.
+// LogOut ends a session. It does nothing if there is no such session.
 func (k *Keeper) LogOut(session string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.sessions, sha256.Sum256([]byte(session)))
 }
 
-// codeLetters are those of a code, five bits each, without the ones that are mistaken for others (I, L, O, U).
+// codeLetters are the letters of a code, five bits each. I, L, O and U are not among them, because people mistake them
+// for other letters.
 const codeLetters = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
-// NewCode returns a one-time code such as "K7QF-29MX": 40 bits, good for CodeLife, and once. The code before ends.
+// NewCode returns a one-time code of 40 bits, such as "K7QF-29MX". It is valid for one login within CodeLife. The code
+// before it becomes invalid.
 func (k *Keeper) NewCode() string {
 	random := make([]byte, 8)
 	_, _ = rand.Read(random)
@@ -204,7 +206,7 @@ func (k *Keeper) NewCode() string {
 	return code[:4] + "-" + code[4:]
 }
 
-// plainCode is a code as it is compared: as a person may type it, in small letters, with spaces, or with an O for 0.
+// plainCode returns a typed code for a comparison. It accepts small letters, spaces, O for 0, and I or L for 1.
 func plainCode(typed string) string {
 	spelling := strings.NewReplacer("-", "", " ", "", "O", "0", "I", "1", "L", "1")
 	return spelling.Replace(strings.ToUpper(strings.TrimSpace(typed)))

@@ -1,5 +1,5 @@
-// Package logs keeps the last lines of the log in memory, for the page and for a support bundle. What the log does not
-// have because of its level, this package does not have either.
+// Package logs keeps the last lines of the log in memory, for the page and for a support bundle. Lines below the level
+// of the log are not kept.
 package logs
 
 import (
@@ -19,19 +19,19 @@ import (
 )
 
 const (
-	// Most is how many lines are kept.
+	// Most is the most lines that are kept.
 	Most = 1000
-	// Everything is below all levels.
+	// Everything is a level below all others.
 	Everything = slog.Level(-1 << 10)
-	// mostText bounds the bytes of a line: a thousand lines take at most 1 MB.
+	// mostText is the most bytes of a line, so that a thousand lines take about 1 MB at most.
 	mostText = 1024
 )
 
-// Ring is the last lines. Its methods may be called from any goroutine.
+// Ring keeps the last lines of the log. The zero Ring is ready for use. Its methods may be called from any goroutine.
 type Ring struct {
 	mu    sync.Mutex
-	lines []line // the line n is at (n-1)%Most
-	n     uint64 // number of the last line
+	lines []line // line n is at (n-1)%Most
+	n     uint64 // number of the newest line; 0: there is none
 	text  bytes.Buffer
 }
 
@@ -41,15 +41,15 @@ type line struct {
 	text  string
 }
 
-// Query says which lines Lines returns.
+// Query selects lines of the log.
 type Query struct {
 	After uint64     // only lines with a greater number
 	Level slog.Level // only lines of this level and above; zero: INFO
 	Text  string     // only lines with this text, in upper or lower case; "": all
-	Limit int        // the newest so many; 0: all
+	Limit int        // the most lines, the newest of those that match; 0: no limit
 }
 
-// Lines returns the lines that match, the oldest first. A nil Ring has none.
+// Lines returns the lines that match, the oldest first. A nil Ring has no lines.
 func (r *Ring) Lines(q Query) []api.LogLine {
 	if r == nil {
 		return []api.LogLine{}
@@ -69,7 +69,7 @@ func (r *Ring) Lines(q Query) []api.LogLine {
 	return out
 }
 
-// Last returns the number of the newest line; 0 before the first.
+// Last returns the number of the newest line; 0 if there is none.
 func (r *Ring) Last() uint64 {
 	if r == nil {
 		return 0
@@ -79,7 +79,7 @@ func (r *Ring) Last() uint64 {
 	return r.n
 }
 
-// keep adds a record, written by a handler that writes into r.text.
+// keep adds a record. The handler text writes the attributes of the record into r.text.
 func (r *Ring) keep(ctx context.Context, text slog.Handler, record slog.Record) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -94,7 +94,8 @@ func (r *Ring) keep(ctx context.Context, text slog.Handler, record slog.Record) 
 	r.n++
 }
 
-// clean escapes what would move the cursor of a terminal or the order of letters, and bounds the length.
+// clean cuts a text after mostText bytes. It escapes characters that could move the cursor of a terminal or change the
+// order of letters.
 func clean(text string) string {
 	text = strings.TrimSpace(text)
 	if len(text) > mostText {
@@ -115,17 +116,18 @@ func clean(text string) string {
 	return b.String()
 }
 
-// unsafe reports whether a character is a control character or one of format, such as those of bidirectional text.
+// unsafe reports whether a character is a control character or a format character, such as those for bidirectional
+// text.
 func unsafe(c rune) bool { return unicode.IsControl(c) || unicode.Is(unicode.Cf, c) }
 
-// Handler hands records to another handler, and keeps those in a ring that it is enabled for.
+// Handler passes records to another handler, and also keeps them in a ring.
 type Handler struct {
 	ring *Ring
 	text slog.Handler // writes the attributes into ring.text
 	next slog.Handler
 }
 
-// NewHandler returns a handler that keeps in r what next writes.
+// NewHandler returns a handler that passes records to next, and keeps them in r. It is enabled for the levels of next.
 func NewHandler(r *Ring, next slog.Handler) *Handler {
 	text := slog.NewTextHandler(&r.text, &slog.HandlerOptions{Level: Everything,
 		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
@@ -137,7 +139,7 @@ func NewHandler(r *Ring, next slog.Handler) *Handler {
 	return &Handler{r, text, next}
 }
 
-// Readable has texts of the log print durations as people write them, "10 min". It is a ReplaceAttr of slog.
+// Readable makes the log print durations as people write them: "10 min". It is a ReplaceAttr of slog.HandlerOptions.
 func Readable(_ []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() == slog.KindDuration {
 		a.Value = slog.StringValue(objects.Period(a.Value.Duration()))

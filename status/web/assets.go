@@ -13,7 +13,7 @@ import (
 //go:embed style.css live.js icon.svg
 var assetFiles embed.FS
 
-// asset is a file that browsers keep: its name changes with its content.
+// asset is a file that browsers may keep for a year. Its address contains a hash of its content.
 type asset struct {
 	name        string // "style.css"
 	path        string // "/assets/style-0123456789ab.css"
@@ -59,7 +59,7 @@ func lighter(body []byte) []byte {
 	return out
 }
 
-// closer removes the blanks of a stylesheet that have no meaning.
+// closer removes blanks and semicolons that a stylesheet does not need.
 func closer() *strings.Replacer {
 	return strings.NewReplacer(": ", ":", "; ", ";", ", ", ",", " { ", "{", " {\n", "{", ";\n", ";",
 		"; }", "}",
@@ -72,7 +72,7 @@ func (a *asset) serve(w http.ResponseWriter, _ *http.Request) {
 	send(w, http.StatusOK, a.contentType, a.body)
 }
 
-// path returns the address of a file; "" when there is no such file.
+// path returns the address of the file with this name; "" if there is none.
 func (all assets) path(name string) string {
 	for i := range all {
 		if all[i].name == name {

@@ -20,8 +20,8 @@ func cpu(b *testing.B) time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// BenchmarkPages is the computing time that each page takes on the gateway, and its size without assets, with ten controllers and
-// 100,000 rows in the trigger log. Wanted: 20 ms and 64 KB with assets at most.
+// BenchmarkPages is the computing time that each page takes on the gateway, and its size without assets, with ten
+// controllers and 100,000 rows in the trigger log. Wanted: 20 ms and 64 KB with assets at most.
 func BenchmarkPages(b *testing.B) {
 	h := serve(webtest.Large(100_000))
 	for _, path := range append(all(), "/values?q=a", "/values?unit=rs485/7") {

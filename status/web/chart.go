@@ -9,22 +9,22 @@ import (
 	"noi-agent/status/api"
 )
 
-// Charts are SVG without a style or a text in it: colours come by class, so that day, night and print work, and labels
-// are HTML, which keeps its size when the picture is stretched.
+// A chart is SVG without styles and texts. Its classes select colours in the stylesheet, so that the chart follows the
+// light and the dark scheme. Its labels are HTML, because a text in a stretched SVG would be stretched too.
 
 const (
-	sparkColumns = 96  // of the overview
-	smallColumns = 24  // of a row of the values
-	chartColumns = 480 // of an object's page: one for each bucket of a day
+	sparkColumns = 96  // of the small chart on the overview
+	smallColumns = 24  // of the small chart in a row of the values
+	chartColumns = 480 // of the chart on an object's page: one for each bucket of a day
 	sparkHeight  = 40
 	chartHeight  = 200
-	phoneColumn  = 0.6 // pixels that a column of chartColumns has on a phone; a letter has about 8
+	phoneColumn  = 0.6 // width on a phone, in pixels, of one of chartColumns; a letter has about 8
 )
 
-// scale maps numbers between two values to a height. The greater number is higher.
+// scale maps the numbers from low to high to places in a picture of this height.
 type scale struct{ low, high, height float64 }
 
-// y is the place of a number, from the top.
+// y returns the distance of a number from the top of the picture. A greater number has a smaller distance.
 func (s scale) y(f float32) float64 {
 	if s.high <= s.low {
 		return s.height / 2
@@ -32,7 +32,8 @@ func (s scale) y(f float32) float64 {
 	return (s.high - float64(f)) / (s.high - s.low) * s.height
 }
 
-// rangeOf returns the least and the greatest value of some curves. If band is false, it looks at the means only.
+// rangeOf returns the lowest and the highest value of some curves; of their means only if band is false. ok is false if
+// there is no value.
 func rangeOf(curves [][]api.Column, band bool) (low, high float64, ok bool) {
 	low, high = math.Inf(1), math.Inf(-1)
 	for _, curve := range curves {
@@ -46,7 +47,7 @@ func rangeOf(curves [][]api.Column, band bool) (low, high float64, ok bool) {
 	return low, high, low <= high
 }
 
-// spark draws the means of a history as one small line, broken at gaps; "" when there is nothing to draw.
+// spark draws the means of a history as a small chart, without a line across a gap. It returns "" if there is no mean.
 func spark(h *api.History, columns int) markup {
 	curves := h.Curves(columns)
 	low, high, ok := rangeOf(curves, false)
@@ -63,7 +64,8 @@ func spark(h *api.History, columns int) markup {
 		`aria-hidden="true"><path d="` + d.String() + `"/></svg>`)
 }
 
-// sparkLine is the path of one curve in relative coordinates. A level stretch is one step, however long it is.
+// sparkLine writes the path of one curve in relative coordinates. A level part of the curve is one step of the path,
+// which keeps the page small.
 func sparkLine(d *strings.Builder, curve []api.Column, s scale) {
 	x, y := curve[0].At, int(math.Round(s.y(curve[0].Mean)))+2
 	d.WriteString("M" + strconv.Itoa(x) + " " + strconv.Itoa(y) + "l0 0")
@@ -77,7 +79,8 @@ func sparkLine(d *strings.Builder, curve []api.Column, s scale) {
 	}
 }
 
-// step is a relative coordinate; a minus parts numbers as a space does.
+// step returns a relative coordinate with its separator. A minus sign separates numbers, so it needs no space before
+// it.
 func step(n int) string {
 	if n < 0 {
 		return strconv.Itoa(n)
@@ -85,8 +88,8 @@ func step(n int) string {
 	return " " + strconv.Itoa(n)
 }
 
-// widened is the range of some curves. It has at least four steps of the last digit that the unit is shown with: less
-// is noise.
+// widened returns the range of some curves for a chart. The range has at least four steps of the last digit that is
+// shown for the unit. Otherwise a chart would show noise.
 func widened(curves [][]api.Column, unit string) (low, high float64) {
 	low, high, _ = rangeOf(curves, true)
 	places, known := placesOf(unit)
@@ -97,7 +100,8 @@ func widened(curves [][]api.Column, unit string) (low, high float64) {
 	return low, high
 }
 
-// ticks are round numbers from below the least to above the greatest, about five: 1, 2, 2.5 or 5 times a power of ten.
+// ticks returns about five numbers at equal distances for the left edge of a chart. The first is low or less, the last
+// is high or more. The distance is 1, 2, 2.5, 5 or 10 times a power of ten.
 func ticks(low, high float64) []float64 {
 	if high-low < 1e-9 {
 		pad := max(math.Abs(low)*0.01, 0.5)
@@ -122,7 +126,7 @@ func ticks(low, high float64) []float64 {
 	}
 }
 
-// tickWords prints ticks with as many digits as distinguish them, the greatest first.
+// tickWords prints ticks, the highest first, with as many decimals as their distance needs.
 func tickWords(list []float64) []string {
 	places := 0
 	if len(list) > 1 {
@@ -139,27 +143,27 @@ func tickWords(list []float64) []string {
 	return words
 }
 
-// chart is the picture of an object's hours, with its labels.
+// chart is the chart of one object, with its labels.
 type chart struct {
-	SVG    markup    // of numbers; "": there are none
-	Levels []string  // labels of the left edge, from the top, at equal distances
-	Hours  []stretch // labels below
-	Bands  []band    // states
+	SVG    markup    // the curves of the numbers; "": there are no numbers
+	Levels []string  // labels of the left edge, from top to bottom, at equal distances
+	Hours  []stretch // labels below the chart
+	Bands  []band    // rows of states
 }
 
 // stretch is a part of the width with a label at its left edge.
 type stretch struct {
 	Columns int
-	At      time.Time // zero: without a label
+	At      time.Time // the label; zero: none
 }
 
-// band is a row of states.
+// band is a row of states below a chart.
 type band struct {
 	Name  string
 	Parts []part
 }
 
-// part is a part of a band.
+// part is one state in a band, or a time without a state.
 type part struct {
 	Columns int
 	Words   string
@@ -167,7 +171,7 @@ type part struct {
 	Thin    bool // the words do not fit on a phone
 }
 
-// chartOf draws a history; states is that of the charge state, nil for none.
+// chartOf draws the history of an object. states is the history of the charge state of its controller; nil: none.
 func chartOf(h, states *api.History, zone *time.Location) chart {
 	c := chart{Hours: hoursOf(h, zone)}
 	if curves := h.Curves(chartColumns); len(curves) > 0 {
@@ -181,7 +185,8 @@ func chartOf(h, states *api.History, zone *time.Location) chart {
 	return c
 }
 
-// curvesSVG draws the band from least to greatest and the mean on it. Between two curves there is a gap, never bridged.
+// curvesSVG draws the band from the lowest to the highest value, and the mean in it. Two curves are never connected,
+// because there is a gap between them. It returns the picture and the labels of its left edge.
 func curvesSVG(h *api.History, curves [][]api.Column, hours []stretch) (markup, []string) {
 	levels := ticks(widened(curves, h.Unit))
 	s := scale{levels[0], levels[len(levels)-1], chartHeight}
@@ -215,10 +220,10 @@ func curvesSVG(h *api.History, curves [][]api.Column, hours []stretch) (markup, 
 	return markup(b.String()), tickWords(levels)
 }
 
-// one prints a coordinate with one decimal at most.
+// one prints a coordinate with at most one decimal.
 func one(f float64) string { return strconv.FormatFloat(math.Round(f*10)/10, 'f', -1, 64) }
 
-// line is the path of the means; a single column is a short stroke.
+// line returns the path of the means. A curve of one column becomes a short stroke.
 func line(curve []api.Column, s scale) string {
 	var d strings.Builder
 	for i, c := range curve {
@@ -234,7 +239,7 @@ func line(curve []api.Column, s scale) string {
 	return d.String()
 }
 
-// outline is the path around least and greatest.
+// outline returns the path around the band from the lowest to the highest value.
 func outline(curve []api.Column, s scale) string {
 	var d strings.Builder
 	d.WriteString("M" + strconv.Itoa(curve[0].At) + " " + one(s.y(curve[0].Max)))
@@ -250,8 +255,9 @@ func outline(curve []api.Column, s scale) string {
 	return d.String() + "Z"
 }
 
-// hoursOf cuts the width at round times of the zone: every four hours of a day, every hour of six hours, every ten
-// minutes of one hour. The places come from instants, so that a day of 23 or 25 hours has equal hours.
+// hoursOf divides the width of a chart at round local times: every ten minutes if the chart has one hour, every hour up
+// to six hours, and every four hours otherwise. All hours have the same width, also on a day on which summer time
+// begins or ends.
 func hoursOf(h *api.History, zone *time.Location) []stretch {
 	every := 4 * time.Hour
 	switch span := h.To.Sub(h.From); {
@@ -273,14 +279,15 @@ func hoursOf(h *api.History, zone *time.Location) []stretch {
 			x, begin = at, t
 		}
 	}
-	const narrow = 40 // columns: a label would not fit
+	const narrow = 40 // columns: a label does not fit into less
 	if chartColumns-x < narrow {
 		begin = time.Time{}
 	}
 	return append(list, stretch{chartColumns - x, begin})
 }
 
-// bandOf is a row of states. What lies between two runs is empty.
+// bandOf returns the runs of a history as a row of states. The time between two runs is an empty part. The last run is
+// drawn up to the right edge if it ended less than ten minutes ago.
 func bandOf(h *api.History) band {
 	b := band{Name: h.Object}
 	x := 0
@@ -314,7 +321,7 @@ func bandOf(h *api.History) band {
 	return b
 }
 
-// tint is one of four shades, the same for the same word.
+// tint returns the number of a shade, from 0 to 3. The same word always has the same shade.
 func tint(word string) int {
 	n := 0
 	for _, r := range word {

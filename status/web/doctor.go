@@ -6,13 +6,13 @@ import (
 	"noi-agent/status/api"
 )
 
-// doctorView is a diagnosis of the gateway.
+// doctorView is the data of the page with a diagnosis of the gateway.
 type doctorView struct {
 	frame
 	api.Diagnosis
 }
 
-// doctor looks at the gateway and answers with what it found. The page does not renew itself: each look costs work.
+// doctor checks the gateway and shows the findings. The page does not renew itself, because a check costs CPU time.
 func (s *Site) doctor(w http.ResponseWriter, r *http.Request) {
 	if !s.accepts(w, r) {
 		return

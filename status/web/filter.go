@@ -12,18 +12,18 @@ import (
 	"noi-agent/status/api"
 )
 
-// triggerFilter is the filter in the address of the trigger log, as it was given. "" lets all rows through.
+// triggerFilter has the parameters of the trigger log's address, as a person typed them. "" matches all rows.
 type triggerFilter struct {
 	Integration string // id
 	Object      string // a name, or a pattern such as T_*
 	Success     string // "true" or "false"
 	State       string // one of api.TriggerStates
-	From, To    string // RFC 3339, or the time of the gateway as a form sends it: 2022-06-28T03:20:37
-	Gaps        string // "true"
-	Before      string // id of a row
+	From, To    string // RFC 3339, or local time of the gateway without an offset: 2022-06-28T03:20:37
+	Gaps        string // "true": only rows about gaps
+	Before      string // id of a row: only older rows
 }
 
-// fields lists the parameters of the address in their order, each with its place.
+// fields lists the parameters in the order of the address, each with the field that has its value.
 func (f *triggerFilter) fields() []struct {
 	name  string
 	value *string
@@ -46,7 +46,7 @@ func filterNames() []string {
 	return names
 }
 
-// filterOf reads the query of a request. Blanks around a value mean nothing: phones add them.
+// filterOf reads the query of a request. It removes blanks around a value, because phones add them.
 func filterOf(q url.Values) (f triggerFilter) {
 	for _, field := range f.fields() {
 		*field.value = strings.TrimSpace(q.Get(field.name))
@@ -54,7 +54,8 @@ func filterOf(q url.Values) (f triggerFilter) {
 	return f
 }
 
-// query returns the query for the trigger log, or an error that says what is wrong.
+// query returns the query for the trigger log. zone is the zone of times without an offset. The error names the wrong
+// parameter and its allowed values.
 func (f *triggerFilter) query(zone *time.Location) (q api.TriggerQuery, err error) {
 	q = api.TriggerQuery{
 		Integration: f.Integration, Object: f.Object, State: f.State, Gaps: f.Gaps == "true", Limit: pageRows,
@@ -87,8 +88,8 @@ func (f *triggerFilter) query(zone *time.Location) (q api.TriggerQuery, err erro
 	return q, nil
 }
 
-// instant reads a time with its offset, or without one as the field of a form sends it, in the zone of the gateway. ""
-// is the zero time.
+// instant reads a time. A time without an offset, as a form sends it, is in the zone of the gateway. "" becomes the
+// zero time.
 func instant(text string, zone *time.Location) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
@@ -104,7 +105,7 @@ func instant(text string, zone *time.Location) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("want a time as 2022-06-28T03:20:37, not %q", text)
 }
 
-// path is an address with this filter.
+// path returns an address of the page `of` with this filter.
 func (f triggerFilter) path(of string) string {
 	q := url.Values{}
 	for _, field := range f.fields() {
@@ -118,13 +119,14 @@ func (f triggerFilter) path(of string) string {
 	return of + "?" + q.Encode()
 }
 
-// Newest is the address of the newest rows.
+// Newest returns the address of the newest rows that match the filter.
 func (f triggerFilter) Newest() string {
 	f.Before = ""
 	return f.path("/triggers")
 }
 
-// Download is the address of all rows of the filter, as csv or jsonl. The API takes times with their offset only.
+// Download returns the address of a file with all rows that match the filter. ext is csv or jsonl. The times in the
+// address have an offset, because the API does not know the form of time that browsers send.
 func (v *triggersView) Download(ext string) string {
 	f := v.Filter
 	f.Before = ""
@@ -136,7 +138,8 @@ func (v *triggersView) Download(ext string) string {
 	return f.path("/api/v1/triggers." + ext)
 }
 
-// Typed is a time of the filter as the field of a form takes it, in the zone of the gateway.
+// Typed returns a time of the filter in the form that an input field of a browser accepts: local time of the gateway,
+// without an offset.
 func (v *triggersView) Typed(at string) string {
 	if t, err := instant(at, v.zone); err == nil && !t.IsZero() {
 		return t.In(v.zone).Format("2006-01-02T15:04:05")
@@ -144,7 +147,7 @@ func (v *triggersView) Typed(at string) string {
 	return ""
 }
 
-// UTC is a time of the filter for the script, which shows it in the reader's zone.
+// UTC returns a time of the filter in UTC, for the script, which shows it in the reader's zone.
 func (v *triggersView) UTC(at string) string {
 	if t, err := instant(at, v.zone); err == nil && !t.IsZero() {
 		return t.Format(time.RFC3339)
@@ -152,20 +155,20 @@ func (v *triggersView) UTC(at string) string {
 	return ""
 }
 
-// Offset is the offset of the gateway's zone, as "+02:00".
+// Offset returns the present offset of the gateway's zone, such as "+02:00".
 func (v *triggersView) Offset() string { return v.Now.In(v.zone).Format("-07:00") }
 
-// States are the states that a trigger can have.
+// States lists the states that a trigger can have.
 func (v *triggersView) States() []string { return api.TriggerStates() }
 
-// chip is a part of the active filter.
+// chip is a parameter of the filter, shown as a link that removes it.
 type chip struct {
 	Words string
-	At    time.Time // shown behind the words; zero: nothing
-	Path  string    // the page without it
+	At    time.Time // shown after the words; zero: nothing
+	Path  string    // address of the page without this parameter
 }
 
-// Chips are the parts of the active filter.
+// Chips lists the parameters of the filter that are set.
 func (v *triggersView) Chips() []chip {
 	var list []chip
 	words := map[string]string{
@@ -180,7 +183,7 @@ func (v *triggersView) Chips() []chip {
 		}
 		c := chip{Words: cmp.Or(words[field.name], *field.value)}
 		if field.name == "from" || field.name == "to" {
-			c.At, _ = instant(*field.value, v.zone) // it was read before
+			c.At, _ = instant(*field.value, v.zone) // no error: the query was made from it before
 		}
 		rest := v.Filter
 		*rest.fields()[i].value, rest.Before = "", ""

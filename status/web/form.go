@@ -11,18 +11,19 @@ import (
 	"noi-agent/status/api"
 )
 
-// field is a part of the form of an integration.
+// field is one input field of the form of an integration.
 type field struct {
-	Name    string // key of the configuration
+	Name    string // the key in the configuration
 	Label   string
 	Hint    string
-	Value   string // as it was typed
-	Error   string // "": it is right
-	List    bool   // a comma separated list
+	Value   string // as a person typed it
+	Error   string // "": none
+	List    bool   // the value is a comma-separated list
 	Pattern string // example inside the empty field
 }
 
-// fieldsOf returns the fields of a cloud: the usual ones, and the ones under More.
+// fieldsOf returns the fields for a type of integration, aws or gcp: the ones that are always shown, and the ones under
+// More.
 func fieldsOf(cloudType string) (main, more []field) {
 	main = []field{
 		{Name: "name", Label: "Name", Hint: "What you call it. It can be changed later."},
@@ -51,30 +52,30 @@ func fieldsOf(cloudType string) (main, more []field) {
 		field{Name: "endpoint", Label: "Endpoint", Hint: "Empty: Amazon's own."})
 }
 
-// formView is the form of an integration.
+// formView is the data of the page with the form of an integration.
 type formView struct {
 	frame
 	Cloud    string
-	ID       string // "": a new one
-	ETag     string // of what was read
+	ID       string // "": a new integration
+	ETag     string // version of the integration that the form began with
 	Heading  string
 	Fields   []field
 	More     []field
 	MoreOpen bool
-	Rest     []string              // faults of no field of the form
-	Faults   int                   // all faults
-	Offers   []offer               // objects that can be named
+	Rest     []string              // errors that belong to no field of the form
+	Faults   int                   // number of all errors
+	Offers   []offer               // objects to choose from
 	Cost     *api.IntegrationCost  // nil: not known
-	Tests    bool                  // it has the steps of a test without saving
-	Newer    *api.IntegrationEntry // the active integration, if it was changed meanwhile
-	Locked   *api.Error            // the login that is needed
-	typed    map[string]any        // the whole configuration
+	Tests    bool                  // the page shows the steps of a test without saving
+	Newer    *api.IntegrationEntry // the active integration, if it was changed since the form was opened; else nil
+	Locked   *api.Error            // why a login is needed; nil: it is not
+	typed    map[string]any        // the whole configuration: what was typed, and the keys that the form does not have
 }
 
 // offer is an object that an integration may name.
 type offer struct{ Name, About, Interval string }
 
-// offers are the objects that are read now.
+// offers lists the objects that have a value now, each name once.
 func (s *Site) offers(status *api.Status) []offer {
 	families := map[string]string{}
 	for i := range status.Lines {
@@ -98,7 +99,8 @@ func (s *Site) offers(status *api.Status) []offer {
 	return list
 }
 
-// form makes the form with a configuration in it.
+// form returns the form, filled with a configuration. Objects that the configuration names are first in the list of
+// offers.
 func (s *Site) form(cloudType, id, etag string, config map[string]any) *formView {
 	v := &formView{frame: s.frame("", "/integrations/aws"), Cloud: cloudType, ID: id, ETag: etag, typed: config}
 	v.Refresh = false
@@ -122,7 +124,7 @@ func (s *Site) form(cloudType, id, etag string, config map[string]any) *formView
 	return v
 }
 
-// rank puts the objects of a comma separated list above the others.
+// rank returns 0 for an object whose name is in the comma-separated list, and 1 for all others.
 func (o *offer) rank(ticked string) int {
 	for word := range strings.SplitSeq(ticked, ",") {
 		if strings.TrimSpace(word) == o.Name {
@@ -132,7 +134,8 @@ func (o *offer) rank(ticked string) int {
 	return 1
 }
 
-// typedText is a value of a configuration as it is typed.
+// typedText returns a value of a configuration as a person would type it: a text, or a list with commas. Other values
+// become "".
 func typedText(value any) string {
 	switch v := value.(type) {
 	case string:
@@ -148,7 +151,7 @@ func typedText(value any) string {
 	}
 }
 
-// blame puts the faults of an error to their fields.
+// blame shows each error of err at its field. Errors that belong to no field of the form go to Rest.
 func (v *formView) blame(err error) {
 	var e *api.Error
 	if !errors.As(err, &e) {
@@ -180,7 +183,7 @@ func (v *formView) blameField(f api.FieldError) bool {
 	return false
 }
 
-// ended makes a text a sentence: with a capital letter and a full stop.
+// ended makes a text into a sentence, with a capital letter and a full stop.
 func ended(text string) string {
 	if text == "" {
 		return ""
@@ -192,7 +195,8 @@ func ended(text string) string {
 	return text + "."
 }
 
-// typedConfig is a configuration with the values of a form. Keys that the form does not have stay as they are.
+// typedConfig returns a configuration with the values of a form. Keys that the form does not have are copied from over,
+// the configuration that is being edited; nil for a new integration.
 func typedConfig(r *http.Request, cloudType string, over map[string]any) map[string]any {
 	config := map[string]any{}
 	for key, value := range over {
@@ -218,7 +222,7 @@ func typedConfig(r *http.Request, cloudType string, over map[string]any) map[str
 	return config
 }
 
-// listed cuts a comma separated list.
+// listed splits a comma-separated list.
 func listed(text string) []any {
 	var words []any
 	for _, word := range strings.Split(text, ",") {
@@ -229,7 +233,7 @@ func listed(text string) []any {
 	return words
 }
 
-// loose is a configuration by its keys.
+// loose returns a configuration as a map by the keys of its JSON.
 func loose(c api.IntegrationConfig) (map[string]any, error) {
 	raw, err := json.Marshal(c)
 	if err != nil {
@@ -311,7 +315,7 @@ func (s *Site) submitEdit(w http.ResponseWriter, r *http.Request) {
 	s.submit(w, r, s.form(entry.Config.Type, entry.Config.ID, r.PostFormValue("etag"), config))
 }
 
-// submit does the action of the pressed button.
+// submit tests the configuration or saves it, as the pressed button says.
 func (s *Site) submit(w http.ResponseWriter, r *http.Request, v *formView) {
 	body, err := json.Marshal(v.typed)
 	if err != nil {
@@ -335,7 +339,7 @@ func (s *Site) submit(w http.ResponseWriter, r *http.Request, v *formView) {
 	s.back(w, r, entry.Config.Type, "active", entry.Config.ID)
 }
 
-// tryOut tests the configuration in the form, and saves nothing.
+// tryOut tests the configuration in the form. It saves nothing.
 func (s *Site) tryOut(w http.ResponseWriter, r *http.Request, v *formView, body []byte) {
 	preview, err := s.o.Integrations.Preview(v.ID, body)
 	if err != nil {
@@ -347,8 +351,8 @@ func (s *Site) tryOut(w http.ResponseWriter, r *http.Request, v *formView, body 
 	s.try(w, r, v.ID, body, v)
 }
 
-// refuseForm shows the form again with its faults and all that was typed. If another person has changed the integration
-// meanwhile, it shows both versions.
+// refuseForm shows the form again, with everything that was typed and the errors. If another person has changed the
+// integration meanwhile, it shows both versions.
 func (s *Site) refuseForm(w http.ResponseWriter, v *formView, err error) {
 	status := http.StatusInternalServerError
 	var e *api.Error
@@ -367,7 +371,7 @@ func (s *Site) refuseForm(w http.ResponseWriter, v *formView, err error) {
 	s.render(w, status, v)
 }
 
-// newerValue is the active value of a field that was changed meanwhile.
+// newerValue returns the value that a field has in the active integration, which was changed meanwhile.
 func (v *formView) newerValue(f field) string {
 	config, err := loose(v.Newer.Config)
 	if err != nil {
@@ -376,7 +380,7 @@ func (v *formView) newerValue(f field) string {
 	return cmp.Or(typedText(config[f.Name]), "–")
 }
 
-// Action is the address to which the form is sent.
+// Action returns the address to which the browser sends the form.
 func (v *formView) Action() string {
 	if v.ID == "" {
 		return at("integrations", v.Cloud, "new")

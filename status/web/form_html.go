@@ -40,7 +40,7 @@ func (v *formView) content() g.Node {
 	}
 }
 
-// node is a field with its label, its hint and its fault.
+// node returns a field with its label, its hint and its error.
 func (f field) node() g.Node {
 	class, described := "field", "h-"+f.Name
 	var fault, invalid g.Node
@@ -57,7 +57,7 @@ func (f field) node() g.Node {
 			g.Attr("autocapitalize", "off"), g.Attr("spellcheck", "false"), h.Aria("describedby", described), invalid))
 }
 
-// faults lists what is wrong, with links to the fields.
+// faults lists the errors, with links to their fields.
 func (v *formView) faults() g.Node {
 	if v.Faults == 0 {
 		return nil
@@ -74,7 +74,7 @@ func (v *formView) faults() g.Node {
 			g.Map(v.Rest, func(text string) g.Node { return h.Li(g.Text(text)) })))
 }
 
-// bothVersions are what was typed, and what another person has saved meanwhile.
+// bothVersions shows side by side what was typed and what another person has saved meanwhile.
 func (v *formView) bothVersions() g.Node {
 	rows := g.Map(v.Fields, func(f field) g.Node {
 		return tableRow(rowHead(g.Text(f.Label)), cell("Active now", g.Text(v.newerValue(f))),
@@ -82,12 +82,12 @@ func (v *formView) bothVersions() g.Node {
 	})
 	return h.Div(h.Class("note-box warn"), h.Role("alert"), h.TabIndex("-1"), h.ID("errors"),
 		h.H2(g.Text("It was changed while you edited")),
-		h.P(g.Text("Both versions stand side by side. Nothing was saved yet. "+
+		h.P(g.Text("Both versions are shown side by side. Nothing was saved yet. "+
 			"Submit again to replace the active version.")),
 		table("stack", "Both versions", columns("Field", "Active now", "Yours"), rows...))
 }
 
-// offered are the objects that can be named, with check boxes for the script.
+// offered lists the objects to choose from. The script shows a check box for each of them.
 func (v *formView) offered() g.Node {
 	name := "Available objects and log intervals"
 	list := h.P(h.Class("muted"),
@@ -106,7 +106,7 @@ func (o offer) node() g.Node {
 		h.Span(h.Class("muted every"), g.Text(o.Interval))))
 }
 
-// costOf says what an integration costs in a day.
+// costOf returns a text with the messages and bytes that an integration sends in a day.
 func costOf(c *api.IntegrationCost) string {
 	words := plural(c.Objects, "object") + " of " + plural(c.Slaves, "controller") + ": about " +
 		count(c.MessagesPerDay) + " messages and " + wording.Decimal(c.BytesPerDay) + " of uplink a day."

@@ -10,13 +10,14 @@ import (
 	"noi-agent/objects"
 )
 
-// zone prints times where no script puts them into the reader's zone and manner.
+// zone prints times in the gateway's zone. In a browser with scripts, the script shows them in the reader's zone
+// instead.
 type zone struct{ location *time.Location }
 
-// layout of times without a script: the gateway's zone, with its offset.
+// timeLayout is the format of times, with the offset of the zone.
 const timeLayout = "2006-01-02 15:04:05 -07:00"
 
-// plain prints a time; nothing for the zero time.
+// plain prints a time; "" for the zero time.
 func (z zone) plain(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -24,7 +25,8 @@ func (z zone) plain(t time.Time) string {
 	return t.In(z.location).Format(timeLayout)
 }
 
-// age prints a number of seconds in its largest unit, as "45 s", "3 min", "7 h" or "12 d". live.js does the same.
+// age prints a number of seconds in one unit: "45 s", "3 min", "7 h" or "12 d". A negative number is "0 s". The script
+// live.js does the same.
 func age(seconds int64) string {
 	switch n := max(seconds, 0); {
 	case n < 90:
@@ -38,7 +40,7 @@ func age(seconds int64) string {
 	}
 }
 
-// keeps prints a duration of the configuration in its largest unit: "30 d".
+// keeps prints a duration such as "720h0m0s" in one unit: "30 d". A text that is no duration is returned unchanged.
 func keeps(duration string) string {
 	d, err := time.ParseDuration(duration)
 	if err != nil {
@@ -47,7 +49,7 @@ func keeps(duration string) string {
 	return age(int64(d.Seconds()))
 }
 
-// every prints a duration of the configuration for people: "1 min".
+// every prints a duration such as "1m0s" for people: "1 min". A text that is no duration is returned unchanged.
 func every(duration string) string {
 	d, err := time.ParseDuration(duration)
 	if err != nil {
@@ -56,13 +58,14 @@ func every(duration string) string {
 	return objects.Period(d)
 }
 
-// spaced parts a number from its unit: "24 h" for "24h".
+// spaced puts a space between a number and its unit: "24 h" for "24h".
 func spaced(span string) string {
 	digits := strings.TrimRight(span, "abcdefghijklmnopqrstuvwxyz")
 	return digits + " " + span[len(digits):]
 }
 
-// capital begins a meaning with a capital, but for a unit such as kWh and a name such as adc_vb.
+// capital makes the first letter of a text a capital, except if the first word looks like a name or a unit, such as
+// adc_vb or kWh.
 func capital(text string) string {
 	first, _, _ := strings.Cut(text, " ")
 	if text == "" || strings.ContainsAny(first, "_0123456789") || strings.ToLower(first) != first {
@@ -71,7 +74,8 @@ func capital(text string) string {
 	return strings.ToUpper(text[:1]) + text[1:]
 }
 
-// text prints a value's JSON for people: a string bare, a list of strings joined, none as "none", the rest as it is.
+// text prints a value for people. A string has no quotes, a list of strings has commas, and an empty list is "none".
+// Everything else is printed as JSON.
 func text(value any) (string, error) {
 	raw, err := json.Marshal(value)
 	if err != nil {
@@ -91,7 +95,7 @@ func text(value any) (string, error) {
 	return strings.Join(list, ", "), nil
 }
 
-// rounded prints a value's JSON as a page shows it: a number with the digits that its unit deserves.
+// rounded prints a value, given as JSON, as text does, but a number with the decimals of its unit.
 func rounded(raw json.RawMessage, unit string) string {
 	var f float64
 	if json.Unmarshal(raw, &f) != nil || string(raw) == "null" {
@@ -104,7 +108,7 @@ func rounded(raw json.RawMessage, unit string) string {
 	return digits(f, unit)
 }
 
-// digits prints a number with the digits that its unit deserves.
+// digits prints a number with the decimals of its unit, or with six digits if the unit is not known.
 func digits(f float64, unit string) string {
 	if n, ok := placesOf(unit); ok {
 		return strconv.FormatFloat(f, 'f', n, 64)
@@ -112,7 +116,7 @@ func digits(f float64, unit string) string {
 	return strconv.FormatFloat(f, 'g', 6, 64)
 }
 
-// placesOf is how many digits behind the point a unit deserves. live.js has the same.
+// placesOf returns how many decimals are shown for a unit. The script live.js has the same table.
 func placesOf(unit string) (places int, known bool) {
 	places, known = map[string]int{
 		"V": 2, "A": 2, "°C": 1, "Ah": 1, "kWh": 1, "W": 1, "%": 1, "Hz": 2, "s": 0, "h": 0,
@@ -120,12 +124,12 @@ func placesOf(unit string) (places int, known bool) {
 	return places, known
 }
 
-// whole is a number of things.
+// whole is a type for a number of things.
 type whole interface {
 	~int | ~int64 | ~uint64 | ~float64
 }
 
-// count prints a whole number with its thousands apart.
+// count prints a whole number with narrow spaces between the thousands.
 func count[N whole](n N) string {
 	digits := strconv.FormatFloat(float64(n), 'f', 0, 64)
 	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
@@ -157,10 +161,10 @@ func size(bytes int64) string {
 	}
 }
 
-// share prints a part of one as percent.
+// share prints a part from 0 to 1 as percent, with one decimal: "4.2 %".
 func share(part float64) string { return fmt.Sprintf("%.1f %%", part*100) }
 
-// percent prints how much of a whole a part is: "4 %".
+// percent prints part divided by whole as percent: "4 %". A whole of 0 gives "0 %".
 func percent(part, whole float64) string {
 	if whole == 0 {
 		return "0 %"
@@ -172,7 +176,7 @@ func percent(part, whole float64) string {
 	return fmt.Sprintf("%.0f %%", p)
 }
 
-// cloud is what people call the type of an integration.
+// cloud returns the name of a type of integration for people.
 func cloud(kind string) string {
 	switch kind {
 	case "aws":
@@ -184,10 +188,10 @@ func cloud(kind string) string {
 	}
 }
 
-// shortText is about what two lines of a table's cell hold, in characters.
+// shortText is about the number of characters in two lines of a table's cell.
 const shortText = 110
 
-// short cuts a text for a table; the page of its own has all of it.
+// short cuts a text after shortText characters. The page of the trigger shows the whole text.
 func short(text string) string {
 	if r := []rune(text); len(r) > shortText {
 		return string(r[:shortText]) + "…"

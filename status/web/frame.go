@@ -11,7 +11,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// view is a page: the frame, which all pages have in common, and what is on it.
+// view is one page. outline returns the data that every page has, content the HTML of this page.
 type view interface {
 	outline() *frame
 	content() g.Node
@@ -20,22 +20,22 @@ type view interface {
 // frame has the data of every page. A page's view embeds it.
 type frame struct {
 	Title   string // of the page, without the gateway's name
-	Tab     string // the tab that it belongs to; "": none
-	Refresh bool   // without a script the page comes again by itself
-	Site    string
+	Tab     string // address of the tab that the page belongs to; "": none
+	Refresh bool   // the page is kept up to date: by the script, or by a reload every 30 s in a browser without scripts
+	Site    string // name of the gateway
 	Now     time.Time
-	Zone    zone // of times that no script shows in the reader's
+	Zone    zone // of the gateway
 	Status  api.Status
-	Login   bool // there is a login
-	// Editable is set where integrations can be changed here.
+	Login   bool // it is possible to log in
+	// Editable is set if integrations can be changed on the pages.
 	Editable bool
-	Unread   []string // what could not be read, in words
+	Unread   []string // sentences about data that could not be read
 	Style    string   // address of the stylesheet
-	Script   string
-	Icon     string
+	Script   string   // address of the script
+	Icon     string   // address of the icon
 }
 
-// frame returns the frame of a page.
+// frame returns the data that every page has. It also notes the counters for the pace of the integrations.
 func (s *Site) frame(title, tab string) frame {
 	f := frame{
 		Title: title, Tab: tab, Refresh: true, Site: s.o.Name, Now: s.o.Now(), Zone: zone{s.o.Zone},
@@ -47,10 +47,10 @@ func (s *Site) frame(title, tab string) frame {
 	return f
 }
 
-// outline is the frame itself.
+// outline implements view for the types that embed the frame.
 func (f *frame) outline() *frame { return f }
 
-// layout is the whole page with a content in it.
+// layout returns the whole page around a content.
 func (f *frame) layout(content g.Node) g.Node {
 	return h.Doctype(h.HTML(h.Lang("en"), h.Data("version", f.Status.Version),
 		h.Head(
@@ -76,7 +76,7 @@ func (f *frame) layout(content g.Node) g.Node {
 		)))
 }
 
-// tabs are the links to the five parts of the site.
+// tabs returns the links to the five parts of the site.
 func (f *frame) tabs() g.Node {
 	tab := func(name, path string) g.Node { return h.A(link(path), pressed(path == f.Tab), g.Text(name)) }
 	return h.Nav(h.Aria("label", "Pages"),
@@ -84,18 +84,18 @@ func (f *frame) tabs() g.Node {
 		tab("Triggers", "/triggers"), tab("System", "/system"))
 }
 
-// incomplete says what could not be read.
+// incomplete returns a box with a sentence about data that could not be read.
 func incomplete(what string) g.Node {
 	return h.Div(h.Class("note-box bad"),
 		h.P(h.Class("bad"), markOf(bad), g.Text(" "), h.Strong(g.Text("This page is not complete.")),
 			g.Text(" "+what)),
-		h.P(g.Text("What stands here is right. "), h.A(link("/system#log"), g.Text("The log")),
+		h.P(g.Text("The rest of the page is correct. "), h.A(link("/system#log"), g.Text("The log")),
 			g.Text(" may say more.")))
 }
 
 func (f *frame) footer() g.Node {
 	var about g.Node
-	if f.Title != "Log in" { // that page is open to all
+	if f.Title != "Log in" { // everybody can open the login page, so it does not show the device id
 		about = h.P(g.Text("noi-agent "+f.Status.Version+" · up "+age(f.Status.UptimeS)+" · device "),
 			h.Span(h.Class("id"), g.Text(f.Status.DeviceID)))
 	}
@@ -112,7 +112,7 @@ func (s *Site) render(w http.ResponseWriter, status int, v view) {
 	send(w, status, typeHTML, b.Bytes())
 }
 
-// message is a page that says one thing.
+// message is a page with one heading and one text.
 type message struct {
 	frame
 	Heading string
@@ -123,7 +123,7 @@ func (v *message) content() g.Node {
 	return g.Group{h.H1(g.Text(v.Heading)), h.P(prose(v.Text)), h.P(button("/", g.Text("Overview")))}
 }
 
-// say answers with a page that says one thing.
+// say answers with a page that has one heading and one text.
 func (s *Site) say(w http.ResponseWriter, status int, heading, text string) {
 	m := message{s.frame(heading, ""), heading, text}
 	m.Refresh = false

@@ -9,11 +9,11 @@ import (
 
 // Gaps are the times for which samples are missing.
 type Gaps interface {
-	// AcknowledgeGaps marks the gaps as seen that ended at until or before; all gaps when until is zero.
+	// AcknowledgeGaps marks the gaps that ended at until or before as seen; all gaps if until is zero.
 	AcknowledgeGaps(until time.Time) (api.Acknowledged, error)
 }
 
-// gapPages have the button that acknowledges gaps.
+// gapPages handles the button that acknowledges gaps.
 type gapPages struct{ *Site }
 
 // pages lists them.
@@ -24,7 +24,7 @@ func (s gapPages) pages() []Page {
 	return []Page{{Method: "POST", Path: "/system/gaps/acknowledge", Handler: s.acknowledge, Locked: s.locked}}
 }
 
-// acknowledge marks the gaps that the page has shown: those that ended before it was made.
+// acknowledge marks the gaps that ended before the page was made, because the page has shown no others.
 func (s gapPages) acknowledge(w http.ResponseWriter, r *http.Request) {
 	until, err := time.Parse(time.RFC3339, r.PostFormValue("until"))
 	if err != nil {
@@ -38,7 +38,7 @@ func (s gapPages) acknowledge(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/system#gaps", http.StatusSeeOther)
 }
 
-// locked asks for the login that the button needs; the button is pressed with it.
+// locked asks for the login that the button needs. After the login it does the same as the button.
 func (s gapPages) locked(w http.ResponseWriter, r *http.Request, why *api.Error) {
 	v := &confirmView{frame: s.frame("Log in", "/system"), Heading: "Log in to change things",
 		Button: "Log in and acknowledge", Locked: why, Back: "/system",

@@ -12,12 +12,12 @@ import (
 	"noi-agent/status/api"
 )
 
-// Pages are built of nodes. The library escapes texts and the values of attributes. It does not escape what g.Raw gets:
-// only constants, and texts that are already escaped. The addresses of links go through link. The addresses of forms
-// are constants, or made by at.
+// The pages are built of nodes. The library escapes texts and the values of attributes. It does not escape the text of
+// g.Raw, so g.Raw gets only constants and texts that are already escaped. The addresses of links go through link. The
+// addresses of forms are constants, or made by at.
 
-// link is the attribute with the address of a link: an address of this site. For any other address it is "#", so that
-// a text of a cloud or a controller cannot become a link to another site or to a script.
+// link returns the attribute with the address of a link. An address that is not on this site becomes "#", so that a
+// text of a cloud or a controller cannot become a link to another site or to a script.
 func link(address string) g.Node {
 	switch {
 	case strings.HasPrefix(address, "#"), strings.HasPrefix(address, "?"):
@@ -36,36 +36,36 @@ func at(parts ...string) string {
 	return path.String()
 }
 
-// button is a link that looks like a button.
+// button returns a link that looks like a button.
 func button(address string, content ...g.Node) g.Node {
 	return h.A(h.Class("button"), link(address), g.Group(content))
 }
 
-// muted is a text that is less important.
+// muted returns a text in the colour of less important texts.
 func muted(text string) g.Node { return h.Span(h.Class("muted"), g.Text(text)) }
 
-// marked is a text behind the mark of its tone.
+// marked returns a content with the mark of its tone in front.
 func marked(tone string, content ...g.Node) g.Node {
 	return h.Span(h.Class("state "+tone), markOf(tone), g.Text(" "), g.Group(content))
 }
 
-// state is a state in words, with its mark.
+// state returns a state in words, with its mark in front.
 func state(s saying) g.Node { return marked(s.Tone, g.Text(s.Words)) }
 
-// markOf is the sign of a tone.
+// markOf returns the mark of a tone.
 func markOf(tone string) g.Node { return h.Span(h.Class("mark"), g.Text(mark(tone))) }
 
-// pair is a row of a list of facts: a name and its value.
+// pair returns a row of a list of facts: a name and its value.
 func pair(name string, value ...g.Node) g.Node {
 	return h.Div(h.Dt(g.Text(name)), h.Dd(value...))
 }
 
-// crumbs are the link back to the page above, and the name of this page.
+// crumbs returns the link back to the page above, and after it the name of this page.
 func crumbs(address, name string, here ...g.Node) g.Node {
 	return h.P(h.Class("crumbs"), h.A(link(address), g.Text(name)), g.Group(here))
 }
 
-// done is the box that reports a finished action; nothing for "".
+// done returns a box that reports a finished action; nothing for "".
 func done(words string, more ...g.Node) g.Node {
 	if words == "" {
 		return nil
@@ -73,7 +73,7 @@ func done(words string, more ...g.Node) g.Node {
 	return h.Div(h.Class("note-box good"), h.Role("status"), h.P(marked(good, g.Text(words))), g.Group(more))
 }
 
-// table is a table whose rows become blocks on a phone (class "stack") or keep their form.
+// table returns a table. On a phone, the rows of a table with the class "stack" become blocks.
 func table(class, caption string, head []g.Node, rows ...g.Node) g.Node {
 	return h.Table(h.Class(class), h.Role("table"),
 		h.Caption(h.Class("sr"), g.Text(caption)),
@@ -81,7 +81,7 @@ func table(class, caption string, head []g.Node, rows ...g.Node) g.Node {
 		h.TBody(h.Role("rowgroup"), g.Group(rows)))
 }
 
-// columns are the heads of columns. A name that begins with # is that of a column of numbers.
+// columns returns the heads of the columns. A # at the beginning of a name marks a column of numbers, and is not shown.
 func columns(names ...string) []g.Node {
 	return g.Map(names, func(name string) g.Node {
 		name, number := strings.CutPrefix(name, "#")
@@ -89,44 +89,44 @@ func columns(names ...string) []g.Node {
 	})
 }
 
-// tableRow is a row: its head, and the cells.
+// tableRow returns a row with its head and its cells.
 func tableRow(head g.Node, cells ...g.Node) g.Node { return h.Tr(h.Role("row"), head, g.Group(cells)) }
 
-// rowHead is the cell that names a row.
+// rowHead returns the cell that names a row.
 func rowHead(content ...g.Node) g.Node {
 	return h.Th(h.Role("rowheader"), h.Scope("row"), g.Group(content))
 }
 
-// cell is a cell with the name of its column, which a phone shows beside it.
+// cell returns a cell with the name of its column, which a phone shows beside the content.
 func cell(column string, content ...g.Node) g.Node {
 	return h.Td(h.Role("cell"), h.Data("label", column), g.Group(content))
 }
 
-// numbers is a cell of a column of numbers.
+// numbers returns a cell of a column of numbers.
 func numbers(column string, content ...g.Node) g.Node {
 	return h.Td(h.Role("cell"), h.Data("label", column), h.Class("n"), g.Group(content))
 }
 
-// posts is a form with one button.
+// posts returns a form that has only a button.
 func posts(address, words string) g.Node {
 	return h.Form(h.Method("post"), h.Action(address), h.Button(g.Text(words)))
 }
 
-// hidden is a field that goes along.
+// hidden returns a hidden field of a form.
 func hidden(name, value string) g.Node {
 	return h.Input(h.Type("hidden"), h.Name(name), h.Value(value))
 }
 
-// option is a choice of a list.
+// option returns an entry of a list to choose from.
 func option(value, words string, chosen bool) g.Node {
 	return h.Option(h.Value(value), g.If(chosen, h.Selected()), g.Text(words))
 }
 
-// pressed marks the link to what is shown now.
+// pressed marks the link to the page that is shown now.
 func pressed(here bool) g.Node { return g.If(here, h.Aria("current", "page")) }
 
-// command is a command to type, each word an element of its own. A browser breaks "noi-agent" and "--now" at a hyphen,
-// and then a person cannot see what to type. A tap selects the whole.
+// command returns a command to type. Each word is an element of its own, so that a browser does not break a line at the
+// hyphen in "noi-agent" or "--now". A tap selects the whole command.
 func command(text string) g.Node {
 	var parts g.Group
 	for i, line := range strings.Split(text, "\n") {
@@ -145,14 +145,14 @@ func command(text string) g.Node {
 	return h.Code(h.Class("cmd"), parts)
 }
 
-// copied is a text with a button that copies it.
+// copied returns a text with a heading and a button that copies the text.
 func copied(head g.Node, text g.Node) g.Node {
 	return h.Section(h.Class("card copy"),
 		h.Header(head, h.Button(g.Attr("data-copy"), g.Attr("hidden"), g.Text("Copy"))),
 		h.Pre(text))
 }
 
-// prose is a text whose backquotes mark commands.
+// prose returns a text in which backquotes mark commands.
 func prose(text string) g.Node {
 	var all g.Group
 	for i, part := range strings.Split(text, "`") {
@@ -165,22 +165,23 @@ func prose(text string) g.Node {
 	return all
 }
 
-// markup is HTML or SVG whose texts are escaped. It is kept where a node would be made again each time.
+// markup is ready HTML or SVG whose texts are escaped. Unlike a node, it can be stored and used again.
 type markup string
 
 func (m markup) node() g.Node { return g.Raw(string(m)) }
 
-// lean escapes a text for the inside of an element, where quotes may stay: JSON is mostly quotes.
+// lean escapes a text for the inside of an element. It does not escape quotes, because they are harmless there and JSON
+// has many of them.
 func lean(text string) g.Node {
 	return g.Raw(strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text))
 }
 
-// moment is an element with a time that the script shows in the reader's zone and manner.
+// moment returns an element with a time. The script replaces the words by the time in the reader's zone and format.
 func moment(t time.Time, words string, attributes ...g.Node) g.Node {
 	return h.Time(g.Group(attributes), h.DateTime(t.UTC().Format("2006-01-02T15:04:05Z")), g.Text(words))
 }
 
-// when is a moment; "not known" for the zero time.
+// when returns a time as moment does; "not known" for the zero time.
 func (z zone) when(t time.Time) g.Node {
 	if t.IsZero() {
 		return g.Text("not known")
@@ -188,7 +189,7 @@ func (z zone) when(t time.Time) g.Node {
 	return moment(t, z.plain(t))
 }
 
-// known is when of a time that may be missing.
+// known is when for a time that may be nil.
 func (z zone) known(t *time.Time) g.Node {
 	if t == nil {
 		return g.Text("not known")
@@ -196,12 +197,12 @@ func (z zone) known(t *time.Time) g.Node {
 	return z.when(*t)
 }
 
-// clock is the time of day.
+// clock returns the time of day in hours and minutes.
 func (z zone) clock(t time.Time) g.Node {
 	return moment(t, t.In(z.location).Format("15:04"), g.Attr("data-clock"))
 }
 
-// parsed is when of an RFC 3339 time. What is no time comes back as text.
+// parsed is when for an RFC 3339 time. Another text is shown as it is.
 func (z zone) parsed(rfc3339 string) g.Node {
 	t, err := time.Parse(time.RFC3339, rfc3339)
 	if err != nil {
@@ -210,7 +211,7 @@ func (z zone) parsed(rfc3339 string) g.Node {
 	return z.when(t)
 }
 
-// stretch is the time from one moment to another. nil: not known.
+// stretch returns the time from one moment to another. A moment that is not known is nil.
 func (z zone) stretch(from, to *time.Time) g.Node {
 	switch {
 	case from == nil && to == nil:
@@ -223,12 +224,12 @@ func (z zone) stretch(from, to *time.Time) g.Node {
 	return g.Group{z.known(from), g.Text(" – "), z.known(to)}
 }
 
-// ago is a number of seconds that the script lets grow: "4 min".
+// ago returns an age, such as "4 min". The script lets it grow.
 func ago(seconds int64) g.Node {
 	return h.Span(h.Data("age", strconv.FormatInt(seconds, 10)), g.Text(age(seconds)))
 }
 
-// logLines are lines of the log.
+// logLines returns lines of the log as a list.
 func (z zone) logLines(lines []api.LogLine) g.Node {
 	return h.Ol(h.Class("log card"), g.Map(lines, func(l api.LogLine) g.Node {
 		return h.Li(h.Class(logTone(l.Level)), h.Span(h.Class("muted"), z.when(l.Time)), g.Text(" "),

@@ -26,20 +26,20 @@ type Integrations interface {
 	Test(ctx context.Context, id string, config []byte, tell func(api.TestStep)) (api.IntegrationTest, error)
 }
 
-// latestRows is how many triggers stand below the integrations of a cloud.
+// latestRows is the number of triggers below the integrations of a cloud.
 const latestRows = 10
 
-// integrationsView is the data of the two tabs.
+// integrationsView is the data of the page with the integrations of one cloud.
 type integrationsView struct {
 	frame
 	Cloud string // aws | gcp
 	Rows  []row
-	Of    []api.IntegrationEntry // of this cloud
-	Done  string                 // what was done, in words; "": nothing
+	Of    []api.IntegrationEntry // the integrations of this cloud
+	Done  string                 // sentence about the finished action; "": there was none
 	First *saying                // about the first message after a change; nil: nothing was changed
 }
 
-// integrations answers with a tab.
+// integrations returns the handler of the page with the integrations of one cloud.
 func (s *Site) integrations(cloudType string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !s.accepts(w, r, "done", "id", "since") {
@@ -60,7 +60,8 @@ func (s *Site) integrations(cloudType string) http.HandlerFunc {
 	}
 }
 
-// entries returns all integrations. Where they cannot be changed, they come from the status.
+// entries returns all integrations. If integrations cannot be changed, the entries are made from the status, and have
+// only its fields.
 func (s *Site) entries(status *api.Status) []api.IntegrationEntry {
 	if s.o.Integrations != nil {
 		return s.o.Integrations.List().Integrations
@@ -74,7 +75,7 @@ func (s *Site) entries(status *api.Status) []api.IntegrationEntry {
 	return list
 }
 
-// doneWords say what was done to an integration.
+// doneWords returns a sentence about a finished action; "" for an unknown one.
 func doneWords(done, name string) string {
 	return map[string]string{
 		"active": name + " is active.", "paused": name +
@@ -86,7 +87,7 @@ func doneWords(done, name string) string {
 	}[done]
 }
 
-// latestOf returns the newest triggers of some integrations.
+// latestOf returns the newest latestRows triggers of some integrations together, the newest first.
 func (s *Site) latestOf(status *api.Status, of []api.IntegrationEntry) (rows []row, unread []string) {
 	for i := range of {
 		some, _, err := s.rows(status, api.TriggerQuery{Integration: of[i].Config.ID, Limit: latestRows})
@@ -99,19 +100,19 @@ func (s *Site) latestOf(status *api.Status, of []api.IntegrationEntry) (rows []r
 	return rows[:min(latestRows, len(rows))], nil
 }
 
-// confirmView asks before something is done.
+// confirmView is the data of a page that asks before an action.
 type confirmView struct {
 	frame
 	Heading string
 	Text    string
 	Button  string
 	Danger  bool
-	Hidden  map[string]string // fields that go along
-	Back    string
-	Locked  *api.Error // the login that is needed; nil: none
+	Hidden  map[string]string // hidden fields of the form
+	Back    string            // address of the page to go back to
+	Locked  *api.Error        // why a login is needed; nil: it is not
 }
 
-// integrationPages are the addresses of forms and buttons.
+// integrationPages lists the addresses of the forms and buttons that change integrations.
 func (s *Site) integrationPages() []Page {
 	if s.o.Integrations == nil {
 		return nil
@@ -147,7 +148,7 @@ func (s *Site) integrationPages() []Page {
 	return list
 }
 
-// action is a button that does one thing and comes back.
+// action is a button that does one thing and returns to the same page.
 type action struct {
 	name, done string
 	do         func(ctx context.Context, id string) error
@@ -167,14 +168,14 @@ func (s *Site) act(a action) http.HandlerFunc {
 	}
 }
 
-// back goes to the tab, which says what was done, and what became of the first message since.
+// back redirects to the page of the cloud. The page reports the action, and the result of the first message after it.
 func (s *Site) back(w http.ResponseWriter, r *http.Request, cloudType, done, id string) {
 	q := url.Values{"done": {done}, "id": {id}, "since": {s.o.Now().UTC().Format(time.RFC3339)}}
 	http.Redirect(w, r, "/integrations/"+cloudType+"?"+q.Encode(), http.StatusSeeOther)
 }
 
-// firstMessage says what became of the first message after an integration was made active. The page is live, so that
-// the line changes by itself.
+// firstMessage returns a sentence about the first message after an integration was made active. The page is kept up to
+// date, so the sentence changes when the cloud has answered.
 func (s *Site) firstMessage(v *integrationsView, q url.Values) *saying {
 	since, err := instant(q.Get("since"), s.o.Zone)
 	done := q.Get("done")
@@ -183,7 +184,7 @@ func (s *Site) firstMessage(v *integrationsView, q url.Values) *saying {
 	}
 	rows, _, err := s.rows(&v.Status, api.TriggerQuery{Integration: q.Get("id"), From: since, Limit: pageRows})
 	if err != nil {
-		return nil // the page says so
+		return nil // latestOf shows the error on the page
 	}
 	said := &saying{calm, "The first message goes out with the next sample."}
 	for i := range rows { // the newest first
@@ -206,7 +207,7 @@ func (s *Site) fail(w http.ResponseWriter, err error) {
 	s.say(w, e.Status, e.Title, e.Detail)
 }
 
-// lockedAction asks for the login that a button needs; the button is pressed with it.
+// lockedAction asks for the login that a button needs. After the login it does the same as the button.
 func (s *Site) lockedAction(name string) func(http.ResponseWriter, *http.Request, *api.Error) {
 	return func(w http.ResponseWriter, r *http.Request, why *api.Error) {
 		v := &confirmView{

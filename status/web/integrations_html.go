@@ -57,7 +57,7 @@ func (v *integrationsView) card(e *api.IntegrationEntry) g.Node {
 		g.If(v.Editable, editButtons(e)))
 }
 
-// place is the file of an integration, and the line in it.
+// place returns the file of an integration, and the line in it if that is known.
 func place(e *api.IntegrationEntry) string {
 	if e.Line == 0 {
 		return e.File
@@ -65,7 +65,7 @@ func place(e *api.IntegrationEntry) string {
 	return fmt.Sprintf("%s:%d", e.File, e.Line)
 }
 
-// traffic is what waits, and the last success.
+// traffic shows how many messages wait, and the time of the last success.
 func (v *integrationsView) traffic(s *api.Integration) g.Node {
 	waiting, last := count(s.Backlog), g.Text("never")
 	if s.OldestAgeS != nil {
@@ -77,7 +77,7 @@ func (v *integrationsView) traffic(s *api.Integration) g.Node {
 	return g.Group{pair("Waiting", g.Text(waiting)), pair("Last success", last)}
 }
 
-// editButtons are what can be done with an integration.
+// editButtons returns the buttons of an integration.
 func editButtons(e *api.IntegrationEntry) g.Node {
 	path := at("integrations", e.Config.ID)
 	var all g.Group
@@ -95,7 +95,7 @@ func editButtons(e *api.IntegrationEntry) g.Node {
 		button(path+"/setup", g.Text("What "+cloud(e.Config.Type)+" needs")))
 }
 
-// adding is the way to a new integration.
+// adding returns the button for a new integration, and what the cloud needs for it.
 func (v *integrationsView) adding() g.Node {
 	name := cloud(v.Cloud)
 	return g.Group{
@@ -123,7 +123,7 @@ gcloud pubsub topics add-iam-policy-binding MainSolarData --project test-project
 	return g.Group{h.P(g.Text(about), h.Em(g.Text(needs)), g.Text(end)), h.Pre(command(example))}
 }
 
-// latest are the newest triggers of the integrations of this cloud.
+// latest shows the newest triggers of the integrations of this cloud.
 func (v *integrationsView) latest() g.Node {
 	unread := len(v.Unread) > 0
 	var list g.Node
@@ -134,7 +134,7 @@ func (v *integrationsView) latest() g.Node {
 	case len(v.Of) > 0:
 		list = h.Div(h.Class("card empty"), h.P(g.Text("Nothing published yet.")))
 	default:
-		list = h.Div(h.Class("card empty"), h.P(g.Text("Once an integration publishes, its triggers stand here.")))
+		list = h.Div(h.Class("card empty"), h.P(g.Text("When an integration publishes, its triggers are listed here.")))
 	}
 	return section("latest", "Latest triggers",
 		g.If(unread, h.P(h.Class("muted"), g.Text("They cannot be read: see above."))), list)

@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// licenceNames has a line for each linked module: its path and the SPDX name of its licence. tools/sbom reads both from
-// the modules, and tools/check.sh compares.
+// licenceNames has a line for each linked module: its path, and the SPDX name of its licence. The program tools/sbom
+// makes the file from the modules. tools/check.sh fails if the file is out of date.
 //
 //go:embed licences.txt
 var licenceNames string
 
-// licencesView is what the page shows.
+// licencesView is the data of the page of licences.
 type licencesView struct {
 	frame
 	Modules []licensed
@@ -22,11 +22,11 @@ type licencesView struct {
 // licensed is a linked module with its licence.
 type licensed struct {
 	Module  string
-	Version string // "": the program does not know it
+	Version string // "": not in the build information of the program
 	Licence string
 }
 
-// licences answers with the modules that the program has in it.
+// licences shows the modules that the program is built from, with their licences.
 func (s *Site) licences(w http.ResponseWriter, r *http.Request) {
 	if !s.accepts(w, r) {
 		return
@@ -41,7 +41,8 @@ func (s *Site) licences(w http.ResponseWriter, r *http.Request) {
 	s.render(w, http.StatusOK, v)
 }
 
-// linkedVersions are the versions of the modules that the program was built from; that of Go's own library is "std".
+// linkedVersions returns the versions of the modules that the program is built from, by their paths. Go's own library
+// has the path "std".
 func linkedVersions() map[string]string {
 	versions := map[string]string{}
 	info, ok := debug.ReadBuildInfo()

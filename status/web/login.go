@@ -8,16 +8,16 @@ import (
 	"noi-agent/status/api"
 )
 
-// loginView is the login page.
+// loginView is the data of the login page.
 type loginView struct {
 	frame
-	Wrong    string // what was wrong with the last try; "": nothing
+	Wrong    string // error of the last try; "": none
 	LoggedIn bool
 	Ended    bool   // there was a session, and it has ended
-	Next     string // where to go afterwards
+	Next     string // address to go to after the login
 }
 
-// loginPages are those of logging in and out.
+// loginPages has the handlers for logging in and out.
 type loginPages struct{ *Site }
 
 // pages lists them.
@@ -65,7 +65,7 @@ func (s loginPages) logOut(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// local is an address of this site; what is none becomes the overview.
+// local returns an address on this site unchanged. For any other address it returns the overview's.
 func local(path string) string {
 	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\\r\n") {
 		return "/"

@@ -11,26 +11,26 @@ import (
 	"noi-agent/status/logs"
 )
 
-// logsView is what the page of the log shows.
+// logsView is the data of the page of the log.
 type logsView struct {
 	frame
 	Level string // the lowest level, in lower case
-	Text  string // that lines must have; "": any
+	Text  string // the text that lines must contain; "": any
 	Lines []api.LogLine
-	Kept  int
+	Kept  int  // the number of lines that the agent keeps in memory
 	Full  bool // there are older lines that match
 }
 
-// pageLines is how many lines the page has.
+// pageLines is the most lines on the page.
 const pageLines = 150
 
-// levels are those that can be chosen.
+// levels returns the levels to choose from, by their words in the address.
 func levels() map[string]slog.Level {
 	return map[string]slog.Level{"debug": logs.Everything, "info": slog.LevelInfo, "warn": slog.LevelWarn,
 		"error": slog.LevelError}
 }
 
-// logs answers with the last lines of the log, the newest first: that is what one looks for.
+// logs shows the last lines of the log, the newest first.
 func (s *Site) logs(w http.ResponseWriter, r *http.Request) {
 	if !s.accepts(w, r, "level", "text") {
 		return
@@ -53,10 +53,10 @@ func (s *Site) logs(w http.ResponseWriter, r *http.Request) {
 	s.render(w, http.StatusOK, v)
 }
 
-// Levels are those that can be chosen, the lowest first.
+// Levels lists the words of the levels, the lowest first.
 func (v *logsView) Levels() []string { return []string{"debug", "info", "warn", "error"} }
 
-// JSON is the address of all lines that match.
+// JSON returns the address of all lines that match.
 func (v *logsView) JSON() string {
 	q := url.Values{"level": {v.Level}, "limit": {"1000"}}
 	if v.Text != "" {
@@ -65,7 +65,7 @@ func (v *logsView) JSON() string {
 	return "/api/v1/logs?" + q.Encode()
 }
 
-// logTone is the tone of a line of the log.
+// logTone returns the tone of a line of the log.
 func logTone(level string) string {
 	switch {
 	case strings.HasPrefix(level, "ERROR"):

@@ -16,30 +16,29 @@ import (
 	"noi-agent/status/wording"
 )
 
-// objectView is the data of an object's page.
+// objectView is the data of the page of one object.
 type objectView struct {
 	frame
-	Controller   controller
-	Value        valueView
-	Definition   *objects.Object // nil: the family does not know it
-	Integrations []string        // names of those that send it; nil: not known
-	Range        string          // 1h, 6h or 24h
-	History      *api.History    // nil: there is none
-	Building     bool            // the history is younger than the range
-	Short        bool            // status.history keeps less than the range
-	Chart        chart
-	Summary      []fact // of the numbers
-	Table        []hour
+	Controller controller
+	Value      valueView
+	Definition *objects.Object // nil: the family does not know it
+	Range      string          // 1h, 6h or 24h
+	History    *api.History    // nil: there is none
+	Building   bool            // the history begins later than the range
+	Short      bool            // status.history keeps less than the range
+	Chart      chart
+	Summary    []fact // lowest and highest number
+	Table      []hour // the numbers of the chart, for people who cannot see it
 }
 
-// fact is a value and its time.
+// fact is a value with its name and its time.
 type fact struct {
 	Words string
 	Value string
 	At    time.Time
 }
 
-// hour is a row of the table that says what the chart shows.
+// hour is a row of the table below the chart: an hour or ten minutes, or a gap.
 type hour struct {
 	From, To        time.Time
 	Gap             string // why there is no reading from From to To; "": there are readings
@@ -49,7 +48,7 @@ type hour struct {
 	n               int
 }
 
-// object answers with the page of one object.
+// object shows the page of one object.
 func (s *Site) object(w http.ResponseWriter, r *http.Request) {
 	if !s.accepts(w, r, "range") {
 		return
@@ -76,12 +75,12 @@ func (s *Site) object(w http.ResponseWriter, r *http.Request) {
 		fmt.Sprintf("No controller %s/%s with an object %s is read.", line, r.PathValue("unit"), name))
 }
 
-// spans are the ranges that a chart can have.
+// spans returns the ranges that a chart can have.
 func spans() map[string]time.Duration {
 	return map[string]time.Duration{"1h": time.Hour, "6h": 6 * time.Hour, "24h": 24 * time.Hour}
 }
 
-// addHistory adds chart, summary and table. An unknown range stands for a day.
+// addHistory adds chart, summary and table. An unknown range means a day.
 func (s *Site) addHistory(v *objectView, span string) {
 	length, ok := spans()[span]
 	if !ok {
@@ -109,20 +108,21 @@ func (s *Site) addHistory(v *objectView, span string) {
 	v.Summary, v.Table = summaryOf(&h), hoursTable(&h)
 }
 
-// beginsWhenKept lets a history that is younger than its span begin where it is kept from, so that a chart has no empty
-// part that means nothing. It reports whether the history is young. live.js does the same.
+// beginsWhenKept moves the begin of a history that is shorter than its span to the first kept time. Otherwise the chart
+// would begin with an empty part that is no gap. It reports whether the history is shorter. The script live.js does the
+// same.
 func beginsWhenKept(h *api.History) bool {
 	if h.KeptSince.Sub(h.From) <= 5*time.Minute {
 		return false
 	}
 	h.From = h.KeptSince
 	if len(h.Buckets) > 0 && h.Buckets[0].From.Before(h.From) {
-		h.Buckets[0].From = h.From // it begins at a round time before
+		h.Buckets[0].From = h.From // a bucket begins at a round time, which may be before the first kept time
 	}
 	return true
 }
 
-// summaryOf is the lowest and the highest of a history.
+// summaryOf returns the lowest and the highest number of a history.
 func summaryOf(h *api.History) []fact {
 	if len(h.Buckets) == 0 {
 		return nil
@@ -142,7 +142,7 @@ func summaryOf(h *api.History) []fact {
 	}
 }
 
-// hoursTable is the chart in numbers: hours, or ten minutes where there is one hour.
+// hoursTable returns the chart in numbers: a row for each hour, or for each ten minutes if the chart has one hour.
 func hoursTable(h *api.History) []hour {
 	size := time.Hour
 	if h.To.Sub(h.From) <= time.Hour {
@@ -168,13 +168,13 @@ func hoursTable(h *api.History) []hour {
 	return withGaps(list, gapsOf(h))
 }
 
-// mostGaps is how many gaps the table has: a line that is bad all day has hundreds.
+// mostGaps is the most gaps in the table. A line that is bad all day has hundreds.
 const mostGaps = 24
 
-// sentGaps is how many of them the sentence above the chart names.
+// sentGaps is the most gaps in the sentence above the chart.
 const sentGaps = 3
 
-// gapsOf are the newest gaps of a history as rows of the table, the oldest first.
+// gapsOf returns the newest gaps of a history as rows of the table, the oldest first.
 func gapsOf(h *api.History) []hour {
 	var list []hour
 	for _, g := range h.Gaps[max(0, len(h.Gaps)-mostGaps):] {
@@ -183,7 +183,7 @@ func gapsOf(h *api.History) []hour {
 	return list
 }
 
-// withGaps puts gaps between the hours of a table.
+// withGaps returns the rows of a table with the gaps among them, in the order of their times.
 func withGaps(hours, gaps []hour) []hour {
 	if len(hours) == 0 {
 		return nil
@@ -193,7 +193,7 @@ func withGaps(hours, gaps []hour) []hour {
 	return list
 }
 
-// gapWords says why a chart has no reading, without the word of the API.
+// gapWords returns the reason of a gap in words, without the code that the API uses for it.
 func gapWords(reason string) string {
 	if reason == api.GapNoValue {
 		return "the controller had no value"
@@ -202,18 +202,17 @@ func gapWords(reason string) string {
 	return strings.Replace(wording.Gap(reason), " ("+word+")", "", 1)
 }
 
-// NewestGaps are those that the sentence above the chart names.
+// NewestGaps returns the gaps in the sentence above the chart.
 func (v *objectView) NewestGaps() []hour {
 	gaps := gapsOf(v.History)
 	return gaps[max(0, len(gaps)-sentGaps):]
 }
 
-// GapsLeft is how many gaps are older than those.
+// GapsLeft returns the number of gaps that are older than NewestGaps.
 func (v *objectView) GapsLeft() int { return max(0, len(v.History.Gaps)-sentGaps) }
 
-// Hours is the range as the API takes it.
-// HistoryPath is the address of the same history in the API. Where less is kept than the range, all that is kept is
-// asked for.
+// HistoryPath returns the address of the same history in the API. If the agent keeps less than the range, the address
+// has no range: the answer is then all that the agent keeps.
 func (v *objectView) HistoryPath() string {
 	path := "/api/v1/objects" + at(v.Controller.Line, strconv.Itoa(v.Controller.UnitID), v.Value.Object) + "/history"
 	if v.Short {
@@ -222,7 +221,7 @@ func (v *objectView) HistoryPath() string {
 	return path + "?hours=" + strings.TrimSuffix(v.Range, "h")
 }
 
-// csv answers with the history in numbers: RFC 4180, UTC.
+// csv answers with the history as CSV (RFC 4180). Times are in UTC.
 func (s *Site) csv(w http.ResponseWriter, r *http.Request) {
 	if !s.accepts(w, r, "range") {
 		return
@@ -252,7 +251,7 @@ func (s *Site) csv(w http.ResponseWriter, r *http.Request) {
 	send(w, http.StatusOK, "text/csv; charset=utf-8", b.Bytes())
 }
 
-// harmless keeps a spreadsheet from taking a text for a formula.
+// harmless puts a ' before a text that a spreadsheet would run as a formula.
 func harmless(text string) string {
 	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
 		return "'" + text
@@ -260,7 +259,7 @@ func harmless(text string) string {
 	return text
 }
 
-// Register is where the object stands in the controller.
+// Register returns the address of the object's first register in words; "" if it is not known.
 func (v *objectView) Register() string {
 	if v.Definition == nil {
 		return ""
@@ -268,7 +267,7 @@ func (v *objectView) Register() string {
 	return fmt.Sprintf("register 0x%04X", v.Definition.Address)
 }
 
-// Encoding says in words how the controller encodes the object.
+// Encoding returns in words how the controller encodes the object; "" if it is not known.
 func (v *objectView) Encoding() string {
 	if v.Definition == nil {
 		return ""
@@ -284,8 +283,8 @@ func (v *objectView) Encoding() string {
 	return words
 }
 
-// Ranges are those that a chart can have.
+// Ranges lists the ranges that a chart can have, the shortest first.
 func (v *objectView) Ranges() []string { return []string{"1h", "6h", "24h"} }
 
-// RangeWords is the range as it is written: "24 h".
+// RangeWords returns the range with a space: "24 h".
 func (v *objectView) RangeWords() string { return strings.TrimSuffix(v.Range, "h") + " h" }

@@ -20,7 +20,7 @@ func (v *objectView) content() g.Node {
 	}
 }
 
-// hero is the value now, and what is known of it.
+// hero shows the present value of the object, its age, and how it is read.
 func (v *objectView) hero() g.Node {
 	val := &v.Value
 	facts := marked(warn, g.Text(val.Why))
@@ -70,7 +70,7 @@ func (v *objectView) chartCard() g.Node {
 		h.P(h.Class("turn"), button(v.Value.Path+"/csv?range="+v.Range, g.Text("CSV"))))
 }
 
-// summary is the sentence above the chart: lowest, highest, and the newest gaps.
+// summary returns the text above the chart: lowest and highest value, and the newest gaps.
 func (v *objectView) summary() g.Node {
 	var said g.Group
 	for i, f := range v.Summary {
@@ -112,7 +112,7 @@ func (v *objectView) figure() g.Node {
 			h.P(h.Class("read-out"), g.Attr("data-own"))))
 }
 
-// key is a word of the legend.
+// key returns an entry of the legend.
 func key(class, words string) g.Node { return h.Span(h.Class("key "+class), g.Text(words)) }
 
 func (b band) tableRow() g.Node {
@@ -126,7 +126,7 @@ func (b band) tableRow() g.Node {
 	}))
 }
 
-// hoursTable is the chart in numbers.
+// hoursTable shows the chart in numbers.
 func (v *objectView) hoursTable() g.Node {
 	if len(v.Table) == 0 {
 		return nil

@@ -20,14 +20,14 @@ type overviewView struct {
 	Controllers []controller
 }
 
-// problemView is a problem as people read it.
+// problemView is a problem on the overview. Open is set if its details are shown at once.
 type problemView struct {
 	api.Problem
 	Open bool
 	Zone zone
 }
 
-// overview answers with the first page.
+// overview shows the first page.
 func (s *Site) overview(w http.ResponseWriter, r *http.Request) {
 	if !s.accepts(w, r) {
 		return
@@ -44,7 +44,8 @@ func (s *Site) overview(w http.ResponseWriter, r *http.Request) {
 	s.render(w, http.StatusOK, v)
 }
 
-// problemsOf lists the problems, the worst first, and of equal ones those that lose data. The first one is open.
+// problemsOf sorts the problems by severity, and those of the same severity by their effect on the data, the worst
+// first. The details of the first problem are shown at once, except if it is a notice.
 func problemsOf(status *api.Status, z zone) []problemView {
 	list := make([]problemView, 0, len(status.Problems))
 	for _, p := range status.Problems {
@@ -62,7 +63,8 @@ func problemsOf(status *api.Status, z zone) []problemView {
 	return list
 }
 
-// nameOf is the subject of a problem as people call it: integrations and controllers have names beside their ids.
+// nameOf returns the name of a problem's subject for people: the name of an integration, or name and unit of a
+// controller. A subject without a name is returned unchanged.
 func nameOf(status *api.Status, subject string) string {
 	for i := range status.Integrations {
 		if in := &status.Integrations[i]; in.ID == subject {
@@ -79,7 +81,7 @@ func nameOf(status *api.Status, subject string) string {
 	return subject
 }
 
-// unitOf is how a slave is called in the API: "rs485/1".
+// unitOf returns the name of a slave in the API: "rs485/1".
 func unitOf(line string, unit int) string { return fmt.Sprintf("%s/%d", line, unit) }
 
 // controller is a slave with its most important values.
@@ -87,14 +89,14 @@ type controller struct {
 	api.Slave
 	Line    string
 	Unit    string // "rs485/1"
-	State   saying // how it answers
+	State   saying // of the slave, in words
 	Battery *valueView
 	Charge  *valueView
 	Array   *valueView
-	Day     day // of the battery voltage; on the overview
+	Day     day // history of the battery voltage; on the overview only
 }
 
-// controllers returns the slaves of all lines, with their values.
+// controllers returns the slaves of all lines, with their most important values.
 func (s *Site) controllers(status *api.Status, values []api.Latest) []controller {
 	byUnit := map[string]map[string]*api.Latest{}
 	for i := range values {
@@ -122,7 +124,7 @@ func (s *Site) controllers(status *api.Status, values []api.Latest) []controller
 	return list
 }
 
-// first returns the first of the named objects that has a value; nil when none has.
+// first returns the value of the first of the named objects that has one; nil if none has.
 func (s *Site) first(c *controller, known map[string]*api.Latest, names []string) *valueView {
 	for _, name := range names {
 		if l := known[name]; l != nil {
@@ -136,7 +138,7 @@ func (s *Site) first(c *controller, known map[string]*api.Latest, names []string
 // Answers reports whether the controller answers, so that its values are current.
 func (c *controller) Answers() bool { return c.Slave.State == "ok" }
 
-// About is the controller in a few words: model and place.
+// About returns model and unit of the controller: "PS-PWM-30M · rs485/1".
 func (c *controller) About() string {
 	var parts []string
 	if model := cmp.Or(c.ProductCode, c.Family); model != "" && model != c.Name() {
@@ -145,18 +147,18 @@ func (c *controller) About() string {
 	return strings.Join(append(parts, c.Unit), " · ")
 }
 
-// Name is what people call it.
+// Name returns the name of the controller for people, or "unit 1" if it has no name.
 func (c *controller) Name() string { return cmp.Or(c.Slave.Slave, "unit "+fmt.Sprint(c.UnitID)) }
 
-// valuesPath is the address of the controller's values.
+// valuesPath returns the address of the page with the controller's values.
 func (c *controller) valuesPath() string { return "/values?unit=" + url.QueryEscape(c.Unit) }
 
-// objectPath is the address of an object's page. Names like "T_ind[U]" need care.
+// objectPath returns the address of an object's page. It escapes names such as "T_ind[U]".
 func objectPath(line string, unit int, object string) string {
 	return fmt.Sprintf("/values/%s/%d/%s", url.PathEscape(line), unit, url.PathEscape(object))
 }
 
-// UplinkToday is what all integrations sent and received today, in bytes.
+// UplinkToday returns the bytes that all integrations sent and received today.
 func (v *overviewView) UplinkToday() (n uint64) {
 	for i := range v.Status.Integrations {
 		n += v.Status.Integrations[i].Uplink.TodaySent + v.Status.Integrations[i].Uplink.TodayReceived
@@ -164,7 +166,7 @@ func (v *overviewView) UplinkToday() (n uint64) {
 	return n
 }
 
-// UplinkMonth is the same for this month.
+// UplinkMonth returns the bytes that all integrations sent and received this month.
 func (v *overviewView) UplinkMonth() (n uint64) {
 	for i := range v.Status.Integrations {
 		n += v.Status.Integrations[i].Uplink.MonthSent + v.Status.Integrations[i].Uplink.MonthReceived

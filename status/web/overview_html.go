@@ -17,7 +17,7 @@ func (v *overviewView) content() g.Node {
 		v.lineTable(), v.gateway()}
 }
 
-// headline is the state of the gateway in one sentence.
+// headline shows the state of the gateway in one sentence.
 func (v *overviewView) headline() g.Node {
 	s := &v.Sentence
 	age := g.If(s.Last != "", h.P(g.Text(s.Last)))
@@ -28,7 +28,7 @@ func (v *overviewView) headline() g.Node {
 		h.H1(markOf(s.Tone), g.Text(" "+s.Head)), g.If(s.Rest != "", h.P(g.Text(s.Rest))), age)
 }
 
-// firstSteps say what to do on a gateway without a configuration.
+// firstSteps shows the first steps on a gateway without a configuration.
 func (v *overviewView) firstSteps() g.Node {
 	if len(v.Status.Lines) > 0 || len(v.Status.Integrations) > 0 {
 		return nil
@@ -85,9 +85,9 @@ func (v *overviewView) controllerCards() g.Node {
 		h.H2(h.ID("controllers"), g.Text("Controllers")), h.Div(h.Class("cards"), cards))
 }
 
-// noController says how to find one.
+// noController tells how to find the controllers.
 func noController() g.Node {
-	return prose("No controller is configured. `noi-agent scan` finds who answers.")
+	return prose("No controller is configured. `noi-agent scan` finds the controllers on a line.")
 }
 
 func (c *controller) card() g.Node {
@@ -103,7 +103,8 @@ func (c *controller) card() g.Node {
 		c.dayLine())
 }
 
-// facts are the charge state, the array current and the age of the last reply.
+// facts shows the charge state, the array current and the age of the last reply. If the controller does not answer, it
+// shows the state of the controller instead.
 func (c *controller) facts() g.Node {
 	if !c.Answers() {
 		facts := g.Group{state(c.State)}
@@ -129,7 +130,7 @@ func (c *controller) facts() g.Node {
 	return facts
 }
 
-// dayLine is the battery voltage of the last day.
+// dayLine shows the battery voltage of the last day as a small chart.
 func (c *controller) dayLine() g.Node {
 	switch d := &c.Day; {
 	case d.Line != "":
@@ -157,7 +158,7 @@ func (v *overviewView) integrationTable() g.Node {
 	return h.Section(h.Aria("labelledby", "integrations"), h.H2(h.ID("integrations"), g.Text("Integrations")), body)
 }
 
-// addButtons lead to the forms of new integrations.
+// addButtons returns the links to the pages where integrations are added.
 func addButtons() g.Node {
 	return h.P(button("/integrations/aws", g.Text("Add AWS integration")), g.Text(" "),
 		button("/integrations/gcp", g.Text("Add GCP integration")))
@@ -178,7 +179,7 @@ func (v *overviewView) integrationRow(in *api.Integration) g.Node {
 		numbers("Today", g.Text(wording.Decimal(float64(in.Uplink.TodaySent+in.Uplink.TodayReceived)))))
 }
 
-// oldest is the age of the oldest message that waits.
+// oldest returns the age of the oldest message that waits; "–" if none waits.
 func oldest(in *api.Integration) string {
 	if in.OldestAgeS == nil {
 		return "–"
@@ -205,7 +206,7 @@ func (v *overviewView) lineTable() g.Node {
 			table("stack", "Lines", columns("Line", "State", "Port", "#Busy", "Failed since the start"), rows...)))
 }
 
-// failedOf says how many exchanges failed.
+// failedOf returns how many exchanges failed: "31 of 41,204 exchanges (under 1 %)".
 func failedOf(c *api.Counters) string {
 	if c.Requests == 0 {
 		return "–"

@@ -9,38 +9,38 @@ import (
 )
 
 const (
-	// paceOver is over how long the pace of an integration is measured: a minute has all objects that are logged each
-	// minute, and ten of them even out what comes hourly.
+	// paceOver is the longest time over which the pace of an integration is measured. Most objects are logged every
+	// minute or more often. Ten minutes also reduce the effect of objects that are logged every hour.
 	paceOver = 10 * time.Minute
-	// paceFrom is the shortest time that says something.
+	// paceFrom is the shortest time over which the pace is measured. In a shorter time the pace is not known.
 	paceFrom = 30 * time.Second
-	// paceStep is the time between two readings of the counters at least.
+	// paceStep is the shortest time between two readings of the counters.
 	paceStep = 5 * time.Second
 )
 
-// paces are readings of the counters of the integrations, made when a page is asked for.
+// paces has readings of the counters of the integrations. Each request for a page makes a reading.
 type paces struct {
 	mu       sync.Mutex
-	readings []reading // the oldest first, over paceOver
+	readings []reading // the oldest first, none older than paceOver
 }
 
-// reading has the values of the counters at a moment.
+// reading has the values of the counters at one time.
 type reading struct {
 	at           time.Time
-	integrations map[string]flow
+	integrations map[string]flow // by id
 }
 
-// flow has the counters of an integration.
+// flow has the counters of an integration: the messages that wait, and the messages that were sent or rejected.
 type flow struct{ backlog, out float64 }
 
-// pace is the rate at which messages come and go.
+// pace is the rate of the messages of an integration.
 type pace struct {
-	Known   bool // pages were asked for long enough
-	In, Out float64
-	Empty   time.Duration // until nothing waits; 0: not at this pace
+	Known   bool          // the readings cover at least paceFrom
+	In, Out float64       // new messages and finished messages, in messages a minute
+	Empty   time.Duration // until no message waits; 0: at this pace never
 }
 
-// note reads the counters at a moment of the wall clock. After a clock that goes back the measurement starts again.
+// note adds a reading of the counters. now is wall time. If the wall clock was set back, the measurement starts again.
 func (p *paces) note(now time.Time, s *api.Status) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -61,7 +61,7 @@ func (p *paces) note(now time.Time, s *api.Status) {
 	p.readings = slices.DeleteFunc(p.readings, func(r reading) bool { return now.Sub(r.at) > paceOver })
 }
 
-// of returns the pace of an integration in messages a minute, from all readings.
+// of returns the pace of an integration, from the oldest to the newest reading that have it.
 func (p *paces) of(id string) pace {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// accepts reports whether the query of a request has known parameters only, each once: a misspelt filter must not show
-// everything. If not, it has answered.
+// accepts reports whether the query of a request has only known parameters, each once. Otherwise it has answered with
+// an error: if a misspelt filter were ignored, the page would show everything.
 func (s *Site) accepts(w http.ResponseWriter, r *http.Request, known ...string) bool {
 	if err := checkQuery(r.URL.RawQuery, known); err != nil {
 		s.say(w, http.StatusBadRequest, "This address cannot be read", err.Error())

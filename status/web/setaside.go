@@ -11,32 +11,32 @@ import (
 	"noi-agent/status/api"
 )
 
-// SetAsideFilter says which set-aside messages are meant. "" lets all through, but for Integration.
+// SetAsideFilter selects set-aside messages. An empty field matches all messages. Retry and Drop need an Integration.
 type SetAsideFilter struct {
 	Integration string // id
 	Object      string // a name, or a pattern such as T_*
 	From, To    string // RFC 3339, of completed_at
 }
 
-// SetAside are the messages that a cloud has rejected. Errors are *api.Error; 409 where the messages are not as many as
-// were expected, and then nothing is done.
+// SetAside are the messages that a cloud has rejected. Errors are *api.Error. If the number of messages is not the
+// expected one, the status is 409 and nothing is done.
 type SetAside interface {
 	// List returns the messages that match, the oldest first.
 	List(f SetAsideFilter) ([]api.Trigger, error)
-	// Retry sends them again and returns when the cloud has answered.
+	// Retry sends the messages that match again, and returns when the cloud has answered.
 	Retry(ctx context.Context, f SetAsideFilter, expect int) (api.Replay, error)
-	// Drop deletes them, and returns their number.
+	// Drop deletes the messages that match, and returns their number.
 	Drop(f SetAsideFilter, expect int) (int, error)
 }
 
-// setAsideView is the data of the page.
+// setAsideView is the data of the page of set-aside messages.
 type setAsideView struct {
-	triggersView        // its filter has integration, object, from and to only
-	Count        int    // messages that match
-	Done         string // what was done, in words; "": nothing
+	triggersView        // its filter has only integration, object, from and to
+	Count        int    // number of messages that match
+	Done         string // sentence about the finished action; "": there was none
 }
 
-// setAsidePages are those of set-aside messages.
+// setAsidePages has the handlers for set-aside messages.
 type setAsidePages struct{ *Site }
 
 // pages lists them.
@@ -53,7 +53,7 @@ func (s setAsidePages) pages() []Page {
 	}
 }
 
-// setAsideFilter is the filter that a query or a form has.
+// setAsideFilter reads the filter from a query or a form. typed is the filter as a person typed it.
 func (s setAsidePages) setAsideFilter(q url.Values) (f SetAsideFilter, typed triggerFilter, err error) {
 	typed = filterOf(q)
 	typed = triggerFilter{Integration: typed.Integration, Object: typed.Object, From: typed.From, To: typed.To}
@@ -68,7 +68,7 @@ func (s setAsidePages) setAsideFilter(q url.Values) (f SetAsideFilter, typed tri
 	return f, typed, err
 }
 
-// setAside answers with the messages that are set aside. Those of one integration can be sent again or dropped.
+// setAside shows the messages that are set aside. If one integration is selected, they can be sent again or deleted.
 func (s setAsidePages) setAside(w http.ResponseWriter, r *http.Request) {
 	if !s.accepts(w, r, "integration", "object", "from", "to", "done", "n", "again") {
 		return
@@ -92,7 +92,7 @@ func (s setAsidePages) setAside(w http.ResponseWriter, r *http.Request) {
 	s.render(w, http.StatusOK, v)
 }
 
-// setAsideWords say what was done: "310 accepted, 2 set aside again".
+// setAsideWords returns a sentence about a finished action: "310 messages accepted, 2 set aside again."
 func setAsideWords(q url.Values) string {
 	n, _ := strconv.Atoi(q.Get("n"))
 	again, _ := strconv.Atoi(q.Get("again"))
@@ -109,9 +109,9 @@ func setAsideWords(q url.Values) string {
 	return ""
 }
 
-// asked reads a form about set-aside messages. If it cannot, it has answered.
+// asked reads a form about set-aside messages. If the form is not valid, ok is false and asked has answered.
 func (s setAsidePages) asked(w http.ResponseWriter, r *http.Request) (f SetAsideFilter, expect int, ok bool) {
-	_ = r.ParseForm() // a form that is broken has no fields
+	_ = r.ParseForm() // a broken form has no fields, and is refused below
 	f, _, err := s.setAsideFilter(r.Form)
 	expect, wrong := strconv.Atoi(r.Form.Get("expect"))
 	if err != nil || wrong != nil || f.Integration == "" {
@@ -121,7 +121,7 @@ func (s setAsidePages) asked(w http.ResponseWriter, r *http.Request) (f SetAside
 	return f, expect, true
 }
 
-// retry sends messages again.
+// retry sends the messages of a form again.
 func (s setAsidePages) retry(w http.ResponseWriter, r *http.Request) {
 	f, expect, ok := s.asked(w, r)
 	if !ok {
@@ -137,12 +137,12 @@ func (s setAsidePages) retry(w http.ResponseWriter, r *http.Request) {
 		"&again="+strconv.FormatUint(result.Rejected, 10)), http.StatusSeeOther)
 }
 
-// path is the address of the page about an integration, with what was done.
+// path returns the address of the page of an integration, with parameters that report a finished action.
 func (f *SetAsideFilter) path(done string) string {
 	return "/system/set-aside?integration=" + url.QueryEscape(f.Integration) + "&" + done
 }
 
-// askSetAside asks before something is done with messages; f and expect go along.
+// askSetAside returns the page that asks before a retry or a drop. Its form has the filter and the expected number.
 func (s setAsidePages) askSetAside(verb string, f SetAsideFilter, expect int) *confirmView {
 	n := plural(expect, "message")
 	v := &confirmView{
@@ -171,7 +171,7 @@ func (s setAsidePages) askDrop(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// lockedSetAside asks for the login that is needed, with all that goes along.
+// lockedSetAside asks for the login that a retry or a drop needs. After the login it does the same as the button.
 func (s setAsidePages) lockedSetAside(verb string) func(http.ResponseWriter, *http.Request, *api.Error) {
 	return func(w http.ResponseWriter, r *http.Request, why *api.Error) {
 		if f, expect, ok := s.asked(w, r); ok {
@@ -182,7 +182,7 @@ func (s setAsidePages) lockedSetAside(verb string) func(http.ResponseWriter, *ht
 	}
 }
 
-// drop deletes messages.
+// drop deletes the messages of a form.
 func (s setAsidePages) drop(w http.ResponseWriter, r *http.Request) {
 	f, expect, ok := s.asked(w, r)
 	if !ok {

@@ -11,12 +11,12 @@ import (
 )
 
 func (v *setAsideView) content() g.Node {
-	about := "A message that the cloud rejects for what is in it is set aside here, so that it does not hold up the " +
-		"others."
+	about := "If the cloud rejects a message because of its content, the message is set aside here, so that it does " +
+		"not hold up the others."
 	if len(v.Rows) > 0 {
-		about = "The cloud rejected each of these messages for what is in it. They wait here, and do not hold up " +
-			"the others. Retry sends them again, which helps once the cause is gone. Drop deletes them: their " +
-			"samples are lost."
+		about = "The cloud rejected each of these messages because of its content. They wait here, and do not " +
+			"hold up the others. Retry sends them again. This helps when the cause is fixed. Drop deletes them: " +
+			"their samples are lost."
 	}
 	return g.Group{
 		crumbs("/system", "System", g.Text(" › Set aside")),
@@ -39,7 +39,7 @@ func (v *setAsideView) filterForm() g.Node {
 		v.zoneHint())
 }
 
-// list are the messages, and what can be done with them.
+// list shows the messages, and the buttons for them.
 func (v *setAsideView) list() g.Node {
 	f := &v.Filter
 	if len(v.Rows) == 0 {
@@ -69,7 +69,7 @@ func (v *setAsideView) list() g.Node {
 	}
 }
 
-// picked are the fields that say which messages are meant.
+// picked returns the hidden fields with the filter and the number of the messages.
 func (v *setAsideView) picked() g.Node {
 	f := &v.Filter
 	return g.Group{hidden("integration", f.Integration), hidden("object", f.Object), hidden("from", v.UTC(f.From)),

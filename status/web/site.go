@@ -11,58 +11,61 @@ import (
 	"noi-agent/status/logs"
 )
 
-// Source is what the pages show. The answers must not change after they are returned.
+// Source has the data that the pages show. An answer must not change after it is returned.
 type Source interface {
 	// Status returns identity, clock, lines, integrations, store and problems.
 	Status() api.Status
 	// Objects returns the latest value of each object.
 	Objects() api.Objects
-	// History returns what an object was in the last span, or as far back as is kept; false when it is not polled.
+	// History returns the values of an object in the last span, or as far back as they are kept; false if the object is
+	// not polled.
 	History(line string, unit int, object string, span time.Duration) (api.History, bool)
 	// Triggers returns the rows that match, the newest first.
 	Triggers(q api.TriggerQuery) (api.Triggers, error)
-	// Trigger returns one row with all that is known of it; an *api.Error with status 404 when it is not kept.
+	// Trigger returns one row with all its details; an *api.Error with status 404 if it is not kept.
 	Trigger(id uint64) (api.TriggerDetail, error)
 	// PublishTrigger publishes the sample of a row again and returns when the cloud has answered.
 	PublishTrigger(ctx context.Context, id uint64) (api.Replay, error)
 }
 
-// Options are what a site is made of. Source is needed.
+// Options has the parts of a site. Source must be set.
 type Options struct {
 	Source       Source
-	Integrations Integrations // nil: they are shown as the status has them, and cannot be changed
-	SetAside     SetAside     // messages that clouds have rejected; nil: they are counted only
-	Gaps         Gaps         // nil: they cannot be acknowledged
+	Integrations Integrations // nil: integrations are shown from the status, and cannot be changed
+	SetAside     SetAside     // messages that clouds have rejected; nil: only their number is shown
+	Gaps         Gaps         // nil: gaps cannot be acknowledged
 	Logs         *logs.Ring   // the last lines of the log; nil: there are none
-	Keeper       Keeper       // says who may change things; nil: no one may, and there is no login
-	// Families returns a family by its slug, as of the catalogue in force. nil: objects are shown without a meaning.
+	Keeper       Keeper       // decides which clients may change things; nil: there is no login
+	// Families returns a family by its slug, from the catalogue that the agent uses. nil: objects are shown without
+	// their meaning.
 	Families func(slug string) (*objects.Family, bool)
-	// Doctor looks at the gateway; nil: there is no such page.
+	// Doctor checks the gateway; nil: there is no page of diagnostics.
 	Doctor func(ctx context.Context) api.Diagnosis
-	// LineFaults lists the last failed exchanges of all lines, the newest first. nil: they are not shown.
+	// LineFaults lists the last failed exchanges of all lines, the newest first; nil: they are not shown.
 	LineFaults func() api.LineFaults
 
-	Name string           // of the gateway, at the top of each page; "": "NOI agent"
-	Zone *time.Location   // of times where no script puts them into the reader's; nil: time.Local
+	Name string           // name of the gateway, at the top of each page; "": "NOI agent"
+	Zone *time.Location   // zone of the times in a browser without scripts, and of typed times; nil: time.Local
 	Now  func() time.Time // wall time; nil: time.Now
 }
 
 // Page is one address of the site.
 type Page struct {
 	Method, Path string           // as http.ServeMux takes them
-	Handler      http.HandlerFunc // of another method than GET: called for those only who may change things
+	Handler      http.HandlerFunc // with another method than GET it is called only for clients that may change things
 
-	// Locked answers a form of one who may not, instead of Handler: the same form again, with all that was typed and a
-	// field named SecretField. why is 401, or 429 after too many wrong tries. nil: the plain answer.
+	// Locked answers a form of a client that may not change things, instead of Handler. It shows the same form again,
+	// with everything that was typed and a field named SecretField. The status of why is 401, or 429 after too many
+	// wrong tries. nil: the client gets the error as for a page without a form.
 	Locked func(w http.ResponseWriter, r *http.Request, why *api.Error)
-	// Scans is set for a page that may read many rows of the trigger log: few of them are made at once.
+	// Scans is set for a page that may read many rows of the trigger log. Only a few such pages are made at once.
 	Scans bool
-	// Open is set for what is there without a login even where reading needs one: the login page and the assets. A form
-	// that is Open checks itself who sends it.
+	// Open is set for a page that needs no login even if reading needs one: the login page, and the assets. The handler
+	// of an Open form must check its sender itself.
 	Open bool
 }
 
-// Site makes all pages. It may be used by all requests at once.
+// Site makes all pages. Its methods and handlers may be called from any goroutine.
 type Site struct {
 	o      Options
 	assets assets
@@ -70,7 +73,7 @@ type Site struct {
 	paces  paces
 }
 
-// New returns the site. It panics without a Source.
+// New returns a site. It panics without a Source.
 func New(o Options) *Site {
 	if o.Source == nil {
 		panic("web: Source must be set")
@@ -121,12 +124,13 @@ const (
 	typeSVG  = "image/svg+xml"
 )
 
-// takesLong is for an answer that waits for a cloud: what it waits for has limits of its own.
+// takesLong removes the time limit for an answer that waits for a cloud. The requests to the cloud have their own
+// limits.
 func takesLong(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 }
 
-// send writes an answer that is complete. A client that went away is its own business.
+// send writes a complete answer. An error of the write is ignored, because the client has gone.
 func send(w http.ResponseWriter, status int, contentType string, body []byte) {
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))

@@ -11,7 +11,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// The pages that are short: questions, login, log, diagnostics, licences.
+// This file has the short pages: questions, login, log, diagnostics, licences.
 
 func (v *confirmView) content() g.Node {
 	class, keep := "primary", "Cancel"
@@ -29,7 +29,7 @@ func (v *confirmView) content() g.Node {
 	}
 }
 
-// secret is the field of a form that needs a login; nothing for nil.
+// secret returns the field for the admin token in a form that needs a login; nothing if locked is nil.
 func secret(locked *api.Error) g.Node {
 	if locked == nil {
 		return nil
@@ -62,7 +62,7 @@ func (v *loginView) content() g.Node {
 		g.If(v.Ended, h.P(h.Class("note-box warn"), h.Role("status"),
 			g.Text("Your login has ended. Log in again to go on. A login ends after 12 hours without use, with a new "+
 				"admin token, and with a restart of the agent."))),
-		h.P(g.Text("To change things, log in. Where other machines reach this page, reading needs it too.")),
+		h.P(g.Text("Log in to change things. If other machines can reach this page, reading needs a login too.")),
 		h.Form(h.Method("post"), h.Action("/login"), h.Class("form"),
 			hidden("next", v.Next),
 			h.Div(h.Class(class),
@@ -107,7 +107,7 @@ func (v *doctorView) content() g.Node {
 		h.H1(g.Text("Diagnostics")),
 		h.Section(h.Class("problems"), h.Aria("labelledby", "verdict"),
 			h.H2(h.ID("verdict"), g.Text(v.Verdict)), g.Map(v.Findings, findingNode)),
-		h.P(h.Class("muted"), prose("The daemon looks with its own rights, and does not send anything. "+
+		h.P(h.Class("muted"), prose("The daemon checks with its own permissions, and sends nothing. "+
 			"`sudo noi-agent doctor` on the gateway sees more: other programs on the ports, and how fast the disk is. "+
 			"JSON: "), h.A(link("/api/v1/doctor"), g.Text("doctor"))),
 	}

@@ -8,26 +8,26 @@ import (
 	"noi-agent/status/api"
 )
 
-// daysFor is the time for which the small lines of the pages are kept. A bucket of the history is as long, so newer
-// lines would hardly look different. Ten controllers have 400 lines.
+// daysFor is the time for which the small charts of the pages are kept. It is as long as a bucket of the history, so a
+// newer chart would hardly look different. Ten controllers have 400 small charts.
 const daysFor = 3 * time.Minute
 
-// day is the history of a number in the last 24 h, or since the agent began to keep it.
+// day is the small chart of a number over the last 24 h, or since the agent keeps its history.
 type day struct {
-	Line         markup // the small line; "": nothing is kept yet
-	Lowest, Most string // with the digits of the unit
-	Over         string // "24 h", "40 min": how long the line is
-	Building     bool   // the history is too short for a line that says something
+	Line         markup // the chart; "": the history is empty or too short
+	Lowest, Most string // lowest and highest value, with the decimals of the unit
+	Over         string // the time that the chart covers: "24 h", "40 min"
+	Building     bool   // the history is shorter than two hours
 }
 
-// days are the histories of all values. Each is made once for a while.
+// days keeps the small charts for daysFor, so that many requests do not draw them again.
 type days struct {
 	mu    sync.Mutex
 	since time.Time
-	made  map[string]day // by "columns/line/unit id/object"
+	made  map[string]day // by "columns/line/unit id/object"; all are made anew daysFor after since
 }
 
-// dayOf returns the day of an object, drawn with so many columns.
+// dayOf returns the small chart of an object with this number of columns.
 func (s *Site) dayOf(c *controller, object string, columns int) day {
 	key, now := strconv.Itoa(columns)+"/"+c.Unit+"/"+object, s.o.Now()
 	s.days.mu.Lock()
@@ -40,17 +40,17 @@ func (s *Site) dayOf(c *controller, object string, columns int) day {
 		if h, ok := s.o.Source.History(c.Line, c.UnitID, object, 24*time.Hour); ok {
 			d = drawDay(&h, columns)
 		}
-		if !d.Building { // a history that is building up changes with each look
+		if !d.Building { // a short history changes too much with each sample
 			s.days.made[key] = d
 		}
 	}
 	return d
 }
 
-// leastKept is the shortest history that is drawn: three buckets.
+// leastKept is the shortest history that is drawn. It has three buckets.
 const leastKept = 9 * time.Minute
 
-// drawDay draws a history. One that is younger than its span is drawn over the time that it has.
+// drawDay draws a history. A history that is shorter than its span is stretched over the whole width.
 func drawDay(h *api.History, columns int) (d day) {
 	if len(h.Buckets) == 0 {
 		return d

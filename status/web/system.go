@@ -14,22 +14,22 @@ import (
 	"noi-agent/status/wording"
 )
 
-// systemView is the data of the page.
+// systemView is the data of the page System.
 type systemView struct {
 	frame
 	Recent   []api.LogLine // the newest warnings and errors, the newest first
 	LoggedIn bool
-	SetAside bool // set-aside messages can be looked at
+	SetAside bool // there is a page of set-aside messages
 	Doctor   bool // there is a page of diagnostics
 	MayAck   bool // gaps can be acknowledged
 	faults   []api.LineFault
 	paces    *paces
 }
 
-// recentLines is how many lines of the log the page has.
+// recentLines is the most lines of the log on the page.
 const recentLines = 5
 
-// system answers with outbox, line statistics and the gateway itself.
+// system shows the outbox, the gaps, the statistics of the lines, the newest warnings, and facts about the gateway.
 func (s *Site) system(w http.ResponseWriter, r *http.Request) {
 	if !s.accepts(w, r) {
 		return
@@ -45,7 +45,7 @@ func (s *Site) system(w http.ResponseWriter, r *http.Request) {
 	s.render(w, http.StatusOK, v)
 }
 
-// Pace is how fast an integration gets and sends messages: "60 in, 58 out".
+// Pace returns how many messages an integration gets and finishes: "60 in, 58 out a minute".
 func (v *systemView) Pace(in *api.Integration) string {
 	p := v.paces.of(in.ID)
 	if !p.Known {
@@ -55,7 +55,7 @@ func (v *systemView) Pace(in *api.Integration) string {
 	return rate(p.In) + " in, " + rate(p.Out) + " out a minute"
 }
 
-// Ahead says when no message waits any more, or when the oldest one is deleted.
+// Ahead predicts when the backlog of an integration will be empty, or when its oldest message will be deleted.
 func (v *systemView) Ahead(in *api.Integration) string {
 	if in.Backlog == 0 {
 		return "–"
@@ -75,7 +75,7 @@ func (v *systemView) Ahead(in *api.Integration) string {
 	return "the oldest is kept for " + age(int64(keeps.Seconds())-*in.OldestAgeS) + " more"
 }
 
-// Waiting is the number of all messages that wait.
+// Waiting returns the number of messages that wait, of all integrations.
 func (v *systemView) Waiting() (n uint64) {
 	for i := range v.Status.Integrations {
 		n += v.Status.Integrations[i].Backlog
@@ -83,7 +83,7 @@ func (v *systemView) Waiting() (n uint64) {
 	return n
 }
 
-// Dead is the number of all messages that were set aside.
+// Dead returns the number of messages that are set aside, of all integrations.
 func (v *systemView) Dead() (n int) {
 	for i := range v.Status.Integrations {
 		n += v.Status.Integrations[i].Dead
@@ -91,17 +91,17 @@ func (v *systemView) Dead() (n int) {
 	return n
 }
 
-// gapView is a gap with its integration.
+// gapView is a gap with the name of its integration.
 type gapView struct {
 	api.Gap
 	Integration string
 	ID          string // of the integration
 }
 
-// Until is the end of the time for which the page shows gaps.
+// Until returns the time of the page in UTC. The button acknowledges the gaps that ended until then.
 func (v *systemView) Until() string { return v.Now.UTC().Format(time.RFC3339Nano) }
 
-// Gaps are the newest gaps of all integrations.
+// Gaps returns the newest gaps of each integration, at most wording.NewestGaps of each.
 func (v *systemView) Gaps() []gapView {
 	var list []gapView
 	for i := range v.Status.Integrations {
@@ -113,10 +113,10 @@ func (v *systemView) Gaps() []gapView {
 	return list
 }
 
-// shownFaults is how many failed exchanges the page has of each line; the API has 20.
+// shownFaults is the most failed exchanges of each line on the page. The API has 20.
 const shownFaults = 10
 
-// Faults are the last failed exchanges of a line, the newest first.
+// Faults returns the last failed exchanges of a line, the newest first.
 func (v *systemView) Faults(line string) []api.LineFault {
 	var list []api.LineFault
 	for i := range v.faults {
@@ -133,7 +133,7 @@ type figure struct {
 	Value float64
 }
 
-// figureWords is the name of a counter for people: "CRC errors".
+// figureWords returns the name of a counter for people: "CRC errors" for "crc_errors".
 func figureWords(name string) string {
 	words := strings.ReplaceAll(name, "_", " ")
 	if rest, crc := strings.CutPrefix(words, "crc"); crc {
@@ -142,7 +142,7 @@ func figureWords(name string) string {
 	return strings.ToUpper(words[:1]) + words[1:]
 }
 
-// figures are the counters of a line or slave that are not zero, in words.
+// figures returns the counters of a line or slave that are not zero, except requests, replies and the turnaround.
 func figures(c *api.Counters) []figure {
 	var all map[string]any
 	if raw, err := json.Marshal(c); err == nil { // numbers only

@@ -17,17 +17,17 @@ func (v *systemView) content() g.Node {
 	return g.Group{h.H1(g.Text("System")), v.outbox(), v.gapSection(), v.lines(), v.log(), v.diagnostics(), v.about()}
 }
 
-// section is a part of the page with a heading.
+// section returns a part of a page with a heading.
 func section(id, heading string, content ...g.Node) g.Node {
 	return h.Section(h.Aria("labelledby", id), h.H2(h.ID(id), g.Text(heading)), g.Group(content))
 }
 
 func (v *systemView) outbox() g.Node {
 	waiting, dead := v.Waiting(), v.Dead()
-	about := "Samples that wait on this gateway until their cloud has taken them."
+	about := "Samples that wait on this gateway until their cloud has accepted them."
 	if dead > 0 {
-		about += " Set aside: the cloud rejects the message for what is in it, so that sending it again does not " +
-			"help by itself."
+		about += " Set aside: the cloud rejected the message because of its content. Sending it again helps only " +
+			"when the cause is fixed."
 	}
 	none := ""
 	if waiting == 0 {
@@ -207,7 +207,7 @@ func (v *systemView) faultTable(line string) g.Node {
 			received = g.Group{h.Code(g.Text(bytes)), g.Text(" "), muted(plural(f.Length, "byte"))}
 		}
 		unit, sent := strconv.Itoa(f.UnitID), g.Node(h.Code(g.Text(f.Request)))
-		if f.Request == "" { // of the port
+		if f.Request == "" { // a failure of the port
 			unit, sent, received = "–", g.Text("–"), g.Group{g.Text("–")}
 		}
 		return tableRow(rowHead(v.Zone.when(f.At), g.Text(" "), muted(age(f.AgeS))),
@@ -232,13 +232,13 @@ func (v *systemView) log() g.Node {
 
 func (v *systemView) diagnostics() g.Node {
 	return section("diagnostics", "Diagnostics", h.Div(h.Class("card"),
-		h.P(prose("A support bundle is one zip file for a person who helps from afar. It has the configuration, the "+
-			"state, line statistics, values, metrics and the log. Passwords, keys, tokens and comments are taken out; "+
-			"the file `removed.txt` in it lists what and where. Look into the bundle before you send it.")),
+		h.P(prose("A support bundle is one zip file for remote support. It has the configuration, the state, line "+
+			"statistics, values, metrics and the log. Passwords, keys, tokens and comments are removed: the file "+
+			"`removed.txt` in it lists each removed text with its place. Look into the bundle before you send it.")),
 		h.P(h.A(h.Class("button"), link("/api/v1/bundle"), g.Attr("download"), g.Text("Make support bundle"))),
-		g.If(v.Doctor, h.P(button("/system/doctor", g.Text("Look for what is wrong with this gateway")))),
+		g.If(v.Doctor, h.P(button("/system/doctor", g.Text("Check this gateway")))),
 		h.P(h.Class("muted"),
-			prose("On the gateway `sudo noi-agent doctor` sees more: it asks controllers and clouds too."))))
+			prose("On the gateway, `sudo noi-agent doctor` checks more: also the controllers and the clouds."))))
 }
 
 func (v *systemView) about() g.Node {
@@ -252,11 +252,11 @@ func (v *systemView) about() g.Node {
 			endpointFacts(v.Status.Endpoint),
 			pair("API", h.A(link("/api/v1/openapi.yaml"), g.Text("OpenAPI document"))),
 			pair("Licences", g.Text("Apache-2.0; "),
-				h.A(link("/system/licences"), g.Text("licences of what is built in")))),
+				h.A(link("/system/licences"), g.Text("licences of the built-in modules")))),
 		v.session()))
 }
 
-// endpointFacts are the addresses under which these pages are reached.
+// endpointFacts shows the addresses of these pages, and the fingerprint of the certificate.
 func endpointFacts(e *api.Endpoint) g.Node {
 	if e == nil {
 		return nil
@@ -274,7 +274,7 @@ func endpointFacts(e *api.Endpoint) g.Node {
 	}
 }
 
-// session is the button that logs in or out.
+// session shows the button that logs in or out.
 func (v *systemView) session() g.Node {
 	switch {
 	case !v.Login:

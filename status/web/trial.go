@@ -13,25 +13,25 @@ import (
 	"noi-agent/status/api"
 )
 
-// longestTest is how long a test may take: five steps, each with the clouds' own limits.
+// longestTest is the time limit of a test. Each of its steps also has a limit of its own.
 const longestTest = 2 * time.Minute
 
-// aboutView is a page about one integration.
+// aboutView is the data of a page about one integration.
 type aboutView struct {
 	frame
 	ID, Name, Type string
 }
 
-// testView is the page of a test.
+// testView is the data of the page of a test.
 type testView struct{ aboutView }
 
-// setupView is the page of what the cloud needs first.
+// setupView is the data of the page with the commands that prepare the cloud.
 type setupView struct {
 	aboutView
-	Needs string // commands
+	Needs string // the commands
 }
 
-// about returns the page of an integration. If it cannot, it has answered.
+// about returns the data of the integration that the path names. If there is none, ok is false and about has answered.
 func (s *Site) about(w http.ResponseWriter, r *http.Request, title string) (v aboutView, ok bool) {
 	entry, err := s.o.Integrations.Get(r.PathValue("id"))
 	if err != nil {
@@ -44,7 +44,7 @@ func (s *Site) about(w http.ResponseWriter, r *http.Request, title string) (v ab
 	return v, true
 }
 
-// setup answers with the commands that the cloud needs first.
+// setup shows the commands that prepare the cloud.
 func (s *Site) setup(w http.ResponseWriter, r *http.Request) {
 	if !s.accepts(w, r) {
 		return
@@ -61,15 +61,15 @@ func (s *Site) setup(w http.ResponseWriter, r *http.Request) {
 	s.render(w, http.StatusOK, &setupView{about, needs})
 }
 
-// test tests the active integration. Its steps are shown as they end.
+// test tests the active integration. The page shows each step when it ends.
 func (s *Site) test(w http.ResponseWriter, r *http.Request) {
 	if v, ok := s.about(w, r, "Test of "); ok {
 		s.try(w, r, v.ID, nil, &testView{v})
 	}
 }
 
-// try answers with a page that has the place of steps in it, and runs a test there: the browser gets each step as it
-// ends. No script is needed for it. config is as Integrations.Test takes it.
+// try runs a test and writes each step into the page when the step ends. The page v must contain steps(). It needs no
+// script. config is as Integrations.Test takes it.
 func (s *Site) try(w http.ResponseWriter, r *http.Request, id string, config []byte, v view) {
 	takesLong(w)
 	var b bytes.Buffer
@@ -77,7 +77,7 @@ func (s *Site) try(w http.ResponseWriter, r *http.Request, id string, config []b
 	before, after, _ := bytes.Cut(b.Bytes(), []byte(stepsHere))
 	w.Header().Set("Content-Type", typeHTML)
 	write := func(part string) {
-		_, _ = w.Write([]byte(part)) // a reader who has gone needs none
+		_, _ = w.Write([]byte(part)) // an error means that the client has gone
 		_ = http.NewResponseController(w).Flush()
 	}
 	piece := func(n g.Node) {

@@ -23,7 +23,7 @@ func (v *setupView) content() g.Node {
 		v.crumbs(),
 		h.H1(g.Text("What " + name + " needs for " + v.Name)),
 		h.P(g.Text("Run these commands where the command line of " + name + " is logged in, for example in its cloud " +
-			"shell. They make the topic, and give this gateway the right to publish to it and no other right.")),
+			"shell. They create the topic, and allow this gateway to publish to it, and nothing else.")),
 		copied(h.H2(g.Text("Commands")), command(v.Needs)),
 		h.P(h.Class("muted"), g.Text("The gateway has no credentials yet? On the gateway, "),
 			command("noi-agent setup "+v.Type+" "+v.Name), g.Text(" prints every way to get them.")),
@@ -39,12 +39,12 @@ func (v *aboutView) back() g.Node {
 	return button(at("integrations", v.Type), g.Text("Back to the integrations"))
 }
 
-// stepsHere marks the place of the steps of a test in a page.
+// stepsHere marks the place in a page where the steps of a test are written.
 const stepsHere = "<!-- steps -->"
 
 func steps() g.Node { return g.Raw(stepsHere) }
 
-// stepNode is a step of a test that has ended.
+// stepNode returns a finished step of a test.
 func stepNode(step api.TestStep) g.Node {
 	tone, words := calm, step.Name+": "+step.Verdict
 	switch step.Verdict {
@@ -57,7 +57,7 @@ func stepNode(step api.TestStep) g.Node {
 		g.If(step.Remedy != "", h.Pre(command(step.Remedy))))
 }
 
-// verdict is the end of a test.
+// verdict returns the result of a test.
 func verdict(t *api.IntegrationTest) g.Node {
 	said := marked(bad, g.Text("It cannot publish yet."))
 	if t.OK {
@@ -69,7 +69,7 @@ func verdict(t *api.IntegrationTest) g.Node {
 	}
 }
 
-// broken is the end of a test that did not come to one.
+// broken returns the text for a test that ended with an error and has no result.
 func broken(err error) g.Node {
-	return h.P(h.Class("error"), markOf(bad), g.Text(" The test was broken off: "+err.Error()))
+	return h.P(h.Class("error"), markOf(bad), g.Text(" The test was stopped: "+err.Error()))
 }

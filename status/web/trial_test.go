@@ -92,7 +92,7 @@ func TestATestThatIsBrokenOffSaysSo(t *testing.T) {
 			p.Handler(w, post(url.Values{}))
 		}
 	}
-	mustContain(t, w.Body.String(), "broken off: another test is under way", "</html>")
+	mustContain(t, w.Body.String(), "The test was stopped: another test is under way", "</html>")
 }
 
 // The commands for the cloud have the names of this gateway, and can be copied.

@@ -13,12 +13,12 @@ type triggerView struct {
 	frame
 	Row    row
 	Detail api.TriggerDetail
-	Newer  uint64 // 0: there is none yet
-	Older  uint64 // 0: there is none
-	Done   string // what was done here, in words; "": nothing
+	Newer  uint64 // id of the next newer row; 0: there is none yet
+	Older  uint64 // id of the next older row; 0: there is none
+	Done   string // sentence about the finished action; "": there was none
 }
 
-// triggerPages are the pages of one trigger.
+// triggerPages has the handlers for one trigger.
 type triggerPages struct{ *Site }
 
 // pages lists them.
@@ -31,11 +31,11 @@ func (s triggerPages) pages() []Page {
 	}
 }
 
-// triggerOf reads the trigger that the path names. If it cannot, it has answered.
+// triggerOf reads the trigger that the path names. If it cannot be read, ok is false and triggerOf has answered.
 func (s triggerPages) triggerOf(w http.ResponseWriter, r *http.Request) (d api.TriggerDetail, ok bool) {
 	id, err := strconv.ParseUint(r.PathValue("id"), 10, 64)
 	if err != nil || id == 0 {
-		s.say(w, http.StatusNotFound, "There is no such trigger", r.PathValue("id")+" is no number of a trigger.")
+		s.say(w, http.StatusNotFound, "There is no such trigger", r.PathValue("id")+" is not the id of a trigger.")
 		return d, false
 	}
 	d, err = s.o.Source.Trigger(id)
@@ -53,7 +53,7 @@ func (s triggerPages) triggerOf(w http.ResponseWriter, r *http.Request) (d api.T
 	return d, false
 }
 
-// trigger answers with the page of one trigger.
+// trigger shows the page of one trigger.
 func (s triggerPages) trigger(w http.ResponseWriter, r *http.Request) {
 	if !s.accepts(w, r, "done") {
 		return
@@ -65,7 +65,7 @@ func (s triggerPages) trigger(w http.ResponseWriter, r *http.Request) {
 	v := &triggerView{frame: s.frame("Trigger "+r.PathValue("id"), "/triggers"), Detail: d}
 	v.Row = rowOf(&v.Status, d.Trigger, v.Now)
 	if r.URL.Query().Get("done") == "published" {
-		v.Done = "It was published again: the cloud has accepted it. The newest row of the log is about it."
+		v.Done = "It was published again, and the cloud has accepted it. The newest row of the log reports this."
 	}
 	around, _, err := s.rows(&v.Status, api.TriggerQuery{Before: d.ID + 2, Limit: 3})
 	if err != nil {
@@ -82,12 +82,12 @@ func (s triggerPages) trigger(w http.ResponseWriter, r *http.Request) {
 	s.render(w, http.StatusOK, v)
 }
 
-// Held reports whether the trigger waits for a cloud that can be asked again now.
+// Held reports whether the message is not delivered yet, so that the agent can try again at once.
 func (v *triggerView) Held() bool {
 	return v.Detail.State == api.StateRetrying || v.Detail.State == api.StateRefused
 }
 
-// publishView asks before a trigger is published again.
+// publishView returns the page that asks before a trigger is published again.
 func (s triggerPages) publishView(d *api.TriggerDetail) *confirmView {
 	id := strconv.FormatUint(d.ID, 10)
 	v := &confirmView{
@@ -120,7 +120,7 @@ func (s triggerPages) lockedPublish(w http.ResponseWriter, r *http.Request, why 
 	}
 }
 
-// publish publishes the trigger again, and answers when the cloud has.
+// publish publishes the sample of a trigger again, and answers when the cloud has answered.
 func (s triggerPages) publish(w http.ResponseWriter, r *http.Request) {
 	d, ok := s.triggerOf(w, r)
 	if !ok {

@@ -33,7 +33,7 @@ func (v *triggerView) content() g.Node {
 	}
 }
 
-// headline says what became of the message.
+// headline shows the result of the message.
 func (v *triggerView) headline() g.Node {
 	r := &v.Row
 	words := "Not delivered: " + r.State.Words + "."
@@ -50,7 +50,7 @@ func (v *triggerView) headline() g.Node {
 		h.P(v.Zone.parsed(r.CompletedAt), g.If(late != "", g.Text(", "+late+" than sampled"))))
 }
 
-// explanation is the error of the cloud, and what to do.
+// explanation shows the error of the cloud, and the remedy.
 func (v *triggerView) explanation() g.Node {
 	r, d := &v.Row, &v.Detail
 	if r.IntegrationData.Error == "" && d.Remedy == "" {
@@ -58,7 +58,7 @@ func (v *triggerView) explanation() g.Node {
 	}
 	var said, remedy g.Node
 	if r.IntegrationData.Error != "" {
-		said = g.Group{h.H2(g.Text("What " + cmp.Or(r.Cloud, "the cloud") + " said")),
+		said = g.Group{h.H2(g.Text("Answer of " + cmp.Or(r.Cloud, "the cloud"))),
 			h.P(h.Class("detail"), g.Text(r.IntegrationData.Error))}
 	}
 	if d.Remedy != "" {
@@ -89,7 +89,7 @@ func (v *triggerView) facts() g.Node {
 		pair("Topic/Arn", h.Span(h.Class("id"), g.Text(r.Topic)), g.Text(" "), muted("as it was then")))
 }
 
-// of is the address of all triggers of the integration.
+// of returns the address of all triggers of the integration.
 func (v *triggerView) of() string {
 	return "/triggers?integration=" + url.QueryEscape(v.Row.IntegrationID)
 }
@@ -140,7 +140,7 @@ func (v *triggerView) aboutSample() g.Node {
 	}
 }
 
-// turns lead to other triggers.
+// turns returns the links to other triggers.
 func (v *triggerView) turns() g.Node {
 	var all g.Group
 	turn := func(there bool, address, words string) {

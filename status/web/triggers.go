@@ -11,27 +11,27 @@ import (
 	"noi-agent/status/api"
 )
 
-// pageRows is how many rows of the trigger log a page has.
+// pageRows is the most rows of the trigger log on a page.
 const pageRows = 32
 
-// row is a trigger as people read it.
+// row is a row of the trigger log, prepared for people.
 type row struct {
 	api.Trigger
 	Integration string // name of the integration
-	Cloud       string // AWS, GCP
-	Object      string // what was sent; "": a row about a gap
+	Cloud       string // AWS, GCP; "": the integration is not configured any more
+	Object      string // the object of the sample; "": a row about a gap, or an unknown message
 	Value       string
 	Unit        string
 	Slave       string
 	SampledAt   string // RFC 3339
-	PublishedAt string
+	PublishedAt string // RFC 3339
 	SampleID    string
 	Raw         string // the message as it was sent
 	Said        string // the cloud's answer as JSON
 	State       saying
 }
 
-// envelope has the fields of a message that a row shows.
+// envelope has the fields of a message that the pages show.
 type envelope struct {
 	PublishedAt string          `json:"published_at"`
 	SampledAt   string          `json:"sampled_at"`
@@ -41,7 +41,7 @@ type envelope struct {
 	SampleID    string          `json:"sample_id"`
 }
 
-// rowOf reads a trigger at a moment.
+// rowOf prepares a trigger for people.
 func rowOf(status *api.Status, t api.Trigger, now time.Time) row {
 	r := row{Trigger: t, Integration: nameOf(status, t.IntegrationID), Raw: string(t.PublishedData),
 		State: triggerState(&t, now)}
@@ -62,7 +62,7 @@ func rowOf(status *api.Status, t api.Trigger, now time.Time) row {
 	return r
 }
 
-// triggerState words the state of a trigger at a moment: "retrying, 4 tries, next in 32 s".
+// triggerState returns the state of a trigger in words: "retrying, 4 tries, next in 32 s".
 func triggerState(t *api.Trigger, now time.Time) saying {
 	if t.Gap != nil {
 		return saying{bad, "samples missing"}
@@ -87,7 +87,7 @@ func triggerState(t *api.Trigger, now time.Time) saying {
 	return saying{tone, words}
 }
 
-// Late is the time from the sample to its acceptance by the cloud; "": not known.
+// Late returns the time from the sample to the answer of the cloud, such as "2.1 s later"; "" if it is not known.
 func (r *row) Late() string {
 	sampled, err := time.Parse(time.RFC3339, r.SampledAt)
 	if err != nil {
@@ -103,17 +103,17 @@ func (r *row) Late() string {
 	return age(int64(done.Sub(sampled).Seconds())) + " later"
 }
 
-// triggersView is the data of the page.
+// triggersView is the data of the page of the trigger log.
 type triggersView struct {
 	frame
 	Rows   []row
-	Next   string // address of older rows; "": these are the oldest
-	First  bool   // these are the newest
+	Next   string // address of older rows; "": there are none
+	First  bool   // the rows are the newest ones
 	Filter triggerFilter
 	zone   *time.Location // of the gateway
 }
 
-// triggers answers with a page of the trigger log.
+// triggers shows a page of the trigger log.
 func (s *Site) triggers(w http.ResponseWriter, r *http.Request) {
 	if !s.accepts(w, r, filterNames()...) {
 		return
@@ -149,7 +149,7 @@ func (s *Site) triggers(w http.ResponseWriter, r *http.Request) {
 	s.render(w, http.StatusOK, v)
 }
 
-// rows asks the trigger log.
+// rows reads rows of the trigger log. The pointer is as api.Triggers.Next.
 func (s *Site) rows(status *api.Status, q api.TriggerQuery) ([]row, *uint64, error) {
 	found, err := s.o.Source.Triggers(q)
 	if err != nil {

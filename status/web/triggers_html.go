@@ -31,7 +31,7 @@ func (v *triggersView) content() g.Node {
 	}
 }
 
-// node is a link that removes a part of the filter.
+// node returns a link that removes a parameter of the filter.
 func (c *chip) node(z zone) g.Node {
 	var at g.Node
 	if !c.At.IsZero() {
@@ -59,14 +59,14 @@ func (v *triggersView) filterForm() g.Node {
 		v.zoneHint())
 }
 
-// choice is a list of a filter. Its first entry lets all through.
+// choice returns a list of the filter to choose from. Its first entry matches all rows.
 func choice(label, name string, options g.Node) g.Node {
 	id := "f-" + name
 	return h.P(h.Label(h.For(id), g.Text(label)),
 		h.Select(h.ID(id), h.Name(name), option("", "all", false), options))
 }
 
-// integrationOptions are the integrations to choose from.
+// integrationOptions returns the integrations to choose from. words returns the text of an entry.
 func (v *triggersView) integrationOptions(words func(*api.Integration) string) g.Node {
 	var list g.Group
 	for i := range v.Status.Integrations {
@@ -84,7 +84,7 @@ func (v *triggersView) objectField() g.Node {
 			h.AutoComplete("off"), g.Attr("autocapitalize", "off"), g.Attr("spellcheck", "false")))
 }
 
-// timeField is a time of the filter.
+// timeField returns the input field for a time of the filter.
 func (v *triggersView) timeField(label, name, at string) g.Node {
 	utc := v.UTC(at)
 	return h.P(h.Label(h.For("f-"+name), g.Text(label)),
@@ -97,7 +97,7 @@ func (v *triggersView) zoneHint() g.Node {
 		g.Text("From and To are Completed At, in the gateway's time (UTC"+v.Offset()+")."))
 }
 
-// none says why there are no rows.
+// none returns a text for a page without rows.
 func (v *triggersView) none() g.Node {
 	kept := count(v.Status.Store.Settings.KeepTriggers)
 	var why g.Node
@@ -105,7 +105,7 @@ func (v *triggersView) none() g.Node {
 	case len(v.Unread) > 0:
 		return nil
 	case v.Next != "":
-		why = h.P(g.Text("No trigger matches among the rows that were looked at. There are older ones."))
+		why = h.P(g.Text("None of the searched rows matches. There are older rows."))
 	case len(v.Chips()) > 0:
 		why = h.P(g.Text("No trigger matches. The newest "+kept+" of each integration are kept. "),
 			button("/triggers", g.Text("Clear filter")))
@@ -119,7 +119,7 @@ func (v *triggersView) none() g.Node {
 	return h.Div(h.Class("card empty"), why)
 }
 
-// turns lead to other rows, and to all of them as a file.
+// turns returns the links to other rows, and to a file with all rows that match.
 func (v *triggersView) turns() g.Node {
 	var all g.Group
 	if !v.First {
@@ -139,7 +139,7 @@ func (v *triggersView) turns() g.Node {
 	return h.P(h.Class("turn"), all)
 }
 
-// triggerRows are rows of the trigger log.
+// triggerRows returns rows of the trigger log as a table.
 func (z zone) triggerRows(list []row) g.Node {
 	var rows []g.Node
 	for i := range list {
@@ -165,7 +165,7 @@ func (r *row) tableRow(z zone) g.Node {
 		td(h.Span(h.Class("id clip"), g.Text(r.Topic))))
 }
 
-// what is the message, or what is missing.
+// what returns the message, or the missing samples of a row about a gap.
 func (r *row) what() g.Node {
 	if r.Gap == nil {
 		return g.Group{h.Strong(g.Text(r.Object + " " + r.Value)), h.Code(h.Class("clip"), lean(short(r.Raw)))}
@@ -177,7 +177,7 @@ func (r *row) what() g.Node {
 	return g.Group{h.Strong(g.Text(cmp.Or(r.Gap.Object, "samples") + " missing")), g.Text(" "), muted(reason)}
 }
 
-// said is the answer of the cloud.
+// said returns the answer of the cloud.
 func (r *row) said() g.Node {
 	if r.IntegrationData.Error != "" {
 		return h.Span(h.Class("clip error"), g.Text(r.IntegrationData.Error))

@@ -54,7 +54,7 @@ func TestTriggerDownloadHasInstants(t *testing.T) {
 func TestTriggersLookFurtherBack(t *testing.T) {
 	scene := webtest.Well()
 	got := pageOf(t, emptyPage{scene}, "/triggers?object=T_*")
-	mustContain(t, got, "There are older ones", `href="/triggers?before=7000&amp;object=T_%2A">Look further back</a>`)
+	mustContain(t, got, "There are older rows", `href="/triggers?before=7000&amp;object=T_%2A">Look further back</a>`)
 }
 
 // emptyPage is a log whose newest rows do not match.

@@ -13,24 +13,24 @@ import (
 	"noi-agent/status/wording"
 )
 
-// valueView is the value of an object as people read it.
+// valueView is the value of an object, prepared for people.
 type valueView struct {
 	Object   string
-	About    string // what it is; "": not known
-	Key      string // "rs485/1/adc_vbterm", as events name it
-	Path     string // of its page
-	Shown    string // the value, rounded; "–": there is none
-	Exact    string // the value as it is sent
-	Unit     string
-	Age      int64 // seconds since it was read; -1: never
-	At       time.Time
-	Interval string // log interval: "1 min"
-	Late     bool   // older than three log intervals
-	Alarm    bool   // a fault or an alarm is active
-	Why      string // why there is no value; "": there is one
-	Group    string // one of the groups
-	Number   bool
-	Spark    markup // the last 24 h; "": there is none
+	About    string    // meaning of the object; "": not known
+	Key      string    // "rs485/1/adc_vbterm", for the script
+	Path     string    // address of the object's page
+	Shown    string    // the value, rounded; "–": there is none
+	Exact    string    // the value as it is sent
+	Unit     string    // unit of measurement; "": none
+	Age      int64     // seconds since the reading; -1: there is no value
+	At       time.Time // time of the reading
+	Interval string    // log interval: "1 min"
+	Late     bool      // older than three log intervals
+	Alarm    bool      // a fault or an alarm is active
+	Why      string    // why there is no value; "": there is one
+	Group    string    // groupNow, groupTotals, groupToday or groupSettings
+	Number   bool      // the value is a number
+	Spark    markup    // small chart of the last 24 h; "": there is none
 }
 
 // The groups of a controller's values, in their order.
@@ -41,18 +41,18 @@ const (
 	groupSettings = "Settings"
 )
 
-// valuesView is the data of the page: all values of one controller, or the results of a search on all controllers.
+// valuesView is the data of the page of values: all values of one controller, or the results of a search.
 type valuesView struct {
 	frame
-	Query  string // as it was given
-	Unit   string // "rs485/1", of the controller that is shown; "": a search
-	Others []controller
+	Query  string       // the search; "": none
+	Unit   string       // the controller that is shown, "rs485/1"; "": all controllers
+	Others []controller // all controllers
 	Units  []unitValues
-	Found  int // rows that match
-	Hidden int // rows that match and are not shown
+	Found  int // number of values that match
+	Hidden int // number of values that match and are not shown
 }
 
-// mostFound is how many rows a search shows: ten controllers have 520.
+// mostFound is the most values that a search shows. Ten controllers have 520.
 const mostFound = 40
 
 // unitValues are the values of a controller.
@@ -61,13 +61,13 @@ type unitValues struct {
 	Groups     []valueGroup
 }
 
-// valueGroup is a part of a controller's values.
+// valueGroup is a group of a controller's values.
 type valueGroup struct {
 	Name   string
 	Values []valueView
 }
 
-// values answers with the values of one controller; of the first one when none is named. A search looks at all
+// values shows the values of one controller, of the first one by default. A search without a controller covers all
 // controllers.
 func (s *Site) values(w http.ResponseWriter, r *http.Request) {
 	if !s.accepts(w, r, "q", "unit") {
@@ -92,7 +92,7 @@ func (s *Site) values(w http.ResponseWriter, r *http.Request) {
 	s.render(w, http.StatusOK, v)
 }
 
-// addUnit adds the values of a controller that the query finds.
+// addUnit adds the values of a controller that match the search.
 func (s *Site) addUnit(v *valuesView, c *controller, latest []api.Latest) {
 	u := unitValues{Controller: *c}
 	for _, g := range grouped(s.valuesOf(c, latest), v.Query) {
@@ -115,7 +115,7 @@ func (s *Site) addUnit(v *valuesView, c *controller, latest []api.Latest) {
 	}
 }
 
-// valuesOf returns all objects of a controller: the ones with a value, and the others with the reason.
+// valuesOf returns the objects of a controller: first those with a value, then those without one, with the reason.
 func (s *Site) valuesOf(c *controller, latest []api.Latest) []valueView {
 	var list []valueView
 	seen := map[string]bool{}
@@ -140,7 +140,7 @@ func (s *Site) valuesOf(c *controller, latest []api.Latest) []valueView {
 	return list
 }
 
-// noValue is an object that has no value.
+// noValue returns an object without a value, and the reason.
 func (s *Site) noValue(c *controller, name, reason string) valueView {
 	o := s.objectOf(c.Family, name)
 	v := valueView{
@@ -153,7 +153,7 @@ func (s *Site) noValue(c *controller, name, reason string) valueView {
 	return v
 }
 
-// reasonOfNone says why an object has no value.
+// reasonOfNone returns in words why an object has no value. An unknown reason is returned unchanged.
 func reasonOfNone(reason string) string {
 	words, ok := map[string]string{
 		"refused": "not on this model", "absent": "no sensor", "out_of_range": "out of range",
@@ -165,7 +165,7 @@ func reasonOfNone(reason string) string {
 	return words
 }
 
-// valueOf is a value as people read it; o may be nil.
+// valueOf prepares a value for people. o is the definition of the object, or nil.
 func (s *Site) valueOf(l *api.Latest, o *objects.Object) valueView {
 	exact, err := text(l.Value)
 	if err != nil {
@@ -186,13 +186,13 @@ func (s *Site) valueOf(l *api.Latest, o *objects.Object) valueView {
 	return v
 }
 
-// isNumber reports whether a value's JSON is one.
+// isNumber reports whether a value, given as JSON, is a number.
 func isNumber(raw json.RawMessage) bool {
 	var f float64
 	return len(raw) > 0 && string(raw) != "null" && json.Unmarshal(raw, &f) == nil
 }
 
-// objectOf returns the description of an object in its family; nil when there is none.
+// objectOf returns the definition of an object in its family; nil if there is none.
 func (s *Site) objectOf(family, name string) *objects.Object {
 	if s.o.Families == nil {
 		return nil
@@ -208,7 +208,8 @@ func (s *Site) objectOf(family, name string) *objects.Object {
 	return o
 }
 
-// groupOf is the group of an object. The register decides for settings, the kind of value for the others.
+// groupOf returns the group of an object. Objects in holding registers or coils, and objects that are polled only if
+// they are named, are settings. For the others, unit and meaning decide.
 func groupOf(o *objects.Object) string {
 	about := strings.ToLower(o.About)
 	switch {
@@ -223,8 +224,8 @@ func groupOf(o *objects.Object) string {
 	}
 }
 
-// rank orders the values within their group: faults first, then the values of the overview, states, electrical values,
-// and the rest.
+// rank returns the place of a value in its group: active faults and alarms first, then the values of the overview,
+// states, electrical values, and the rest.
 func (v *valueView) rank() int {
 	switch {
 	case v.Alarm:
@@ -241,7 +242,8 @@ func (v *valueView) rank() int {
 	}
 }
 
-// grouped returns the groups of the values that the query finds. An empty query finds all.
+// grouped returns the values that match the search, in groups. The search finds letters in name, meaning and value. An
+// empty search matches all values.
 func grouped(values []valueView, query string) []valueGroup {
 	query = strings.ToLower(strings.TrimSpace(query))
 	var groups []valueGroup

@@ -30,7 +30,7 @@ func (v *valuesView) search() g.Node {
 		h.Button(g.Text("Find")))
 }
 
-// controllerTabs lead from one controller to another.
+// controllerTabs returns the links from one controller to another.
 func (v *valuesView) controllerTabs() g.Node {
 	if v.Query == "" && len(v.Others) < 2 {
 		return nil
@@ -47,7 +47,7 @@ func (v *valuesView) controllerTabs() g.Node {
 	return h.Nav(h.Class("tabs"), h.Aria("label", "Controllers"), tabs)
 }
 
-// found says how many values a search has found.
+// found shows how many values a search has found.
 func (v *valuesView) found() g.Node {
 	if v.Query == "" {
 		return nil

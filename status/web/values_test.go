@@ -100,8 +100,8 @@ func TestMeaningsBeginWithACapital(t *testing.T) {
 	mustContain(t, got, ">Battery terminal voltage</a>", ">kWh charge, total</a>")
 }
 
-// The chart of an object that is kept for a short time begins where the history begins, and says so. One of a few minutes
-// is no chart.
+// The chart of an object that is kept for a short time begins where the history begins, and says so. One of a few
+// minutes is no chart.
 func TestObjectPageSaysThatHistoryIsBuildingUp(t *testing.T) {
 	scene := webtest.Well()
 	for kept, want := range map[time.Duration]struct{ says, chart bool }{

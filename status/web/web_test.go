@@ -243,8 +243,8 @@ func TestAssetsMayBeKept(t *testing.T) {
 	}
 }
 
-// Budgets: a page with all its files is at most 64 KB, and the script 12 KB, as they are, without compression. The values
-// are those of ten controllers.
+// Budgets: a page with all its files is at most 64 KB, and the script 12 KB, as they are, without compression. The
+// values are those of ten controllers.
 func TestPagesAreSmall(t *testing.T) {
 	h := serve(webtest.Large(1000))
 	var files int

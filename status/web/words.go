@@ -10,7 +10,7 @@ import (
 	"noi-agent/status/wording"
 )
 
-// The tones. Each has a mark, a colour and, wherever it is shown, a word beside it.
+// The tones. Each has a mark and a colour. A text always stands beside the mark.
 const (
 	good = "good"
 	warn = "warn"
@@ -18,7 +18,7 @@ const (
 	calm = "calm"
 )
 
-// mark is the sign of a tone.
+// mark returns the mark of a tone.
 func mark(tone string) string {
 	switch tone {
 	case good:
@@ -35,7 +35,8 @@ func mark(tone string) string {
 // saying is a state in words, with its tone.
 type saying struct{ Tone, Words string }
 
-// lineState says the state of a line. One that works may still have a problem now, of its own or of a controller on it.
+// lineState returns the state of a line in words. A line that works may still have a problem, of its own or of a
+// controller on it.
 func lineState(status *api.Status, l *api.Line) saying {
 	for i := range status.Problems {
 		p := &status.Problems[i]
@@ -49,7 +50,7 @@ func lineState(status *api.Status, l *api.Line) saying {
 	})
 }
 
-// slaveState says the state of a controller. One that answers may still have a problem now.
+// slaveState returns the state of a controller in words. A controller that answers may still have a problem.
 func slaveState(status *api.Status, unit, state string) saying {
 	about := func(p api.Problem) bool { return p.Subject == unit }
 	if state == "ok" && slices.ContainsFunc(status.Problems, about) {
@@ -63,7 +64,7 @@ func slaveState(status *api.Status, unit, state string) saying {
 	})
 }
 
-// integrationState words the state of an integration.
+// integrationState returns the state of an integration in words.
 func integrationState(in *api.Integration) saying {
 	if in.State == "ok" && in.LastSuccess == nil {
 		return saying{calm, "ready"}
@@ -74,7 +75,7 @@ func integrationState(in *api.Integration) saying {
 	})
 }
 
-// clockState words how far the clock is trusted.
+// clockState returns in words whether the clock is trusted.
 func clockState(c api.Clock) saying {
 	switch {
 	case c.State == "unsure":
@@ -86,7 +87,7 @@ func clockState(c api.Clock) saying {
 	}
 }
 
-// storeState says how the outbox came up.
+// storeState returns the state of the store in words.
 func storeState(s api.Store) saying {
 	switch s.Start {
 	case "memory":
@@ -98,7 +99,7 @@ func storeState(s api.Store) saying {
 	}
 }
 
-// look finds a state in a table; what the table does not have is shown as it is.
+// look returns the words for a state. A state that is not in the table is shown unchanged.
 func look(state string, table map[string]saying) saying {
 	if s, ok := table[state]; ok {
 		return s
@@ -106,7 +107,7 @@ func look(state string, table map[string]saying) saying {
 	return saying{calm, cmp.Or(state, "not known")}
 }
 
-// severityTone is the tone of a problem.
+// severityTone returns the tone of a severity.
 func severityTone(s api.Severity) string {
 	switch s {
 	case api.Fault:
@@ -118,7 +119,7 @@ func severityTone(s api.Severity) string {
 	}
 }
 
-// costsData says whether a problem costs data.
+// costsData returns a sentence about the effect of a problem on the data.
 func costsData(e api.Effect) string {
 	switch e {
 	case api.Lost:
@@ -134,12 +135,12 @@ func costsData(e api.Effect) string {
 type sentence struct {
 	Tone string
 	Head string // "2 things need attention."
-	Rest string // about the data
-	Age  *int64 // of the last message, in seconds; nil: none was sent
-	Last string // then: what is said instead
+	Rest string // sentence about the data; "": none
+	Age  *int64 // seconds since the last accepted message; nil: there was none
+	Last string // sentence about the last message; it is shown if Age is nil
 }
 
-// sentenceOf cuts the sentence that page and command line share into its parts.
+// sentenceOf splits the text that page and command line share into its parts.
 func sentenceOf(s *api.Status, now time.Time) sentence {
 	state := wording.StateOf(s, now)
 	tone := map[string]string{"good": good, "warning": warn, "fault": bad}[state.Tone]

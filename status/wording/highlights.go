@@ -1,8 +1,9 @@
 package wording
 
-// The objects that say most about a controller, by the names that the vendors give them, the likelier ones first.
+// This file lists the most important objects of a controller. Vendors give them different names. The first name that a
+// family has is used.
 
-// BatteryVoltage are the names of the battery voltage.
+// BatteryVoltage returns the names of the battery voltage.
 func BatteryVoltage() []string {
 	return []string{
 		"adc_vbterm", "adc_vb", "adc_vbterm_f", "adc_vb_f_1m", "adc_vb_f_med", "vb_f", "Adc_vb_f", "adc_vb_f",
@@ -10,12 +11,13 @@ func BatteryVoltage() []string {
 	}
 }
 
-// ChargeState are the names of the charge state.
+// ChargeState returns the names of the charge state.
 func ChargeState() []string {
 	return []string{"charge_state", "control_state", "b1_state", "load_state"}
 }
 
-// ArrayCurrent are the names of the current from the array, or into the battery where that one is not measured.
+// ArrayCurrent returns the names of the current from the array. For families that do not measure it, they are the names
+// of the current into the battery.
 func ArrayCurrent() []string {
 	return []string{"adc_ia", "adc_ia_f_shadow", "array_current", "adc_ib_f_shadow", "Adc_ic_f", "adc_ipv_f", "ia1"}
 }

@@ -7,20 +7,20 @@ import (
 	"noi-agent/status/api"
 )
 
-// State says in one sentence how the agent is. Page, command line and systemd show it.
+// State is the state of the agent in words. Page, command line and systemd show it.
 type State struct {
 	Tone   string // good | warning | fault | calm
 	Text   string // "2 things need attention. No data is being lost."
-	Last   string // "Last message 3 s ago."; "": nothing is to be sent
-	Faults int
+	Last   string // "Last message 3 s ago."; "": there is no integration, or the agent is starting
+	Faults int    // number of faults
 }
 
-// Mark is the sign of a state beside its words.
+// Mark returns the mark of the state, which is shown before the words.
 func (s State) Mark() string {
 	return map[string]string{"good": "✓", "warning": "!", "fault": "✗", "calm": "–"}[s.Tone]
 }
 
-// Sentence is all of it in one line.
+// Sentence returns mark, text and last message in one line.
 func (s State) Sentence() string {
 	if s.Last != "" {
 		return s.Mark() + " " + s.Text + " " + s.Last
@@ -28,7 +28,8 @@ func (s State) Sentence() string {
 	return s.Mark() + " " + s.Text
 }
 
-// StateOf reads the sentence from a status: the worst effect on the data counts. Times are in the zone of now.
+// StateOf returns the state for a status. The text names the worst effect on the data. Its times are in the zone of
+// now.
 func StateOf(s *api.Status, now time.Time) State {
 	var faults, warnings int
 	var lost *time.Time
@@ -60,7 +61,7 @@ func StateOf(s *api.Status, now time.Time) State {
 	return working(s, now)
 }
 
-// working is the state of a gateway without problems.
+// working returns the state of a gateway without faults and warnings.
 func working(s *api.Status, now time.Time) State {
 	_, sent := SinceSuccess(s, now)
 	const starting = 5 * 60 // seconds: an object that was not read by then has another reason
@@ -70,7 +71,7 @@ func working(s *api.Status, now time.Time) State {
 	return State{Tone: "good", Text: "Everything works.", Last: lastMessage(s, now)}
 }
 
-// lastMessage says how long ago a cloud last took a message.
+// lastMessage returns a sentence about the last accepted message; "" if there is no integration.
 func lastMessage(s *api.Status, now time.Time) string {
 	ago, sent := SinceSuccess(s, now)
 	switch {
@@ -82,7 +83,7 @@ func lastMessage(s *api.Status, now time.Time) string {
 	return ""
 }
 
-// read is how many of the objects that are polled have been read since the start.
+// read returns how many of the polled objects gave a reply at their last reading, and how many objects are polled.
 func read(s *api.Status) (read, all int) {
 	for i := range s.Lines {
 		for j := range s.Lines[i].Slaves {
@@ -100,15 +101,15 @@ func needing(n int) string {
 	return fmt.Sprintf("%d things need attention.", n)
 }
 
-// SinceSuccess is how long ago a cloud last took a message; false: none has. It goes by the ages: a clock that was set
-// in between changes no age.
+// SinceSuccess returns the time since a cloud last accepted a message; false if none has. It uses the ages of the
+// status, because a change of the clock does not change them.
 func SinceSuccess(s *api.Status, now time.Time) (ago time.Duration, ok bool) {
 	for i := range s.Integrations {
 		in := &s.Integrations[i]
 		if in.LastSuccess == nil {
 			continue
 		}
-		one := now.Sub(*in.LastSuccess) // of a daemon that is older than this command
+		one := now.Sub(*in.LastSuccess) // the status of an older daemon has no age
 		if in.LastSuccessAgeS != nil {
 			one = time.Duration(*in.LastSuccessAgeS) * time.Second
 		}
@@ -119,7 +120,7 @@ func SinceSuccess(s *api.Status, now time.Time) (ago time.Duration, ok bool) {
 	return ago, ok
 }
 
-// Age is a time as people say it: "3 s", "18 min", "5 h", "41 d".
+// Age prints a duration in one unit: "3 s", "18 min", "5 h" or "41 d". A negative duration is "0 s".
 func Age(d time.Duration) string {
 	switch {
 	case d < 0:
@@ -135,7 +136,7 @@ func Age(d time.Duration) string {
 	}
 }
 
-// ShortTime shows a time in the zone of now, without the date when that is today's.
+// ShortTime prints a time in the zone of now. A time of today has no date.
 func ShortTime(t, now time.Time) string {
 	t = t.In(now.Location())
 	if t.Format(time.DateOnly) == now.Format(time.DateOnly) {

@@ -8,11 +8,11 @@ import (
 	"noi-agent/objects"
 )
 
-// NewestGaps are as many gaps of an integration as a page for people shows; the status has twenty, and the trigger log
-// more.
+// NewestGaps is the most gaps of one integration that page and command line show. The status has up to twenty, and the
+// trigger log more.
 const NewestGaps = 5
 
-// Decimal prints a number of bytes as tariffs and flash count them: "812 B", "64.0 kB", "3.5 MB" or "1.2 GB".
+// Decimal prints a number of bytes with decimal units, as mobile tariffs do: "812 B", "64.0 kB", "3.5 MB" or "1.2 GB".
 func Decimal(n float64) string {
 	switch {
 	case n < 1e3:
@@ -26,7 +26,7 @@ func Decimal(n float64) string {
 	}
 }
 
-// Duration prints what time.Duration prints the way it is written in a configuration: "720h" for "720h0m0s".
+// Duration shortens a text of time.Duration to the form in a configuration: "720h" for "720h0m0s".
 func Duration(d string) string {
 	for _, unit := range []string{"m0s", "h0m"} {
 		if strings.HasSuffix(d, unit) {
@@ -36,7 +36,7 @@ func Duration(d string) string {
 	return d
 }
 
-// Start says how the store came up, for a word of `store.start` of the status; "" for one that it does not know.
+// Start returns in words how the store was opened. start is `store.start` of the status. An unknown word gives "".
 func Start(start string) string {
 	return map[string]string{
 		"created": "newly created",
@@ -47,7 +47,8 @@ func Start(start string) string {
 	}[start]
 }
 
-// LineFault says why an exchange failed, for a kind of the API; what it does not know comes back as it is.
+// LineFault returns in words why an exchange failed. kind is the kind of an api.LineFault. An unknown kind is returned
+// unchanged.
 func LineFault(kind string) string {
 	return cmp.Or(map[string]string{
 		"timeout":      "no answer",
@@ -66,8 +67,8 @@ func LineFault(kind string) string {
 	}[kind], kind)
 }
 
-// Gap says the reason of a gap for people, with the word of docs/durability.md behind it; what it does not know
-// comes back as it is.
+// Gap returns the reason of a gap in words, followed by its code, which docs/durability.md explains. An unknown reason
+// is returned unchanged.
 func Gap(reason string) string {
 	word, _, _ := strings.Cut(reason, ":")
 	said, ok := map[string]string{

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Whatever docs/durability.md lists as a reason is said in words.
+// Each reason of a gap that the program has is shown in words.
 func TestEveryReasonOfAGapHasWords(t *testing.T) {
 	source, err := os.ReadFile(filepath.Join("..", "..", "objects", "sample.go"))
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"noi-agent/internal/shell"
 )
 
-// Why a daemon gives no answer. Each has one command that helps.
+// The codes of the reasons why a daemon gives no answer. The hint of each has one command that helps.
 const (
 	codeAbsent    = "agent_absent"
 	codeForbidden = "agent_forbidden"
@@ -21,13 +21,13 @@ const (
 	codeForeign   = "agent_foreign"
 )
 
-// askLimit bounds a question to the daemon. It answers from memory, within milliseconds.
+// askLimit is the time limit of a request to the daemon, which answers from memory within milliseconds.
 const askLimit = 4 * time.Second
 
-// completionLimit is how long a shell waits for words.
+// completionLimit is the time limit of a completion, because a person waits for it.
 const completionLimit = time.Second
 
-// noDaemonError says that the daemon gives no answer on the socket.
+// noDaemonError means that the daemon gives no answer on the socket.
 type noDaemonError struct {
 	socket string
 	err    error
@@ -40,7 +40,7 @@ func (e *noDaemonError) Unwrap() error { return e.err }
 // absent reports whether no daemon runs, so that its port and its store are free.
 func (e *noDaemonError) absent() bool { return e.fault().code == codeAbsent }
 
-// As gives the fault that the error is.
+// As implements the interface of errors.As for *fault.
 func (e *noDaemonError) As(target any) bool {
 	f, ok := target.(**fault)
 	if ok {
@@ -49,7 +49,8 @@ func (e *noDaemonError) As(target any) bool {
 	return ok
 }
 
-// fault distinguishes an absent daemon, one that may not be asked, and one that does not answer.
+// fault returns the error with its code and hint: the daemon does not run, this user has no permission to use the
+// socket, or the daemon does not answer.
 func (e *noDaemonError) fault() *fault {
 	because := func(code, reason, hint string) *fault {
 		return &fault{err: fmt.Errorf("cannot reach the agent at %s: %s", e.socket, reason), code: code, hint: hint,
@@ -72,7 +73,8 @@ func (e *noDaemonError) fault() *fault {
 	}
 }
 
-// foreign says that the daemon does not know a question because it is of another version; "" when both are the same.
+// foreign returns an error if the daemon has refused a request because it is of another version. Otherwise it returns
+// nil.
 func (cli *commandLine) foreign(ctx context.Context, refused *refusedError) error {
 	if refused.code != http.StatusNotFound && refused.code != http.StatusMethodNotAllowed &&
 		refused.code != http.StatusBadRequest {
@@ -88,7 +90,7 @@ func (cli *commandLine) foreign(ctx context.Context, refused *refusedError) erro
 	}
 }
 
-// forbiddenHint names the group that may ask the daemon.
+// forbiddenHint returns the command that gives this user the permission to use the socket.
 func forbiddenHint(string) string {
 	user := os.Getenv("USER")
 	if user == "" {

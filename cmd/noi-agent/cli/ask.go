@@ -8,8 +8,8 @@ import (
 	"noi-agent/status/api"
 )
 
-// socket returns where the daemon answers: --socket, else status.socket of the configuration, which may have faults
-// elsewhere.
+// socket returns the path of the daemon's socket: --socket, otherwise status.socket of the configuration. Errors in
+// other parts of the configuration do not matter.
 func (cli *commandLine) socket() (string, error) {
 	if cli.Socket != "" {
 		return cli.Socket, nil
@@ -19,12 +19,12 @@ func (cli *commandLine) socket() (string, error) {
 		return "", err
 	}
 	if config.Status.Socket == "" {
-		return "", errors.New("the configuration has no status.socket to ask the daemon over")
+		return "", errors.New("the configuration has no status.socket, over which this command asks the daemon")
 	}
 	return config.Status.Socket, nil
 }
 
-// ask gets a path from the daemon over its socket and returns the JSON as it came.
+// ask sends a GET request to the daemon over its socket, and returns the JSON unchanged.
 func (cli *commandLine) ask(ctx context.Context, path string) ([]byte, error) {
 	socket, err := cli.socket()
 	if err != nil {
@@ -40,7 +40,7 @@ func (cli *commandLine) ask(ctx context.Context, path string) ([]byte, error) {
 	return body, err
 }
 
-// daemonStatus returns the daemon's state.
+// daemonStatus returns the status of the daemon.
 func (cli *commandLine) daemonStatus(ctx context.Context) (s api.Status, err error) {
 	body, err := cli.ask(ctx, "/api/v1/status")
 	if err != nil {
@@ -49,8 +49,8 @@ func (cli *commandLine) daemonStatus(ctx context.Context) (s api.Status, err err
 	return s, plainJSON(body, &s)
 }
 
-// idOf returns the id of the integration that the daemon has by this id or name. An id that it does not have stays as
-// it is: the daemon knows an integration that was removed by its id, for a while.
+// idOf returns the id of the integration with this id or name in the daemon; "" for "". A text with the form of an id
+// is returned unchanged, because the daemon knows a removed integration by its id for some time.
 func (cli *commandLine) idOf(ctx context.Context, name string) (string, error) {
 	if name == "" {
 		return "", nil

@@ -19,7 +19,7 @@ import (
 	"noi-agent/status/bundle"
 )
 
-// supportFiles are the files of the configuration that a support bundle has.
+// supportFiles returns the files of the configuration for a support bundle.
 func supportFiles(path string, config *configs.Config) []bundle.File {
 	return []bundle.File{{Name: "config.yaml", Path: path},
 		{Name: configs.IntegrationsFile, Path: filepath.Join(config.StateDir, configs.IntegrationsFile)}}
@@ -41,7 +41,7 @@ func newBundle(s *session) *cobra.Command {
 	}, c)
 }
 
-// Run fetches the daemon's bundle and adds what this command sees.
+// Run fetches the daemon's bundle, and adds the report of doctor.
 func (c *bundleCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	socket, err := cli.socket()
 	if err != nil {
@@ -60,7 +60,7 @@ func (c *bundleCommand) Run(ctx context.Context, p *Program, cli *commandLine) e
 	if err != nil {
 		return fmt.Errorf("read the daemon's bundle: %w", err)
 	}
-	_, parameters, _ := mime.ParseMediaType(response.Header.Get("Content-Disposition")) // without a name it has ours
+	_, parameters, _ := mime.ParseMediaType(response.Header.Get("Content-Disposition")) // an error: the default name
 	name := cmp.Or(c.file, filepath.Base(cmp.Or(parameters["filename"], "noi-bundle.zip")))
 	size, err := c.write(ctx, p, cli, from, name)
 	if err != nil {
@@ -76,8 +76,8 @@ func (c *bundleCommand) Run(ctx context.Context, p *Program, cli *commandLine) e
 	return err
 }
 
-// write copies the parts of the daemon, adds those of this command, and returns the length. A file that is there
-// already is replaced when the new one is complete.
+// write copies the daemon's files, adds the one of this command, and returns the size of the bundle. An existing file
+// is replaced when the new one is complete.
 func (c *bundleCommand) write(ctx context.Context, p *Program, cli *commandLine, from *zip.Reader, name string) (int64,
 	error) {
 	var body bytes.Buffer
@@ -100,7 +100,7 @@ func (c *bundleCommand) write(ctx context.Context, p *Program, cli *commandLine,
 		_, err := p.Stdout.Write(body.Bytes())
 		return int64(body.Len()), err
 	}
-	// For its owner only: what else is secret, only he knows.
+	// Only the owner can read the file, because it may have other secrets.
 	if err := os.WriteFile(name+".part", body.Bytes(), 0o600); err != nil {
 		return 0, fmt.Errorf("write the bundle: %w", err)
 	}
@@ -110,7 +110,7 @@ func (c *bundleCommand) write(ctx context.Context, p *Program, cli *commandLine,
 	return int64(body.Len()), nil
 }
 
-// doctorText is what doctor prints.
+// doctorText returns the output of doctor.
 func doctorText(ctx context.Context, p *Program, cli *commandLine) string {
 	var text bytes.Buffer
 	with, plain := *p, *cli
@@ -121,7 +121,7 @@ func doctorText(ctx context.Context, p *Program, cli *commandLine) string {
 	return text.String()
 }
 
-// namesIn lists the parts.
+// namesIn lists the names of the files in the bundle.
 func namesIn(z *zip.Reader) []string {
 	names := []string{"doctor.txt"}
 	for _, f := range z.File {
@@ -130,7 +130,7 @@ func namesIn(z *zip.Reader) []string {
 	return names
 }
 
-// contentsOf says in words what a bundle has.
+// contentsOf returns the contents of a bundle in words.
 func contentsOf(z *zip.Reader) string {
 	secrets, lines := 0, 0
 	for line := range strings.Lines(textIn(z, bundle.Removed)) {
@@ -144,13 +144,13 @@ func contentsOf(z *zip.Reader) string {
 		counted(secrets, "secret"), counted(lines, "line"))
 }
 
-// textIn is the text of a part; "" when it is not there.
+// textIn returns the text of a file in the bundle; "" if there is none.
 func textIn(z *zip.Reader, name string) string {
 	f, err := z.Open(name)
 	if err != nil {
 		return ""
 	}
 	defer func() { _ = f.Close() }() // it was only read
-	text, _ := io.ReadAll(f)         // half a text is counted as far as it goes
+	text, _ := io.ReadAll(f)         // after an error, the first part of the text is used
 	return string(text)
 }

@@ -41,17 +41,17 @@ type checkResult struct {
 	Lines   []lineBudget `json:"lines"`
 	Flash   *flashBudget `json:"flash,omitempty"` // of a valid configuration
 
-	// By integration: 10^6 bytes in 30 days, both ways. With `when: change` this is the most, and the heartbeat's the
-	// least.
+	// By integration: upload plus download, in 10^6 bytes in 30 days. With `when: change` it is the maximum: every
+	// sample changes.
 	Uplink      map[string]float64 `json:"uplink_mb_per_month,omitempty"`
-	UplinkLeast map[string]float64 `json:"uplink_least_mb_per_month,omitempty"` // of those with `when: change`
+	UplinkLeast map[string]float64 `json:"uplink_least_mb_per_month,omitempty"` // the minimum with `when: change`
 
-	// line/unit id: `model: auto`, of which nothing is predicted before they have answered
+	// "line/unit id" of the slaves with `model: auto`, which are not counted
 	Uncounted []string `json:"uncounted,omitempty"`
 }
 
-// flashBudget is what the outbox writes, in 10^6 bytes a day. With `when: change` it is the most, and the least is what
-// the heartbeat alone makes.
+// flashBudget has the flash writes of the outbox, in 10^6 bytes per day. With `when: change` they are the maximum, and
+// the fields Least have the minimum: only the heartbeats.
 type flashBudget struct {
 	Online       float64  `json:"online_mb_per_day"`
 	Offline      float64  `json:"offline_mb_per_day"`
@@ -59,7 +59,7 @@ type flashBudget struct {
 	LeastOffline *float64 `json:"least_offline_mb_per_day,omitempty"`
 }
 
-// words say it to people.
+// words returns the budget as a text.
 func (f *flashBudget) words() string {
 	span := func(least *float64, most float64) string {
 		if least == nil || *least == most {
@@ -88,26 +88,26 @@ type checkFault struct {
 	Text string `json:"text"`
 }
 
-// lineBudget is what a line's slaves ask for.
+// lineBudget has the number of objects and samples of a line, and its load.
 type lineBudget struct {
 	Name    string   `json:"name"`
 	Slaves  int      `json:"slaves"`
 	Objects int      `json:"objects"`
 	PerDay  float64  `json:"samples_per_day"`
-	Load    *float64 `json:"load"`              // share of the line's time, 1 is all of it; null for Modbus TCP
+	Load    *float64 `json:"load"`              // share of the line's time; above 1: overloaded; null: Modbus TCP
 	Warning string   `json:"warning,omitempty"` // about the load of an enabled line
 
-	words string // for people
+	words string // the same as a text
 }
 
-// A line that is busier than loadWarning has little room for retries and slaves that do not answer; one busier than
-// loadFull cannot do what is asked of it.
+// A line with a load above loadWarning has little time for retries and for slaves that do not answer. A line with a
+// load above loadFull cannot make all its reads.
 const (
 	loadWarning = 0.7
 	loadFull    = 1
 )
 
-// Run checks the configuration and prints every fault, or what the configuration amounts to.
+// Run checks the configuration, and prints every fault, or the predicted costs.
 func (c *checkCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 	if c.file != "" {
 		cli.Config = c.file
@@ -156,7 +156,7 @@ func (c *checkCommand) Run(_ context.Context, p *Program, cli *commandLine) erro
 	return nil
 }
 
-// uplink adds what each integration costs.
+// uplink adds a row with the cost of each integration.
 func (r *rows) uplink(config *configs.Config, catalog *objects.Catalog) {
 	uplink := budget.Uplink(config, catalog, costOf)
 	for i := range config.Integrations {
@@ -205,7 +205,7 @@ func (r *checkResult) uplink(config *configs.Config, budgets map[string]budget.U
 	}
 }
 
-// uplinkWords says what an integration costs, and what that takes for granted.
+// uplinkWords returns the cost of an integration as a text, with the settings that matter for it.
 func uplinkWords(in *configs.Integration, b budget.UplinkRange) string {
 	how := "sent immediately"
 	if in.PublishEvery > 0 {
@@ -226,7 +226,7 @@ func uplinkWords(in *configs.Integration, b budget.UplinkRange) string {
 		megabytes(b.Least), megabytes(b.Most), how, least)
 }
 
-// megabytes keeps two digits of what is small.
+// megabytes prints a number below ten with one decimal, and others without.
 func megabytes(mb float64) string {
 	if mb < 10 {
 		return fmt.Sprintf("%.1f", mb)
@@ -242,7 +242,7 @@ func faultRows(faults strictyaml.Faults) []checkFault {
 	return rows
 }
 
-// uncounted names the slaves whose family is not known, and which budgets and predictions leave out.
+// uncounted lists the slaves whose family is not known, which the predictions do not count.
 func uncounted(config *configs.Config, catalog *objects.Catalog) (units []string) {
 	for i := range config.Lines {
 		line := &config.Lines[i]
@@ -255,7 +255,8 @@ func uncounted(config *configs.Config, catalog *objects.Catalog) (units []string
 	return units
 }
 
-// budgets counts what each line's slaves ask for. A `model: auto` slave counts nothing: what it will be is not known.
+// budgets returns the budget of each line. A slave with `model: auto` is not counted, because its objects are not
+// known.
 func budgets(config *configs.Config, catalog *objects.Catalog) []lineBudget {
 	out := []lineBudget{}
 	for i := range config.Lines {
@@ -278,7 +279,7 @@ func budgets(config *configs.Config, catalog *objects.Catalog) []lineBudget {
 	return out
 }
 
-// weigh adds what the line's time says to the budget.
+// weigh adds the load of the line to the budget, with a warning if it is high.
 func (b *lineBudget) weigh(line *configs.Line, load budget.BusLoad) {
 	if !load.Timed {
 		return

@@ -13,16 +13,16 @@ import (
 	"noi-agent/modbus"
 )
 
-// here looks at a valid configuration on this machine. What it finds are notices: the file may be meant for another
-// machine.
+// here checks a valid configuration against this machine. Its findings are only notices, because the file may be meant
+// for another machine.
 type here struct {
 	config *configs.Config
-	root   string // of the file system: "/"
-	home   string // of the user, for the files of the AWS profiles; "": not known
+	root   string // root of the file system, "/"
+	home   string // home directory of the user, with the files of the AWS profiles; "": not known
 	found  []strictyaml.Fault
 }
 
-// noticesHere returns what most often goes wrong, in the order of lines.
+// noticesHere returns notices about the most frequent mistakes, in the order of the file.
 func noticesHere(config *configs.Config) []strictyaml.Fault {
 	home, _ := os.UserHomeDir() // without one there are no profiles
 	h := here{config: config, root: "/", home: home}
@@ -83,7 +83,7 @@ func (h *here) port(path string, line *configs.Line) {
 	}
 }
 
-// file is a path of the configuration under root.
+// file returns a path of the configuration below root.
 func (h *here) file(path string) string {
 	if filepath.IsAbs(path) {
 		return filepath.Join(h.root, path)
@@ -91,11 +91,11 @@ func (h *here) file(path string) string {
 	return path
 }
 
-// withoutSerial are the names by which udev knows the common adapters that have no serial number: CH340 and CH341
-// (maker 1a86), PL2303.
+// withoutSerial matches the udev names of common adapters without a serial number: CH340 and CH341 (vendor 1a86),
+// PL2303.
 var withoutSerial = regexp.MustCompile(`^usb-(1a86_USB[A-Za-z0-9._]*|QinHeng_Electronics_USB[A-Za-z0-9._]*|Prolific_Technology_Inc\._USB-Serial_Controller(_[A-Z])?)-if`)
 
-// shared reports whether a name under by-id can be that of two adapters.
+// shared reports whether two adapters can have the same name under by-id, because they have no serial number.
 func (h *here) shared(port string) bool {
 	if !strings.Contains(port, "/serial/by-id/") {
 		return false
@@ -148,7 +148,7 @@ func (h *here) integration(path string, in *configs.Integration) {
 	}
 }
 
-// needs looks for a file that the configuration names.
+// needs adds a notice if a file that the configuration names cannot be read.
 func (h *here) needs(path, file string) {
 	if file == "" {
 		return
@@ -160,7 +160,7 @@ func (h *here) needs(path, file string) {
 	}
 }
 
-// profileFiles are the files in which the AWS SDK looks for profiles.
+// profileFiles returns the files in which the AWS SDK looks for profiles.
 func (h *here) profileFiles() []string {
 	files := []string{os.Getenv("AWS_CONFIG_FILE"), os.Getenv("AWS_SHARED_CREDENTIALS_FILE")}
 	for i, name := range []string{"config", "credentials"} {
@@ -171,7 +171,7 @@ func (h *here) profileFiles() []string {
 	return files
 }
 
-// hasProfile looks for the section of a profile: [profile NAME], in the credentials file [NAME].
+// hasProfile reports whether there is a section for a profile: [profile NAME], or [NAME] in the credentials file.
 func (h *here) hasProfile(name string) bool {
 	for _, file := range h.profileFiles() {
 		text, err := os.ReadFile(file)
@@ -190,7 +190,7 @@ func (h *here) hasProfile(name string) bool {
 	return false
 }
 
-// awsRegions are those of the partitions of the AWS SDK for Go, v1.47.7 of its core.
+// awsRegions lists the regions in the partitions of the AWS SDK for Go, v1.47.7 of its core.
 func awsRegions() []string {
 	return strings.Fields(`
 		af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 ap-southeast-1 ap-southeast-2

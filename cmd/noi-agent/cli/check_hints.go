@@ -13,11 +13,10 @@ import (
 	"noi-agent/status/wording"
 )
 
-// dearMonth is the least mobile data, in 10^6 bytes a month, for which `check` names a cheaper way.
+// dearMonth is the least mobile data, in 10^6 bytes per month, for which `check` prints a cheaper way.
 const dearMonth = 20
 
-// printCheaper names the keys that would save mobile data, with what they would save, for integrations that send each
-// sample at once.
+// printCheaper prints the keys that save mobile data, and the saving, for integrations that send each sample at once.
 func printCheaper(w io.Writer, config *configs.Config, catalog *objects.Catalog) {
 	cheap := *config
 	cheap.Integrations = slices.Clone(config.Integrations)
@@ -37,7 +36,8 @@ func printCheaper(w io.Writer, config *configs.Config, catalog *objects.Catalog)
 	}
 }
 
-// families names the families of the user that were loaded, so that a file with a wrong name is noticed.
+// families adds a row with the families of families_dir that were loaded. It shows that a file with a wrong name was
+// not.
 func (r *rows) families(config *configs.Config, catalog *objects.Catalog) error {
 	builtIn, err := objects.LoadCatalog()
 	if err != nil {

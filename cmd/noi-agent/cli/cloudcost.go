@@ -7,7 +7,7 @@ import (
 	"noi-agent/sinks/sns"
 )
 
-// costOf returns what messages of a shape cost at a cloud, by the type of an integration.
+// costOf returns the bytes that messages of a shape cost at a cloud. cloud is the type of the integration.
 func costOf(cloud string, shape sinks.Shape) sinks.Cost {
 	if cloud == configs.GCP {
 		return pubsub.Cost(shape)

@@ -11,7 +11,7 @@ import (
 	"noi-agent/internal/strictyaml"
 )
 
-// commandLine is the flags that every command has.
+// commandLine has the flags of every command.
 type commandLine struct {
 	Config   string
 	JSON     bool
@@ -21,7 +21,7 @@ type commandLine struct {
 	version string // of this program
 }
 
-// defaultConfig is where the packages put the configuration.
+// defaultConfig is the path of the configuration that the packages use.
 const defaultConfig = "/etc/noi-agent/config.yaml"
 
 func (cli *commandLine) flags(f *pflag.FlagSet) {
@@ -32,7 +32,7 @@ func (cli *commandLine) flags(f *pflag.FlagSet) {
 	f.BoolVar(&cli.NoHeader, "no-header", false, "Print tables without their header.")
 }
 
-// need is what a command cannot work without.
+// need tells what a command needs in order to work.
 type need string
 
 const (
@@ -100,7 +100,7 @@ func entries() []entry {
 	}
 }
 
-// needKey is the annotation that holds what a command needs.
+// needKey is the name of the annotation with the need of a command.
 const needKey = "needs"
 
 // session is one command line that is being read and run.
@@ -109,7 +109,7 @@ type session struct {
 	cli *commandLine
 }
 
-// root makes the tree of commands.
+// root returns the tree of commands, and the flags of every command.
 func (p *Program) root() (*cobra.Command, *commandLine) {
 	s := &session{p: p, cli: &commandLine{version: p.Version}}
 	var version bool
@@ -143,12 +143,12 @@ func (p *Program) root() (*cobra.Command, *commandLine) {
 		root.AddCommand(cmd)
 	}
 	describeHelp(root)
-	_ = root.RegisterFlagCompletionFunc("config", completeFiles) // the flag is there
+	_ = root.RegisterFlagCompletionFunc("config", completeFiles) // no error: the flag exists
 	_ = root.RegisterFlagCompletionFunc("socket", completeFiles)
 	return root, s.cli
 }
 
-// describeHelp gives the flag --help of every command its text.
+// describeHelp sets the text of the flag --help of every command.
 func describeHelp(cmd *cobra.Command) {
 	cmd.Flags().BoolP("help", "h", false, "Explain this command.")
 	for _, sub := range cmd.Commands() {
@@ -161,15 +161,15 @@ type runner interface {
 	Run(ctx context.Context, p *Program, cli *commandLine) error
 }
 
-// validator is a command that can refuse its flags before anything is done.
+// validator is a command that checks its flags before it does anything.
 type validator interface{ Validate() error }
 
-// bind makes a command run c until a signal comes. What c refuses of its flags is a misuse.
+// bind makes a command run c. A signal stops c. An error of c's flags is a wrong usage (exit code 2).
 func (s *session) bind(cmd *cobra.Command, c runner) *cobra.Command {
 	return s.bindDaemon(cmd, stoppable{c})
 }
 
-// bindDaemon is bind for a command that takes its signals itself.
+// bindDaemon is bind for a command that handles signals itself.
 func (s *session) bindDaemon(cmd *cobra.Command, c runner) *cobra.Command {
 	if cmd.Args == nil {
 		cmd.Args = noArgs
@@ -196,7 +196,7 @@ func (c stoppable) Validate() error {
 	return nil
 }
 
-// Run runs the command. A failure behind a signal is the signal's.
+// Run runs the command. If a signal came, the exit code of an error is ExitInterrupted.
 func (c stoppable) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	ctx, stop := p.untilSignal(ctx)
 	defer stop()
@@ -209,10 +209,10 @@ func (c stoppable) Run(ctx context.Context, p *Program, cli *commandLine) error 
 	return err
 }
 
-// helpOf is the command that explains another one.
+// helpOf returns the command that prints the help of another one.
 func helpOf(cmd *cobra.Command) string { return cmd.CommandPath() + " --help" }
 
-// noSuchCommand refuses a word that is no command of parent, and names the one that was probably meant.
+// noSuchCommand returns the error for a word that is not a command of parent. Its hint has the most similar command.
 func noSuchCommand(parent *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return misused(errors.New("which command?"), helpOf(parent))
@@ -230,12 +230,12 @@ func noSuchCommand(parent *cobra.Command, args []string) error {
 	return err
 }
 
-// unknown says that a word is no such thing, and names the one that was probably meant.
+// unknown returns the error for an unknown word. Its hint has the most similar known word.
 func unknown(thing, word string, known []string) *fault {
 	return misused(errorf("unknown %s %q", thing, escaped(word)), nearest(word, known))
 }
 
-// nearest asks whether the known word was meant that is like a given one; "" when none is.
+// nearest returns a question with the most similar known word; "" if no known word is similar.
 func nearest(word string, known []string) string {
 	if near := strictyaml.Nearest(word, known); near != "" {
 		return "did you mean " + near + "?"
@@ -243,7 +243,7 @@ func nearest(word string, known []string) string {
 	return ""
 }
 
-// noArgs refuses words that a command does not take.
+// noArgs refuses arguments.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return misused(errorf("%s takes no argument, not %q", cmd.CommandPath(), escaped(args[0])), helpOf(cmd))
@@ -251,7 +251,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// oneArg takes at most one word.
+// oneArg accepts at most one argument, and stores it.
 func oneArg(into *string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) > 1 {
@@ -265,7 +265,7 @@ func oneArg(into *string) cobra.PositionalArgs {
 	}
 }
 
-// someArgs takes one word or more.
+// someArgs accepts one argument or more, and stores them. missing is the error without an argument.
 func someArgs(into *[]string, missing string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {

@@ -29,7 +29,7 @@ func newCompletion(s *session) *cobra.Command {
 	return cmd
 }
 
-// Validate wants one of the shells.
+// Validate refuses an unknown shell.
 func (c *completionCommand) Validate() error {
 	_, err := choice{words: []string{"bash", "zsh", "fish"}}.word(c.shell)
 	return err
@@ -47,7 +47,7 @@ func (c *completionCommand) Run(_ context.Context, p *Program, _ *commandLine) e
 	}
 }
 
-// completer offers words for a flag or an argument.
+// completer returns the words that a shell offers for a flag or an argument.
 type completer = func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective)
 
 func completeFiles(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -58,7 +58,8 @@ func completeNothing(*cobra.Command, []string, string) ([]string, cobra.ShellCom
 	return nil, cobra.ShellCompDirectiveNoFileComp
 }
 
-// complete offers the words that list finds. Faults offer nothing: a shell has no place to print them.
+// complete offers the words of list that begin with the typed text. Errors are not shown, because a shell cannot print
+// them.
 func complete(list func() []string) completer {
 	return func(_ *cobra.Command, _ []string, typed string) (words []string, _ cobra.ShellCompDirective) {
 		for _, word := range list() {
@@ -80,7 +81,7 @@ func completeFirst(first completer) completer {
 	}
 }
 
-// lenient is the configuration as far as it reads.
+// lenient returns the configuration as far as it can be read.
 func (cli *commandLine) lenient() *configs.Config {
 	config, err := configs.LoadLenient(cli.Config)
 	if err != nil {
@@ -89,7 +90,7 @@ func (cli *commandLine) lenient() *configs.Config {
 	return config
 }
 
-// integrationNames are those of the daemon, else of the configuration.
+// integrationNames returns the names of the daemon's integrations; without a daemon those of the configuration.
 func (cli *commandLine) integrationNames() (names []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), completionLimit)
 	defer cancel()
@@ -131,7 +132,7 @@ func (cli *commandLine) familyNames() (names []string) {
 	return names
 }
 
-// objectNames are the objects of the configured families; of all of them where none is configured by name.
+// objectNames returns the names of the objects of the configured families, or of all families if none is configured.
 func (cli *commandLine) objectNames() (names []string) {
 	catalog, err := objects.LoadCatalog(configs.FamiliesDir(cli.Config))
 	if err != nil {
@@ -149,7 +150,7 @@ func (cli *commandLine) objectNames() (names []string) {
 	return names
 }
 
-// families are those of the configured slaves; all where none is configured by name.
+// families returns the families of the configured slaves, or all families if no slave has a model.
 func (cli *commandLine) families(catalog *objects.Catalog) (list []*objects.Family) {
 	seen := map[string]bool{}
 	config := cli.lenient()

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// confirm asks a person at a terminal whether to go on. A program cannot be asked: it says --yes.
+// confirm asks a person at a terminal whether to continue. Without a terminal the flag --yes is needed.
 func (p *Program) confirm(yes bool, question string) error {
 	if yes {
 		return nil
@@ -30,7 +30,7 @@ func (p *Program) confirm(yes bool, question string) error {
 	}
 }
 
-// isReadable reports whether a person can answer.
+// isReadable reports whether r is a terminal, so that a person can answer.
 func isReadable(r io.Reader) bool {
 	f, ok := r.(*os.File)
 	return ok && isTerminal(f)

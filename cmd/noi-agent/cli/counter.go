@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// lineCounter passes an export on, and shows a person who waits how far it is: on a terminal only, and not where the
-// export itself goes there.
+// lineCounter writes an export, and shows its progress. It shows the progress only if stderr is a terminal and the
+// export goes elsewhere.
 type lineCounter struct {
 	io.Writer
 	screen io.Writer // nil: nothing is shown
@@ -18,7 +18,7 @@ type lineCounter struct {
 	lines  int
 }
 
-// showEvery is how often the count is shown.
+// showEvery is the time between two updates of the progress.
 const showEvery = 200 * time.Millisecond
 
 func (p *Program) newLineCounter() *lineCounter {
@@ -41,7 +41,7 @@ func (c *lineCounter) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// clear takes the count away.
+// clear removes the progress from the terminal.
 func (c *lineCounter) clear() {
 	if c.screen != nil {
 		fmt.Fprint(c.screen, "\r\x1b[K")

@@ -14,23 +14,23 @@ import (
 	"noi-agent/status/api"
 )
 
-// daemonSocket is where the daemon that runs answers.
+// daemonSocket is the socket of the running daemon.
 type daemonSocket struct {
 	path  string
-	limit time.Duration // of one question; 0: none
+	limit time.Duration // time limit of one request; 0: none
 }
 
-// refusedError is an answer of the daemon other than 200.
+// refusedError is an answer of the daemon with an error status.
 type refusedError struct {
 	code int
-	says api.Error // as it came; a body that is none is the detail
+	says api.Error // the error of the answer; its detail is the whole body if that is not an api.Error
 }
 
 func (e *refusedError) Error() string {
 	return fmt.Sprintf("the daemon answers %d %s: %s", e.code, http.StatusText(e.code), e.says.Error())
 }
 
-// As gives the fault that the error is, with the daemon's hint.
+// As implements the interface of errors.As for *fault. The fault has the daemon's hint.
 func (e *refusedError) As(target any) bool {
 	f, ok := target.(**fault)
 	if ok {
@@ -42,11 +42,12 @@ func (e *refusedError) As(target any) bool {
 	return ok
 }
 
-// get and post return the JSON of a path as it came. Errors are *noDaemonError and *refusedError.
+// get sends a GET request and returns the body unchanged. Errors are *noDaemonError and *refusedError.
 func (d daemonSocket) get(ctx context.Context, path string) ([]byte, error) {
 	return d.ask(ctx, http.MethodGet, path, nil)
 }
 
+// post sends question as JSON and returns the body unchanged. Errors are *noDaemonError and *refusedError.
 func (d daemonSocket) post(ctx context.Context, path string, question any) ([]byte, error) {
 	body, err := json.Marshal(question)
 	if err != nil {
@@ -68,22 +69,24 @@ func (d daemonSocket) ask(ctx context.Context, method, path string, question []b
 	return body, nil
 }
 
-// alive makes sure that the daemon answers at all, before a question whose answer may take long.
+// alive checks that the daemon answers, before a request whose answer may take long.
 func (d daemonSocket) alive(ctx context.Context) error {
 	_, err := daemonSocket{d.path, askLimit}.get(ctx, "/healthz")
 	var refused *refusedError
 	if errors.As(err, &refused) {
-		return nil // it says that it is not well
+		return nil // the daemon answers, although it is not healthy
 	}
 	return err
 }
 
-// open asks, and returns an answer that is no error, with its body still to be read and closed.
+// open sends a request, and returns the answer. The caller must close its body. An answer with an error status is a
+// *refusedError.
 func (d daemonSocket) open(ctx context.Context, method, path string, question []byte) (*http.Response, error) {
 	return d.openIf(ctx, method, path, "", question)
 }
 
-// openIf is open for a change of what has a version: it is refused when that is not etag. "": in whatever version.
+// openIf is open for a change that is based on a version: the daemon refuses it if the present version is not etag. "":
+// the version is not checked.
 func (d daemonSocket) openIf(ctx context.Context, method, path, etag string, question []byte) (*http.Response, error) {
 	if d.limit == 0 || d.limit > askLimit {
 		if err := d.alive(ctx); err != nil {
@@ -121,7 +124,7 @@ func (d daemonSocket) openIf(ctx context.Context, method, path, etag string, que
 	return response, nil
 }
 
-// refusal is the error in a body of the daemon.
+// refusal returns the error for an answer with an error status.
 func refusal(status int, body []byte) *refusedError {
 	says := api.NewError(status, string(trimNewline(body)), "")
 	var e api.Error

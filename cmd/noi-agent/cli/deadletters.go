@@ -82,7 +82,7 @@ func (c *lettersListCommand) Run(ctx context.Context, p *Program, cli *commandLi
 	return nil
 }
 
-// askLetters gets the dead letters of an integration by its id or name; of all for "".
+// askLetters returns the JSON with the dead letters of an integration, by its id or name; of all integrations for "".
 func askLetters(ctx context.Context, cli *commandLine, integration string) ([]byte, error) {
 	id, err := cli.idOf(ctx, integration)
 	if err != nil {
@@ -91,7 +91,7 @@ func askLetters(ctx context.Context, cli *commandLine, integration string) ([]by
 	return cli.ask(ctx, "/api/v1/deadletters?"+url.Values{"integration": {id}}.Encode())
 }
 
-// letterFlags name dead letters.
+// letterFlags select dead letters.
 type letterFlags struct {
 	IDs         []uint64
 	All         bool
@@ -104,7 +104,7 @@ func (f *letterFlags) add(s *session, cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("integration", complete(s.cli.integrationNames)) // the flag is there
 }
 
-// ids reads the arguments.
+// ids reads the ids in the arguments.
 func (f *letterFlags) ids(cmd *cobra.Command, args []string) error {
 	f.IDs = nil
 	for _, word := range args {
@@ -118,7 +118,7 @@ func (f *letterFlags) ids(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// Validate wants either ids or --all.
+// Validate refuses flags without ids and --all, and flags with both.
 func (f *letterFlags) Validate() error {
 	if f.All == (len(f.IDs) > 0) {
 		return errors.New("name the ids that `noi-agent deadletters list` shows, or say --all")
@@ -126,7 +126,8 @@ func (f *letterFlags) Validate() error {
 	return nil
 }
 
-// find returns the socket, the integrations that have such letters, and their ids.
+// find returns the socket, the ids of the integrations with selected dead letters, and the ids of these letters by
+// integration.
 func (f letterFlags) find(ctx context.Context, cli *commandLine) (socket string, of []string, ids map[string][]uint64,
 	err error) {
 	body, err := askLetters(ctx, cli, f.Integration)
@@ -159,13 +160,14 @@ func (f letterFlags) find(ctx context.Context, cli *commandLine) (socket string,
 
 type lettersRetryCommand struct{ letterFlags }
 
-// retried is what a retry prints as JSON.
+// retried is the JSON of `noi-agent deadletters retry --json`.
 type retried struct {
 	Sent     uint64 `json:"sent"`
 	Rejected uint64 `json:"rejected"`
 }
 
-// Run has the daemon send them, one integration after the other, and waits. Ctrl-C ends it; what was not sent stays.
+// Run makes the daemon send the dead letters, one integration after the other, and waits for the end. Ctrl-C stops it.
+// Letters that were not sent stay dead letters.
 func (c *lettersRetryCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	socket, of, ids, err := c.find(ctx, cli)
 	if err != nil {
@@ -204,7 +206,7 @@ type lettersDropCommand struct {
 	Yes bool
 }
 
-// Run gives them up.
+// Run deletes the dead letters.
 func (c *lettersDropCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	socket, of, ids, err := c.find(ctx, cli)
 	if err != nil {

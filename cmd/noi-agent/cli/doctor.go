@@ -42,10 +42,10 @@ func newDoctor(s *session) *cobra.Command {
 	return cmd
 }
 
-// probeLimit bounds the test of one cloud.
+// probeLimit is the time limit of the test of one integration.
 const probeLimit = 20 * time.Second
 
-// Run examines this machine.
+// Run checks this machine.
 func (c *doctorCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	s := p.site(cli)
 	s.Sync = p.syncedWrite
@@ -72,7 +72,7 @@ func (c *doctorCommand) Run(ctx context.Context, p *Program, cli *commandLine) e
 	return nil
 }
 
-// site is this machine, for command and daemon alike.
+// site describes this machine for the checks. Command and daemon use it.
 func (p *Program) site(cli *commandLine) *doctor.Site {
 	s := &doctor.Site{Root: "/", User: lookUpDaemonUser(), ConfigPath: cli.Config, Version: p.Version, Now: p.Now(),
 		Built: p.Time.Built, Disk: diskUnder}
@@ -84,11 +84,11 @@ func (p *Program) site(cli *commandLine) *doctor.Site {
 	return s
 }
 
-// diagnosisLimit is below the time in which the endpoint must have sent an answer.
+// diagnosisLimit is the time limit of a diagnosis by the daemon. It is below the time limit of the endpoint's answers.
 const diagnosisLimit = 10 * time.Second
 
-// diagnosis is what the daemon answers about its machine. It asks neither its lines nor its clouds: its problems say
-// how they are.
+// diagnosis returns the function that checks the machine in the daemon. It does not test lines and clouds, because the
+// problems of the daemon report their state.
 func (p *Program) diagnosis(cli *commandLine, status func() api.Status) func(context.Context) api.Diagnosis {
 	return func(ctx context.Context) api.Diagnosis {
 		ctx, cancel := context.WithTimeout(ctx, diagnosisLimit)
@@ -99,7 +99,7 @@ func (p *Program) diagnosis(cli *commandLine, status func() api.Status) func(con
 	}
 }
 
-// noticesBesidePorts are the notices of `check`, without those of the ports: doctor has checks of its own for them.
+// noticesBesidePorts returns the notices of `check`, except those about ports, for which doctor has its own checks.
 func noticesBesidePorts(config *configs.Config) (texts []string) {
 	for _, n := range append(config.Notices(), noticesHere(config)...) {
 		if !strings.HasSuffix(n.Path, ".port") {
@@ -118,7 +118,7 @@ func lookUpDaemonUser() doctor.User {
 	if uid, err := strconv.ParseUint(found.Uid, 10, 32); err == nil {
 		u.UID = uint32(uid)
 	}
-	groups, _ := found.GroupIds() // without them, only the user's own rights count
+	groups, _ := found.GroupIds() // after an error, only the permissions of the user itself count
 	for _, group := range groups {
 		if gid, err := strconv.ParseUint(group, 10, 32); err == nil {
 			u.Groups = append(u.Groups, uint32(gid))
@@ -136,13 +136,14 @@ func diskUnder(dir string) (doctor.Disk, error) {
 	return doctor.Disk{Free: fs.Bavail * size, Size: fs.Blocks * size}, nil
 }
 
-// syncedWrite is the middle of three writes of a page to a file that is deleted at once: what a commit waits for.
+// syncedWrite measures the time of a synced write of one page, for which a commit waits. It is the middle of three
+// measurements. The file is deleted at once.
 func (p *Program) syncedWrite(dir string) (time.Duration, error) {
 	f, err := os.CreateTemp(dir, ".noi-doctor-*")
 	if err != nil {
 		return 0, fmt.Errorf("measure synced writes: %w", err)
 	}
-	defer func() { _ = f.Close() }() // it has no name and no reader
+	defer func() { _ = f.Close() }() // the file is already deleted
 	if err := os.Remove(f.Name()); err != nil {
 		return 0, fmt.Errorf("measure synced writes: %w", err)
 	}
@@ -159,7 +160,7 @@ func (p *Program) syncedWrite(dir string) (time.Duration, error) {
 	return took[1], nil
 }
 
-// askLine finds the slaves of a line that answer: at the line's settings, or at the other usual ones.
+// askLine asks the configured slaves of a line, at the settings of the line or at the other usual settings.
 func (p *Program) askLine(ctx context.Context, line *configs.Line, others bool) (modbus.ScanResult, error) {
 	at := poll.PortSettings(line)
 	scan := &modbus.Scan{Settings: []modbus.Settings{at}, Timeout: line.Timeout, Now: p.Now}
@@ -172,7 +173,7 @@ func (p *Program) askLine(ctx context.Context, line *configs.Line, others bool) 
 	return scan.Run(ctx)
 }
 
-// otherSettings are the usual baud rates, without a parity and with an even one, but those of the line.
+// otherSettings returns the usual baud rates, each with parity none and even, without the settings of the line.
 func otherSettings(at modbus.Settings) (list []modbus.Settings) {
 	for _, baud := range scanBauds() {
 		for _, parity := range []string{"none", "even"} {
@@ -185,7 +186,7 @@ func otherSettings(at modbus.Settings) (list []modbus.Settings) {
 	return list
 }
 
-// prober goes the way to an integration's topic, step by step. Only with send it ends with a message.
+// prober returns the function that tests an integration step by step. Only with send it also sends a message.
 func (p *Program) prober(cli *commandLine, send bool) func(context.Context, *configs.Integration) []sinks.Step {
 	return func(ctx context.Context, in *configs.Integration) (steps []sinks.Step) {
 		ctx, cancel := context.WithTimeout(ctx, probeLimit)
@@ -200,7 +201,7 @@ func (p *Program) prober(cli *commandLine, send bool) func(context.Context, *con
 			message = integrations.TestMessage(p.Now(), p.Version, in.ID, noDevice)
 		}
 		integrations.Trial(ctx, sink, message, func(s sinks.Step) {
-			// What this user lacks, the daemon's user may have.
+			// The daemon's user may have credentials that this user does not have.
 			if note := otherUser(*in); note != "" && s.Name == "credentials" && s.Verdict == sinks.StepFailed {
 				s.Verdict, s.Remedy = sinks.StepUnknown, note
 			}

@@ -23,7 +23,7 @@ import (
 	"noi-agent/store"
 )
 
-// rangeFlags name a stretch of time.
+// rangeFlags select a time range.
 type rangeFlags struct{ From, To string }
 
 func (f *rangeFlags) add(cmd *cobra.Command) {
@@ -33,7 +33,8 @@ func (f *rangeFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.To, "to", "", "Before this `TIME`. Default: the newest.")
 }
 
-// Validate refuses what is no time. Only the moment of the export shows whether one is before the other.
+// Validate refuses a text that is not a time. It does not compare the two times, because an age such as "24h" depends
+// on the time of the export.
 func (f *rangeFlags) Validate() error {
 	for _, flag := range []struct{ name, text string }{{"--from", f.From}, {"--to", f.To}} {
 		if _, err := status.ParseRange("", flag.text, time.Time{}.AddDate(9999, 0, 0)); err != nil {
@@ -43,7 +44,7 @@ func (f *rangeFlags) Validate() error {
 	return nil
 }
 
-// resolve returns the range. A misuse is said, and returned as an exit code.
+// resolve returns the range. An error is a wrong usage.
 func (f rangeFlags) resolve(p *Program) (store.Range, error) {
 	r, err := status.ParseRange(f.From, f.To, p.Now())
 	if err != nil {
@@ -52,7 +53,8 @@ func (f rangeFlags) resolve(p *Program) (store.Range, error) {
 	return r, nil
 }
 
-// query spells a range for the daemon, whose clock may be another than ours by then.
+// query returns the range as parameters for the daemon. It has no ages, because the daemon would count them from
+// another moment.
 func query(r store.Range) url.Values {
 	v := url.Values{}
 	for name, t := range map[string]time.Time{"from": r.From, "to": r.To} {
@@ -82,8 +84,8 @@ func newExport(s *session) *cobra.Command {
 	return cmd
 }
 
-// Run writes to stdout what the daemon has, or what the store holds when no daemon runs; which of them is said on
-// stderr.
+// Run writes the samples of the daemon to stdout. If no daemon runs, it reads them from the store. A line on stderr
+// tells which of the two it uses.
 func (c *exportCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	if cli.JSON {
 		c.Format = agent.FormatJSONL
@@ -117,26 +119,26 @@ func (c *exportCommand) Run(ctx context.Context, p *Program, cli *commandLine) e
 	return nil
 }
 
-// exported is what an export had.
+// exported has the numbers of samples and of unreadable records in an export.
 type exported struct{ samples, damaged uint64 }
 
-// warn prints what the export itself cannot say.
+// warn prints a warning about unreadable records, and a hint if there were no samples.
 func (x exported) warn(w io.Writer, r store.Range, kept time.Duration) {
 	if x.damaged > 0 {
-		fmt.Fprintf(w, "noi-agent: %d damaged records of the outbox do not read; what they held is not in the export\n",
+		fmt.Fprintf(w, "noi-agent: %d damaged records of the outbox are not readable, and not in the export\n",
 			x.damaged)
 	}
 	if x.samples > 0 {
 		return
 	}
-	hint := fmt.Sprintf("accepted ones are kept for %s (buffer.retain_after_ack)", objects.Period(kept))
+	hint := fmt.Sprintf("accepted samples are kept for %s (buffer.retain_after_ack)", objects.Period(kept))
 	if kept <= 0 {
-		hint = "accepted ones are not kept; buffer.retain_after_ack has them kept from then on"
+		hint = "accepted samples are not kept; with buffer.retain_after_ack later ones are kept"
 	}
-	fmt.Fprintf(w, "noi-agent: the outbox holds no samples%s; %s\n", words(r), hint)
+	fmt.Fprintf(w, "noi-agent: the outbox has no samples%s; %s\n", words(r), hint)
 }
 
-// words is a range as people read it, with a space before it.
+// words returns a range as a text with a space before it; "" for an open range.
 func words(r store.Range) (text string) {
 	if !r.From.IsZero() {
 		text += " from " + r.From.Format(time.RFC3339)
@@ -147,7 +149,7 @@ func words(r store.Range) (text string) {
 	return text
 }
 
-// fromDaemon copies what the daemon streams. An answer that breaks off is a failure.
+// fromDaemon copies the export of the daemon. An answer that breaks off is an error.
 func (c *exportCommand) fromDaemon(ctx context.Context, p *Program, socket string, r store.Range) (x exported,
 	err error) {
 	v := query(r)
@@ -173,7 +175,7 @@ func (c *exportCommand) fromDaemon(ctx context.Context, p *Program, socket strin
 	return x, nil
 }
 
-// fromStore reads the file itself, as no other process has it open.
+// fromStore reads the samples from the file of the store. No other process may have it open.
 func (c *exportCommand) fromStore(ctx context.Context, p *Program, config *configs.Config, r store.Range,
 	absent error) (x exported, err error) {
 	path := filepath.Join(config.StateDir, "noi.db")

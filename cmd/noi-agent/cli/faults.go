@@ -17,11 +17,11 @@ const (
 	ExitInterrupted = 130 // Ctrl-C, as a shell counts it: 128 and SIGINT
 )
 
-// fault is a failure with what helps.
+// fault is an error with its exit code and a hint.
 type fault struct {
 	err  error
 	code string // for programs: the last part of the problem's type; "" for "failed" and "misused"
-	hint string // a command to paste, or a question; "" where nothing is known to help
+	hint string // a command to paste, or a question; "": none
 	exit int
 }
 
@@ -29,27 +29,27 @@ func (f *fault) Error() string { return f.err.Error() }
 
 func (f *fault) Unwrap() error { return f.err }
 
-// misused is a fault of the command line.
+// misused returns the fault for a wrong command line.
 func misused(err error, hint string) *fault {
 	return &fault{err: err, code: "misused", hint: hint, exit: ExitMisused}
 }
 
-// failed is a failure that a command helps with.
+// failed returns the fault for a failure. hint may be "".
 func failed(err error, hint string) *fault {
 	return &fault{err: err, code: "failed", hint: hint, exit: ExitFailed}
 }
 
 func errorf(format string, args ...any) error { return fmt.Errorf(format, args...) }
 
-// errSilent is a failure that has said everything already.
+// errSilent is a failure about which the command has already printed everything.
 var errSilent = errors.New("failed")
 
-// exitCode is the failure of a command that has said everything, and whose code means something.
+// exitCode is such a failure with its own exit code.
 type exitCode int
 
 func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 
-// conclude reports how a command ended and returns the exit code: the one rule for all commands.
+// conclude prints the error of a command, if there is one, and returns the exit code.
 func (p *Program) conclude(err error, asJSON bool) int {
 	var own exitCode
 	var f *fault
@@ -68,7 +68,8 @@ func (p *Program) conclude(err error, asJSON bool) int {
 	return ExitFailed
 }
 
-// complain prints an error: for people with its hint on a line of its own, for programs as problem+json (RFC 9457).
+// complain prints an error: for people as a text with the hint on its own line, for programs as problem+json (RFC
+// 9457).
 func (p *Program) complain(err error, asJSON bool) {
 	f := &fault{err: err, code: "failed"}
 	errors.As(err, &f)
@@ -90,7 +91,8 @@ func (p *Program) printProblem(e api.Error) error {
 	return enc.Encode(e)
 }
 
-// problemTitle is what all problems of a code have in common. That of a refusal is the daemon's.
+// problemTitle returns the title of an error, which all errors with the same code have. A refusal has the daemon's
+// title.
 func problemTitle(err error, code string) string {
 	var refused *refusedError
 	if errors.As(err, &refused) {
@@ -112,7 +114,7 @@ func problemTitle(err error, code string) string {
 	}
 }
 
-// statusOf is the HTTP status of the daemon's refusal; 0: it is none.
+// statusOf returns the HTTP status of a refusal by the daemon; 0 for other errors.
 func statusOf(err error) int {
 	var refused *refusedError
 	if errors.As(err, &refused) {

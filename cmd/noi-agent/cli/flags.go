@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// choice is a flag that takes one of some words.
+// choice is a flag whose value is one of some words.
 type choice struct {
 	into  *string
 	words []string
@@ -41,7 +41,7 @@ func (c choice) word(text string) (string, error) {
 	return text, nil
 }
 
-// choices is a flag that takes some of some words, separated by commas or repeated.
+// choices is a flag whose value is a list of some words. The list may be separated by commas, or the flag repeated.
 type choices struct {
 	into  *[]string
 	one   choice
@@ -52,7 +52,7 @@ func (c choices) String() string { return strings.Join(*c.into, ",") }
 
 func (c choices) Type() string { return "choices" }
 
-// Set implements pflag.Value. The first one takes the place of the default.
+// Set implements pflag.Value. The first value replaces the default.
 func (c choices) Set(text string) error {
 	if !*c.given {
 		*c.into, *c.given = nil, true
@@ -67,7 +67,7 @@ func (c choices) Set(text string) error {
 	return nil
 }
 
-// orList is "a, b or c".
+// orList joins words to "a, b or c".
 func orList(words []string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")
@@ -75,7 +75,7 @@ func orList(words []string) string {
 	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
 }
 
-// choose adds a flag of one word, which is completed by its words.
+// choose adds a flag whose value is one of some words. A shell can complete them.
 func choose(cmd *cobra.Command, into *string, name string, words []string, usage string) *pflag.Flag {
 	cmd.Flags().Var(choice{into: into, words: words}, name, usage)
 	// the flag is there
@@ -83,14 +83,14 @@ func choose(cmd *cobra.Command, into *string, name string, words []string, usage
 	return cmd.Flags().Lookup(name)
 }
 
-// chooseSome adds a flag of several words.
+// chooseSome adds a flag whose value is a list of some words.
 func chooseSome(cmd *cobra.Command, into *[]string, name string, words []string, short map[string]string,
 	usage string) {
 	cmd.Flags().Var(choices{into: into, one: choice{words: words, short: short}, given: new(bool)}, name, usage)
 	_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// optionalInt is a flag that may be left out, so that 0 can be said.
+// optionalInt is a flag with a number. nil means that the flag is not given, so that 0 is a valid value.
 type optionalInt struct{ into **int }
 
 func (o optionalInt) String() string {
@@ -111,7 +111,7 @@ func (o optionalInt) Set(text string) error {
 	return err
 }
 
-// wanted says what the value of a flag must be, by its type; "" where the flag's own error says so.
+// wanted returns a description of the values of a flag, by its type; "" if the error of the flag has one.
 func wanted(kind string) string {
 	return map[string]string{
 		"int": "a whole number", "uint64": "a whole number", "intSlice": "whole numbers, separated by commas",
@@ -119,7 +119,7 @@ func wanted(kind string) string {
 	}[kind]
 }
 
-// flagFault words an error of the parser.
+// flagFault returns a clear error for an error of the flag parser.
 func flagFault(cmd *cobra.Command, err error) error {
 	var absent *pflag.NotExistError
 	var empty *pflag.ValueRequiredError

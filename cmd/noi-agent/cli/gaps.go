@@ -59,7 +59,7 @@ func (c *gapsCommand) Validate() error {
 	return c.triggerFilter.validate()
 }
 
-// gapRow is one gap as --json prints it: the daemon's gap, and whose it is.
+// gapRow is one gap as --json prints it: the gap, with its row and its integration.
 type gapRow struct {
 	ID            uint64 `json:"id"` // of the row of the trigger log
 	IntegrationID string `json:"integration_id"`
@@ -106,7 +106,7 @@ func (c *gapsCommand) Run(ctx context.Context, p *Program, cli *commandLine) err
 	return nil
 }
 
-// gapEnd is one end of a gap: in short for a terminal.
+// gapEnd returns one end of a gap as a text, which is short on a terminal.
 func gapEnd(at *time.Time, now time.Time, l look) string {
 	switch {
 	case at == nil:
@@ -128,7 +128,7 @@ func (c *gapsAckCommand) Validate() error {
 	return nil
 }
 
-// Run has the daemon mark them.
+// Run makes the daemon acknowledge the gaps.
 func (c *gapsAckCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	socket, err := cli.socket()
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// newHelp is `noi-agent help [COMMAND]`, the same as --help.
+// newHelp returns the command `noi-agent help [COMMAND]`, which does the same as --help.
 func newHelp(*session) *cobra.Command {
 	return &cobra.Command{
 		Use: "help [COMMAND]", Short: "Explain a command.", GroupID: groupRun,
@@ -42,7 +42,7 @@ func newHelp(*session) *cobra.Command {
 	}
 }
 
-// help prints what a command does: two examples first, then its commands and flags. The width is that of the terminal.
+// help prints the help of a command: what it does, its examples, then its commands and flags.
 func (p *Program) help(cmd *cobra.Command, _ []string) {
 	w, width := p.Stdout, min(p.width(), helpWidth)
 	fmt.Fprintf(w, "%s\n", cmd.Short)
@@ -68,7 +68,7 @@ func (p *Program) help(cmd *cobra.Command, _ []string) {
 	}
 }
 
-// helpWidth is as wide as a text is still easy to read.
+// helpWidth is the most columns of a help text. Longer lines are hard to read.
 const helpWidth = 100
 
 func usageOf(cmd *cobra.Command) string {
@@ -116,7 +116,7 @@ func printSubcommands(w io.Writer, cmd *cobra.Command, width int) {
 	list("Commands:", "")
 }
 
-// wrapped breaks a text at blanks. A line that begins with a blank, and one that is empty, stays as it is.
+// wrapped breaks a text at blanks into lines of at most width columns. A line that begins with a blank stays unchanged.
 func wrapped(text string, width int) string {
 	var b strings.Builder
 	for i, line := range strings.Split(text, "\n") {

@@ -19,11 +19,11 @@ import (
 	"noi-agent/objects"
 )
 
-// initCommand has one flag for each answer. The texts of the questions are in init_line.go and init_cloud.go.
+// initCommand has a flag for each question. The questions are in init_line.go and init_cloud.go.
 type initCommand struct {
-	flags    map[string]*string // the answers, by flag
+	flags    map[string]*string // answers of the command line, by flag
 	scan     scanCommand        // settings and units that the scan tries
-	slaves   []string           // ID:MODEL[:NAME]; empty: the scan finds them
+	slaves   []string           // ID:MODEL[:NAME]; empty: the scan finds the controllers
 	envelope string
 	when     string
 	listen   string
@@ -32,10 +32,10 @@ type initCommand struct {
 
 	noTest, force, dryRun bool
 
-	given func(flag string) bool // on the command line
+	given func(flag string) bool // reports whether a flag is on the command line
 }
 
-// answerFlags are the flags that answer a question in words.
+// answerFlags returns the flags with the text of an answer, each with its usage.
 func answerFlags() [][2]string {
 	return [][2]string{
 		{"port", "Serial `PORT`, tcp://HOST or rtu+tcp://HOST:PORT."},
@@ -97,7 +97,7 @@ func newInit(s *session) *cobra.Command {
 	return cmd
 }
 
-// Validate refuses what can never be right.
+// Validate refuses flags that are wrong for every configuration.
 func (c *initCommand) Validate() error {
 	c.scan.Port = *c.flags["port"]
 	for _, text := range c.slaves {
@@ -119,7 +119,7 @@ type interview struct {
 	tested  bool // the cloud has accepted a test message
 }
 
-// Run asks, tests and writes.
+// Run asks the questions, tests the integration, and writes the configuration.
 func (c *initCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	if err := c.refuse(p, cli.Config); err != nil {
 		return err
@@ -145,7 +145,8 @@ func (c *initCommand) Run(ctx context.Context, p *Program, cli *commandLine) err
 	return iv.finish()
 }
 
-// refuse finds out before the first question what would make all answers useless.
+// refuse returns an error before the first question if the configuration could not be written, or if a required flag is
+// missing.
 func (c *initCommand) refuse(p *Program, file string) error {
 	var missing []string
 	if !isReadable(p.Stdin) {
@@ -184,17 +185,17 @@ func (c *initCommand) refuse(p *Program, file string) error {
 // initListing is the JSON of `noi-agent init --json`.
 type initListing struct {
 	File   string    `json:"file"`   // "" with --dry-run
-	Copy   string    `json:"copy"`   // of the file that was there before; "": there was none
+	Copy   string    `json:"copy"`   // path of the copy of the previous file; "": there was none
 	Tested bool      `json:"tested"` // the cloud has accepted a test message
 	Cost   costOfWay `json:"cost"`
 	YAML   string    `json:"yaml"`
 }
 
-// finish writes the configuration and says what comes next.
+// finish writes the configuration, and prints the next command.
 func (iv *interview) finish() error {
 	text := iv.draft.yaml(iv.catalog, iv.p.Now())
 	config, err := iv.draft.check(iv.catalog)
-	if err != nil { // each answer was checked; only answers that contradict each other come here
+	if err != nil { // each answer was checked, so this happens only if answers contradict each other
 		return failed(fmt.Errorf("the answers make no valid configuration: %w", err), "noi-agent init")
 	}
 	listing := initListing{Tested: iv.tested, Cost: costOfConfig(config, iv.catalog), YAML: text}
@@ -223,9 +224,9 @@ func (iv *interview) finish() error {
 	return nil
 }
 
-// replaceFile writes a file as a whole, and returns the name under which it keeps the one that was there.
+// replaceFile writes a file as a whole. It keeps a copy of the previous file, and returns the path of the copy.
 func replaceFile(file string, text []byte, now time.Time) (kept string, err error) {
-	const mode = 0o640 // credentials are elsewhere; the group is the daemon's, by the directory
+	const mode = 0o640 // the daemon's group may read it: the file gets the group of its directory
 	old, err := os.ReadFile(file)
 	switch {
 	case err == nil:

@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// asker gets the answers of init: from a flag, from the person at the terminal, else the proposal.
+// asker gets the answers for init: from a flag, otherwise from the person at the terminal, otherwise the proposal.
 type asker struct {
 	screen io.Writer
 	input  io.Reader   // nil: there is no terminal, and nothing is asked
-	lines  chan string // what the person types; closed at the end of the input
+	lines  chan string // the typed lines; closed at the end of the input
 }
 
 func newAsker(p *Program) asker {
@@ -29,14 +29,14 @@ func (a *asker) say(format string, args ...any) { fmt.Fprintf(a.screen, format+"
 
 // question is one question of init.
 type question struct {
-	flag     string             // that answers it; "": none does
-	given    *string            // the flag's value; nil: it is not on the command line
+	flag     string             // the flag that answers the question; "": none
+	given    *string            // the value of the flag; nil: it is not on the command line
 	text     string             // a few words, without a colon
-	proposal string             // what Enter means, and what counts without a terminal
-	take     func(string) error // checks and keeps an answer
+	proposal string             // the answer if the person presses Enter, or if there is no terminal
+	take     func(string) error // checks and stores an answer
 }
 
-// put asks until an answer is right. A wrong flag, and a wrong proposal without a terminal, are misuses.
+// put asks until an answer is valid. An invalid flag, and an invalid proposal without a terminal, are a wrong usage.
 func (a *asker) put(ctx context.Context, q question) error {
 	switch {
 	case q.given != nil:
@@ -74,7 +74,7 @@ func flagError(flag string, err error) error {
 	return misused(fmt.Errorf("--%s: %w", flag, err), "noi-agent init --help")
 }
 
-// line waits for what the person types, without blanks at both ends. It ends with the context, and with the input.
+// line waits for a typed line, and returns it without blanks at both ends. It fails when ctx or the input ends.
 func (a *asker) line(ctx context.Context) (string, error) {
 	if a.lines == nil {
 		a.lines = make(chan string)
@@ -92,8 +92,8 @@ func (a *asker) line(ctx context.Context) (string, error) {
 	}
 }
 
-// readLines reads the terminal until it ends. A read of a terminal cannot be interrupted: after Ctrl-C it ends with the
-// program.
+// readLines reads the terminal until its end. A read of a terminal cannot be interrupted, so after Ctrl-C it ends only
+// with the program.
 func readLines(from io.Reader, into chan<- string) {
 	defer close(into)
 	for s := bufio.NewScanner(from); s.Scan(); {
@@ -101,7 +101,7 @@ func readLines(from io.Reader, into chan<- string) {
 	}
 }
 
-// yes asks a question that is answered by y or n.
+// yes asks a question with the answers y and n. Without a terminal it returns the proposal.
 func (a *asker) yes(ctx context.Context, text string, proposal bool) (answer bool, err error) {
 	if a.input == nil {
 		return proposal, nil

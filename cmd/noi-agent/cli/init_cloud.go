@@ -18,7 +18,7 @@ import (
 	"noi-agent/status/wording"
 )
 
-// cloudNone is the answer of a person who wants no integration yet.
+// cloudNone is the answer for a configuration without an integration.
 const cloudNone = "none"
 
 // askCloud asks where samples go, and with which credentials.
@@ -62,7 +62,7 @@ func topicHelp(cloud string) string {
 	return "The ARN of the topic: arn:aws:sns:REGION:ACCOUNT:NAME. `noi-agent setup aws` prints how to make one."
 }
 
-// askIntegration asks what else an integration has.
+// askIntegration asks for the name and the credentials of the integration.
 func (iv *interview) askIntegration(ctx context.Context) error {
 	d := &iv.draft
 	d.in.Endpoint = iv.endpoint
@@ -84,7 +84,7 @@ func (iv *interview) askIntegration(ctx context.Context) error {
 		})
 }
 
-// askObjects proposes what is sent.
+// askObjects asks which objects are sent.
 func (iv *interview) askObjects(ctx context.Context) error {
 	if !iv.draft.publishes() {
 		return nil
@@ -101,7 +101,7 @@ func (iv *interview) askObjects(ctx context.Context) error {
 	})
 }
 
-// important are the objects that say most about the controllers: battery, charging, and everything urgent.
+// important returns the proposed objects: battery voltage, array current, charge state, and all faults and alarms.
 func (iv *interview) important() string {
 	var names []string
 	add := func(name string) {
@@ -128,7 +128,7 @@ func (iv *interview) important() string {
 	return cmp.Or(strings.Join(names, ", "), "all")
 }
 
-// objectTable prints the proposal, with what the objects mean and how often they are read.
+// objectTable prints the proposed objects, with their meaning and their log intervals.
 func (iv *interview) objectTable(proposal string) {
 	names := strings.Split(proposal, ", ")
 	t := &table{columns: []column{{name: "OBJECT"}, {name: "MEANING", least: 16}, {name: "LOG INTERVAL", right: true}}}
@@ -144,7 +144,7 @@ func (iv *interview) objectTable(proposal string) {
 	t.print(iv.screen, iv.look())
 }
 
-// askIntervals asks how often.
+// askIntervals asks for the log intervals.
 func (iv *interview) askIntervals(ctx context.Context) error {
 	const usual = "as shown"
 	if iv.input != nil && !iv.given("intervals") {
@@ -175,11 +175,11 @@ func (d *draft) takeIntervals(catalog *objects.Catalog, answer string) error {
 	return d.try(catalog, func(d *draft) { maps.Copy(d.exact, exact) })
 }
 
-// test sends a test message, unless --no-test says otherwise.
+// test tests the integration and sends a test message, except with --no-test.
 func (iv *interview) test(ctx context.Context) error {
 	config, err := iv.draft.check(iv.catalog)
 	if err != nil || iv.noTest || !iv.draft.publishes() {
-		return nil // finish says what is wrong
+		return nil // finish reports the error
 	}
 	iv.heading("Test")
 	wanted, err := iv.yes(ctx, "Send a test message now?", true)
@@ -214,7 +214,7 @@ func (iv *interview) test(ctx context.Context) error {
 	return err
 }
 
-// heading begins a part of the conversation.
+// heading prints the heading of a part of the questions.
 func (iv *interview) heading(text string) {
 	if iv.input != nil {
 		iv.say("\n%s:", text)

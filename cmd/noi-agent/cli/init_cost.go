@@ -12,13 +12,13 @@ import (
 	"noi-agent/objects"
 )
 
-// costOfWay is what a configuration costs, by the arithmetic of `check`.
+// costOfWay has the predicted costs of a configuration, calculated as in `check`.
 type costOfWay struct {
-	Busy   *float64 `json:"line_load"`           // share of the line's time; null over Modbus TCP
+	Busy   *float64 `json:"line_load"`           // share of the line's time; null: Modbus TCP
 	Flash  float64  `json:"flash_mb_per_day"`    // while the cloud accepts
-	Uplink float64  `json:"uplink_mb_per_month"` // 10^6 bytes in 30 days, both ways
+	Uplink float64  `json:"uplink_mb_per_month"` // 10^6 bytes in 30 days, upload plus download
 
-	// with `when: change`: if nothing changes; Uplink is then if everything does
+	// the same if no value changes; less than Uplink only with `when: change`
 	Least float64 `json:"uplink_least_mb_per_month"`
 }
 
@@ -34,13 +34,13 @@ func costOfConfig(config *configs.Config, catalog *objects.Catalog) (c costOfWay
 	return c
 }
 
-// The proposals for metered links. A technician who wants other times says them with --intervals and --collect.
+// The proposals for metered links. The flags --intervals and --collect set other times.
 const (
 	slower    = 5 * time.Minute
 	collected = 15 * time.Minute
 )
 
-// way is one of the ways to send that the table compares.
+// way is one of the ways to send that init compares in a table.
 type way struct {
 	words  string
 	change func(*draft)
@@ -61,14 +61,14 @@ func ways() []way {
 	}
 }
 
-// askWay shows what the answers cost, and cheaper ways.
+// askWay shows the costs of the answers and of cheaper ways, and asks for one of them.
 func (iv *interview) askWay(ctx context.Context) error {
 	if err := iv.takeSending(); err != nil {
 		return err
 	}
 	config, err := iv.draft.check(iv.catalog)
 	if err != nil {
-		return nil // finish says what is wrong
+		return nil // finish reports the error
 	}
 	choices := iv.cheaper(costOfConfig(config, iv.catalog))
 	t := &table{columns: []column{{name: "", right: true}, {name: "WAY", least: 16}, {name: "LINE BUSY", right: true},
@@ -92,7 +92,7 @@ func (iv *interview) askWay(ctx context.Context) error {
 	}})
 }
 
-// takeSending takes over the flags about sending.
+// takeSending stores the flags --collect, --envelope and --when in the draft.
 func (iv *interview) takeSending() error {
 	if iv.given("collect") {
 		every, err := time.ParseDuration(*iv.flags["collect"])
@@ -116,7 +116,7 @@ type priced struct {
 	cost costOfWay
 }
 
-// cheaper returns the way of the draft, and those that need less data.
+// cheaper returns the way of the draft, and the ways that need less data.
 func (iv *interview) cheaper(now costOfWay) []priced {
 	all := ways()
 	out := []priced{{all[0], now}}

@@ -16,12 +16,12 @@ import (
 	"noi-agent/status/wording"
 )
 
-// draft is the configuration that init makes, as far as the questions are answered.
+// draft is the configuration that init makes from the answers.
 type draft struct {
 	line  configs.Line
-	says  map[int]string // what the controllers say of themselves, by unit id
+	says  map[int]string // the identity that each controller has reported, by unit id
 	in    configs.Integration
-	every time.Duration            // nothing but faults and alarms is sampled more often; 0: as the families have it
+	every time.Duration            // shortest log interval, except of faults and alarms; 0: the families' intervals
 	exact map[string]time.Duration // log intervals by object or pattern
 
 	stateDir, listen, socket string // "": the default
@@ -38,7 +38,7 @@ func newDraft() draft {
 // publishes reports whether there is an integration.
 func (d *draft) publishes() bool { return d.in.Destination() != "" }
 
-// try changes the draft if the change leaves it valid. Else the error has the words of `check`.
+// try applies a change if the draft is valid after it. Otherwise it returns the errors that `check` would print.
 func (d *draft) try(catalog *objects.Catalog, change func(*draft)) error {
 	next := d.clone()
 	change(&next)
@@ -56,7 +56,7 @@ func (d *draft) clone() draft {
 	return next
 }
 
-// check reads the draft as `check` reads a file.
+// check checks the draft as `check` checks a file.
 func (d *draft) check(catalog *objects.Catalog) (*configs.Config, error) {
 	config, faults := configs.Parse([]byte(d.yaml(catalog, time.Time{})), catalog)
 	var all []error
@@ -66,14 +66,14 @@ func (d *draft) check(catalog *objects.Catalog) (*configs.Config, error) {
 	return config, errors.Join(all...)
 }
 
-// settings takes over how the scan has reached the controllers.
+// settings stores the settings with which the scan has reached the controllers.
 func (d *draft) settings(s modbus.Settings) {
 	if !isNetwork(d.line.Port) {
 		d.line.Baud, d.line.Parity, d.line.StopBits = s.Baud, s.Parity, s.StopBits
 	}
 }
 
-// absolute makes the path of a file independent of the directory in which init runs; the daemon runs in another one.
+// absolute returns the absolute path of a file, because the daemon runs in another directory than init. "" stays "".
 func absolute(path string) string {
 	if whole, err := filepath.Abs(path); path != "" && err == nil {
 		return whole
@@ -98,7 +98,7 @@ func (d *draft) setObjects(answer string) {
 	}
 }
 
-// polled is what is read of each controller whose family is known.
+// polled returns the polled objects of each controller whose family is known.
 func (d *draft) polled(catalog *objects.Catalog) (all [][]configs.Polled) {
 	for i := range d.line.Slaves {
 		if family, ok := d.line.Slaves[i].Family(catalog); ok {
@@ -108,11 +108,11 @@ func (d *draft) polled(catalog *objects.Catalog) (all [][]configs.Polled) {
 	return all
 }
 
-// intervals are the log intervals of a slave that differ from its family's, as lines of the file.
+// intervals returns the log intervals of a slave that differ from its family's, as lines of the file.
 func (d *draft) intervals(s *configs.Slave, catalog *objects.Catalog) (lines []string) {
 	for _, name := range slices.Sorted(maps.Keys(d.exact)) {
 		if !d.has(s, name, catalog) && d.anyHas(name, catalog) {
-			continue // it is about an object of another controller
+			continue // the name is of an object of another controller
 		}
 		lines = append(lines, fmt.Sprintf("%s: %s", yamlScalar(name), wording.Duration(d.exact[name].String())))
 	}
@@ -129,7 +129,7 @@ func (d *draft) intervals(s *configs.Slave, catalog *objects.Catalog) (lines []s
 	return lines
 }
 
-// has reports whether a name or pattern means an object that is read of the slave.
+// has reports whether a name or pattern matches a polled object of the slave.
 func (d *draft) has(s *configs.Slave, name string, catalog *objects.Catalog) bool {
 	family, ok := s.Family(catalog)
 	return ok && slices.ContainsFunc(s.Polled(family), func(o configs.Polled) bool {
@@ -141,7 +141,7 @@ func (d *draft) anyHas(name string, catalog *objects.Catalog) bool {
 	return slices.ContainsFunc(d.line.Slaves, func(s configs.Slave) bool { return d.has(&s, name, catalog) })
 }
 
-// yaml is the file, with comments.
+// yaml returns the text of the configuration file, with comments.
 func (d *draft) yaml(catalog *objects.Catalog, made time.Time) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `# The configuration of the NOI agent, made by noi-agent init on %s.

@@ -13,7 +13,7 @@ import (
 	"noi-agent/modbus"
 )
 
-// ask puts a question that the flag of this name answers.
+// ask asks a question. The flag with this name may have the answer.
 func (iv *interview) ask(ctx context.Context, flag, text, proposal string, take func(string) error) error {
 	q := question{flag: flag, text: text, proposal: proposal, take: take}
 	if iv.given(flag) {
@@ -22,7 +22,7 @@ func (iv *interview) ask(ctx context.Context, flag, text, proposal string, take 
 	return iv.put(ctx, q)
 }
 
-// askPort lists the ports of this machine, and takes one of them by number, or any path.
+// askPort lists the ports of this machine. The answer is the number of a port, a path, or a network address.
 func (iv *interview) askPort(ctx context.Context) error {
 	ports, proposal := modbus.Ports("/"), ""
 	if iv.input != nil && !iv.given("port") {
@@ -53,7 +53,7 @@ func (iv *interview) askPort(ctx context.Context) error {
 	})
 }
 
-// askControllers scans the line, or takes the controllers of --slave.
+// askControllers scans the line, or stores the controllers of --slave.
 func (iv *interview) askControllers(ctx context.Context) error {
 	iv.scan.Port = iv.draft.line.Port
 	iv.draft.settings(iv.scan.settings(iv.scanned())[0])
@@ -85,7 +85,7 @@ func (iv *interview) askControllers(ctx context.Context) error {
 	}
 }
 
-// scanned is the line as the scan opens it.
+// scanned returns the line for the scan.
 func (iv *interview) scanned() *configs.Line {
 	line := portFlags{Port: iv.draft.line.Port, Timeout: scanTimeout}.configLine()
 	if isNetwork(line.Port) {
@@ -109,7 +109,7 @@ func parseSlave(text string) (*configs.Slave, error) {
 	return s, nil
 }
 
-// takeSlaves keeps controllers that were named; no words keep none.
+// takeSlaves stores named controllers. Without words it stores none.
 func (iv *interview) takeSlaves(words []string) error {
 	var slaves []configs.Slave
 	for _, text := range words {
@@ -122,7 +122,7 @@ func (iv *interview) takeSlaves(words []string) error {
 	return iv.draft.try(iv.catalog, func(d *draft) { d.line.Slaves = slaves })
 }
 
-// takeFound keeps the controllers that the scan has found. One that no family fits needs a model.
+// takeFound stores the controllers that the scan has found. It asks for the model of a controller of an unknown family.
 func (iv *interview) takeFound(ctx context.Context, l *ScanListing) error {
 	printFound(iv.screen, *l, iv.look())
 	found := l.Found
@@ -155,7 +155,7 @@ func (iv *interview) takeFound(ctx context.Context, l *ScanListing) error {
 	return nil
 }
 
-// takeModel keeps a family for a controller; "" keeps none.
+// takeModel sets the family of a controller. "" leaves it unset.
 func (iv *interview) takeModel(s *configs.Slave, answer string) error {
 	if answer == "" {
 		return nil
@@ -168,7 +168,7 @@ func (iv *interview) takeModel(s *configs.Slave, answer string) error {
 	return nil
 }
 
-// askNames gives a name to each of several controllers that would publish under one.
+// askNames asks for the names of controllers that would otherwise have the same name in their messages.
 func (iv *interview) askNames(ctx context.Context) error {
 	slaves := iv.draft.line.Slaves
 	for i := range slaves {
@@ -190,7 +190,7 @@ func (iv *interview) askNames(ctx context.Context) error {
 	return nil
 }
 
-// look is how the tables of the conversation are printed: on the screen, which is stderr.
+// look returns the look of the tables among the questions, which are printed on stderr.
 func (iv *interview) look() look {
 	return look{terminal: true, width: widthOf(iv.screen), header: true}
 }

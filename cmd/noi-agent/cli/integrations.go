@@ -18,7 +18,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// newIntegrations is the group of commands that list and change integrations while the daemon runs.
+// newIntegrations returns the commands that list and change integrations while the daemon runs.
 func newIntegrations(s *session) *cobra.Command {
 	list := &integrationsListCommand{}
 	cmd := s.bind(&cobra.Command{
@@ -51,7 +51,7 @@ const integrationsPath = "/api/v1/integrations"
 
 type integrationsListCommand struct{}
 
-// Run lists all integrations, those of the configuration file first.
+// Run lists all integrations, first the ones of the configuration file.
 func (*integrationsListCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	body, err := cli.ask(ctx, integrationsPath)
 	if err != nil {
@@ -85,10 +85,10 @@ func (*integrationsListCommand) Run(ctx context.Context, p *Program, cli *comman
 	return nil
 }
 
-// nameOf is how people call an integration.
+// nameOf returns the name of an integration, or its id if it has no name.
 func nameOf(e *api.IntegrationEntry) string { return cmp.Or(e.Config.Name, e.Config.ID) }
 
-// changedIn says where an integration is changed.
+// changedIn returns the place where an integration can be changed.
 func changedIn(e *api.IntegrationEntry) string {
 	if e.Locked {
 		return fmt.Sprintf("%s:%d", e.File, e.Line)
@@ -96,7 +96,7 @@ func changedIn(e *api.IntegrationEntry) string {
 	return "page, command"
 }
 
-// costWords say what an integration costs.
+// costWords returns the predicted cost of an integration as a text.
 func costWords(c *api.IntegrationCost) string {
 	text := fmt.Sprintf("%s of %s: about %.0f messages and %s MB of uplink a day", counted(c.Objects, "object"),
 		counted(c.Slaves, "controller"), c.MessagesPerDay, megabytes(c.BytesPerDay/1e6))
@@ -116,7 +116,7 @@ func newIntegrationsShow(s *session) *cobra.Command {
 	}, c, &c.ID)
 }
 
-// bindNamed is bind for a command that takes one integration, by id or name.
+// bindNamed is bind for a command whose argument is one integration, by id or name.
 func (s *session) bindNamed(cmd *cobra.Command, c runner, id *string) *cobra.Command {
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) != 1 {
@@ -163,7 +163,7 @@ func (c *integrationsShowCommand) Run(ctx context.Context, p *Program, cli *comm
 	return nil
 }
 
-// integration asks for one by its id or name.
+// integration asks the daemon for an integration by its id or name. body is the JSON of the answer.
 func (cli *commandLine) integration(ctx context.Context, name string) (e api.IntegrationEntry, body []byte, err error) {
 	id, err := cli.idOf(ctx, name)
 	if err != nil {
@@ -178,10 +178,10 @@ func (cli *commandLine) integration(ctx context.Context, name string) (e api.Int
 	return e, body, nil
 }
 
-// editLimit bounds a change: the attempt of an integration that is under way has some seconds to end.
+// editLimit is the time limit of a change. The daemon waits some seconds for the end of the integration's last request.
 const editLimit = time.Minute
 
-// send asks the daemon for a change of integrations. etag is the version that it is made from; "": none.
+// send asks the daemon for a change of integrations. etag is the version on which the change is based; "": none.
 func (cli *commandLine) send(ctx context.Context, method, path, etag string, question []byte) ([]byte, error) {
 	socket, err := cli.socket()
 	if err != nil {
@@ -199,7 +199,7 @@ func (cli *commandLine) send(ctx context.Context, method, path, etag string, que
 	return body, nil
 }
 
-// editFault words a refusal: its faults are those of the flags.
+// editFault returns a clear error for a refused change, with a line for each wrong key.
 func editFault(err error) error {
 	var refused *refusedError
 	if !errors.As(err, &refused) {
@@ -217,7 +217,7 @@ func editFault(err error) error {
 		}
 	}
 	if refused.code == http.StatusPreconditionFailed {
-		text = "another has changed it at the same time; nothing was changed. Try again"
+		text = "another person or program has changed it at the same time; nothing was changed. Try again"
 	}
 	return &fault{err: errors.New(escapedLines(text)), code: refused.says.Code(), hint: refused.says.Hint,
 		exit: ExitFailed}
@@ -232,7 +232,7 @@ func escapedLines(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// printEntry prints an integration that was changed, and what it is now.
+// printEntry prints a changed integration. what is its new state in words.
 func (p *Program) printEntry(cli *commandLine, body []byte, what string) error {
 	if cli.JSON {
 		return copyLine(p.Stdout, body)
@@ -245,7 +245,7 @@ func (p *Program) printEntry(cli *commandLine, body []byte, what string) error {
 	return err
 }
 
-// backlogWords say what becomes of the messages that wait for an integration when it is removed.
+// backlogWords returns a sentence about the waiting messages of an integration that is removed.
 func backlogWords(e *api.IntegrationEntry) string {
 	if e.State == nil || e.State.Backlog == 0 {
 		return "No message waits for it."

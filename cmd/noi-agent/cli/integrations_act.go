@@ -13,7 +13,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// integrationsSwitchCommand pauses or resumes.
+// integrationsSwitchCommand pauses or resumes an integration.
 type integrationsSwitchCommand struct {
 	ID           string
 	action, done string
@@ -35,7 +35,7 @@ func newIntegrationsResume(s *session) *cobra.Command {
 	}, c, &c.ID)
 }
 
-// Run has the daemon do it.
+// Run makes the daemon pause or resume the integration.
 func (c *integrationsSwitchCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	id, err := cli.idOf(ctx, c.ID)
 	if err != nil {
@@ -65,7 +65,7 @@ func newIntegrationsRemove(s *session) *cobra.Command {
 	return cmd
 }
 
-// Run removes it, in the version that was shown.
+// Run removes the integration, if nobody has changed it after the question.
 func (c *integrationsRemoveCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	e, _, err := cli.integration(ctx, c.ID)
 	if err != nil {
@@ -97,7 +97,7 @@ func newIntegrationsTest(s *session) *cobra.Command {
 	}, c, &c.ID)
 }
 
-// Run has the daemon test the integration, and fails when a message would not arrive.
+// Run makes the daemon test the integration. It fails if the test message was not accepted.
 func (c *integrationsTestCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	id, err := cli.idOf(ctx, c.ID)
 	if err != nil {

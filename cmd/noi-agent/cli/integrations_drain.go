@@ -36,14 +36,14 @@ func newIntegrationsDrain(s *session) *cobra.Command {
 
 // drained is the JSON of `noi-agent integrations drain --json`.
 type drained struct {
-	Sent    uint64 `json:"sent"`    // samples, by the integrations that were waited for
-	Waiting uint64 `json:"waiting"` // of those that waited at the beginning; 0: all are sent
+	Sent    uint64 `json:"sent"`    // samples that these integrations have sent meanwhile
+	Waiting uint64 `json:"waiting"` // samples of the first backlog that still wait; 0: all are sent
 }
 
-// drainEvery is how often the daemon is asked.
+// drainEvery is the time between two requests to the daemon.
 const drainEvery = time.Second
 
-// Run waits until what waited at the beginning is sent.
+// Run waits until all samples are sent that waited at the beginning.
 func (c *integrationsDrainCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	of, err := c.waiting(ctx, cli)
 	if err != nil {
@@ -87,7 +87,7 @@ func printDrained(p *Program, cli *commandLine, end drained) error {
 	return err
 }
 
-// waiting returns the integrations that are waited for.
+// waiting returns the integrations for which the command waits.
 func (c *integrationsDrainCommand) waiting(ctx context.Context, cli *commandLine) ([]api.Integration, error) {
 	s, err := cli.daemonStatus(ctx)
 	if err != nil {
@@ -113,7 +113,7 @@ func (c *integrationsDrainCommand) waiting(ctx context.Context, cli *commandLine
 	return of, nil
 }
 
-// tally is what some integrations have sent, and what waits for them.
+// tally has the numbers of sent and waiting samples of some integrations.
 type tally struct{ sent, backlog uint64 }
 
 func total(of []api.Integration) (t tally) {
@@ -124,7 +124,7 @@ func total(of []api.Integration) (t tally) {
 	return t
 }
 
-// drainWait shows how far it is: a bar on a terminal, elsewhere a line each ten seconds.
+// drainWait shows the progress: a bar on a terminal, otherwise a line every ten seconds.
 type drainWait struct {
 	screen   io.Writer
 	terminal bool
@@ -133,7 +133,7 @@ type drainWait struct {
 	shown    time.Time
 }
 
-// left is how many samples wait that waited at the beginning already; younger ones do not count.
+// left returns the number of samples that still wait, of the integrations whose oldest sample waited at the beginning.
 func (w *drainWait) left(of []api.Integration) (n uint64) {
 	for i := range of {
 		if in := &of[i]; in.Oldest != nil && !in.Oldest.After(w.begun) {
@@ -143,7 +143,7 @@ func (w *drainWait) left(of []api.Integration) (n uint64) {
 	return n
 }
 
-// showRarely is how often a program gets a line about the progress.
+// showRarely is the time between two lines about the progress, without a terminal.
 const showRarely = 10 * time.Second
 
 func (w *drainWait) show(now time.Time, left uint64, of []api.Integration) {

@@ -15,14 +15,14 @@ import (
 	"noi-agent/configs"
 )
 
-// keyFlag is a key of an integration as a flag.
+// keyFlag is a flag for a key of an integration.
 type keyFlag struct {
-	flag, key string // key with a point: within another one
+	flag, key string // a key with a point is inside another key
 	kind      string // text | words | bool | number | bands
 	usage     string
 }
 
-// keyFlags are those of add and edit, in the order of the help.
+// keyFlags returns the flags of add and edit, in the order of the help.
 func keyFlags() []keyFlag {
 	return []keyFlag{
 		{"name", "name", "text", "A `NAME` of your choice."},
@@ -64,7 +64,7 @@ func keyFlags() []keyFlag {
 	}
 }
 
-// keyValues are the flags that were given, by key.
+// keyValues has the values of the given flags, by key.
 type keyValues map[string]any
 
 // add adds a flag for each key to a command.
@@ -77,7 +77,7 @@ func (v keyValues) add(cmd *cobra.Command) {
 	}
 }
 
-// keySetter is one such flag.
+// keySetter is one of these flags.
 type keySetter struct {
 	into keyValues
 	key  keyFlag
@@ -87,7 +87,7 @@ func (keySetter) String() string { return "" }
 
 func (s keySetter) Type() string { return s.key.kind }
 
-// Set implements pflag.Value. What a text must be, the daemon says.
+// Set implements pflag.Value. The daemon checks the texts.
 func (s keySetter) Set(text string) error {
 	value, err := s.key.parse(text)
 	s.into[s.key.key] = value
@@ -129,7 +129,7 @@ func (k keyFlag) parse(text string) (any, error) {
 	}
 }
 
-// onto puts the flags over a configuration. An empty text takes a key out.
+// onto sets the given keys in a configuration. An empty text removes a key.
 func (v keyValues) onto(config map[string]any) {
 	for key, value := range v {
 		outer, inner, nested := strings.Cut(key, ".")
@@ -148,7 +148,7 @@ func (v keyValues) onto(config map[string]any) {
 			into[key] = value
 		}
 	}
-	if config["when"] == configs.WhenEvery { // what went with change says nothing any more
+	if config["when"] == configs.WhenEvery { // keys for `when: change` are not allowed then
 		for _, key := range []string{"heartbeat", "deadband"} {
 			if _, given := v[key]; !given {
 				delete(config, key)
@@ -219,7 +219,7 @@ func newIntegrationsEdit(s *session) *cobra.Command {
 	return cmd
 }
 
-// Validate wants something to change.
+// Validate refuses an edit without keys.
 func (c *integrationsEditCommand) Validate() error {
 	if len(c.keys) == 0 {
 		return errors.New("nothing to change: give the keys as flags")
@@ -227,7 +227,7 @@ func (c *integrationsEditCommand) Validate() error {
 	return nil
 }
 
-// Run changes the keys that were given, and fails when another has changed the integration meanwhile.
+// Run changes the given keys. It fails if another client has changed the integration meanwhile.
 func (c *integrationsEditCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	e, body, err := cli.integration(ctx, c.ID)
 	if err != nil {

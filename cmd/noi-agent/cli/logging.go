@@ -12,8 +12,8 @@ import (
 	"noi-agent/status/logs"
 )
 
-// logging is what the daemon logs with. Level and format may change at any time, and every logger that was made from
-// Logger follows.
+// logging is the log of the daemon. Level and format may change at any time. The change applies to every logger that
+// was made from Logger.
 type logging struct {
 	*slog.Logger
 	level  slog.LevelVar
@@ -21,8 +21,8 @@ type logging struct {
 	ring   logs.Ring // the last lines
 }
 
-// newLogging logs to w. Where stderr is systemd's journal, the text format goes there as entries with priority and
-// fields.
+// newLogging returns a log that writes to w. If w is stderr, and stderr is systemd's journal, the text format becomes
+// journal entries with priority and fields.
 func newLogging(w io.Writer, c configs.Log) *logging {
 	l := &logging{}
 	l.set(c)
@@ -35,14 +35,14 @@ func newLogging(w io.Writer, c configs.Log) *logging {
 	return l
 }
 
-// set makes another configuration active.
+// set applies another configuration.
 func (l *logging) set(c configs.Log) {
 	l.level.Set(c.SlogLevel())
 	l.asJSON.Store(c.Format == "json")
 }
 
-// eitherFormat hands each record to the handler of the active format. It holds both, so that a logger derived
-// before a change has its attributes and groups in the other format too.
+// eitherFormat passes each record to the handler of the active format. It has a handler for each format, so that a
+// logger that was made before a change keeps its attributes and groups.
 type eitherFormat struct {
 	asJSON     *atomic.Bool
 	text, json slog.Handler

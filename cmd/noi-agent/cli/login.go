@@ -28,14 +28,14 @@ func newLogin(s *session) *cobra.Command {
 	}, &loginCommand{})
 }
 
-// login is the output for programs.
+// login is the JSON of `noi-agent login --json`.
 type login struct {
 	api.LoginCode
 	Addresses   []string `json:"addresses"`
 	Fingerprint string   `json:"fingerprint,omitempty"`
 }
 
-// Run asks the daemon for a code, and says where to enter it.
+// Run asks the daemon for a code, and prints it with the address of the page.
 func (*loginCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	socket, err := cli.socket()
 	if err != nil {
@@ -86,7 +86,7 @@ func (l *login) print(w io.Writer, terminal bool) error {
 	return err
 }
 
-// shortPrint is the beginning and the end of a fingerprint: "9F:3A:…:C2".
+// shortPrint returns the beginning and the end of a fingerprint: "9F:3A:…:C2".
 func shortPrint(fingerprint string) string {
 	const begin, end = len("9F:3A:"), len(":C2")
 	if len(fingerprint) <= begin+end {
@@ -95,8 +95,9 @@ func shortPrint(fingerprint string) string {
 	return fingerprint[:begin] + "…" + fingerprint[len(fingerprint)-end:]
 }
 
-// drawQR draws two rows of a QR code in each line of text, light on dark and dark on light: what is black in the code
-// is left blank, with the quiet zone of four modules around it that readers need.
+// drawQR draws a QR code as text, with two rows of the code in each line. Black modules are blank, white ones are block
+// characters, because most terminals are dark; readers accept the inverse too. Around the code is the quiet zone of
+// four modules that readers need.
 func drawQR(black func(x, y int) bool, size int) string {
 	const quiet = 4
 	light := func(x, y int) bool { return y < size+quiet && !black(x, y) }
@@ -170,7 +171,7 @@ func (*tokenShowCommand) Run(_ context.Context, p *Program, cli *commandLine) er
 
 type tokenRotateCommand struct{}
 
-// Run has the daemon make a new token.
+// Run makes the daemon replace the token.
 func (*tokenRotateCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	socket, err := cli.socket()
 	if err != nil {

@@ -22,7 +22,7 @@ type logsCommand struct {
 	Follow bool
 }
 
-// logLevels are those that may be asked for.
+// logLevels lists the levels, the lowest first.
 func logLevels() []string { return []string{"debug", "info", "warn", "error"} }
 
 func newLogs(s *session) *cobra.Command {
@@ -87,7 +87,7 @@ func (c *logsCommand) Run(ctx context.Context, p *Program, cli *commandLine) err
 	}
 }
 
-// find asks for the newest lines after a number that match.
+// find asks the daemon for the newest lines that match and have a number greater than after.
 func (c *logsCommand) find(ctx context.Context, cli *commandLine, after uint64, limit int) (page api.Logs, err error) {
 	q := url.Values{"level": {c.Level}, "text": {c.Text}, "limit": {strconv.Itoa(limit)},
 		"after": {strconv.FormatUint(after, 10)}}

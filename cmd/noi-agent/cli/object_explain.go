@@ -23,10 +23,10 @@ type explained struct {
 type explanation struct {
 	Object       string      `json:"object"`
 	Families     []explained `json:"families"`
-	Integrations []string    `json:"integrations"` // of the configuration, that list it; by name
+	Integrations []string    `json:"integrations"` // names of the configured integrations that list it
 }
 
-// explain prints what is known of an object: in the family that --family names, else in all families that have it.
+// explain prints the details of an object: in the family of --family, or in all families that have it.
 func (c *objectsCommand) explain(p *Program, cli *commandLine, families []*objects.Family) error {
 	e := explanation{Object: c.name, Families: []explained{}, Integrations: cli.listing(c.name)}
 	var found []*objects.Object
@@ -81,7 +81,7 @@ func printExplained(w io.Writer, e explained, o *objects.Object, width int) {
 	item("values", strings.Join(e.Names, ", "))
 }
 
-// listing names the integrations of the configuration that list an object. Without a configuration there is none.
+// listing returns the names of the configured integrations that list an object; none without a configuration.
 func (cli *commandLine) listing(name string) []string {
 	list := []string{}
 	config := cli.lenient()

@@ -17,7 +17,7 @@ import (
 )
 
 type objectsCommand struct {
-	name     string // of one object; "": all
+	name     string // name of an object; "": all
 	Family   string
 	Markdown bool
 }
@@ -37,7 +37,7 @@ func newObjects(s *session) *cobra.Command {
 	return cmd
 }
 
-// Run lists what the agent can read: the built-in families, and those of the configuration's families_dir.
+// Run lists the built-in families, and the families in families_dir of the configuration.
 func (c *objectsCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 	if c.Markdown && cli.JSON {
 		return misused(errors.New("--markdown and --json are two formats; name one"), "noi-agent objects --help")
@@ -71,7 +71,7 @@ func (c *objectsCommand) Run(_ context.Context, p *Program, cli *commandLine) er
 	return nil
 }
 
-// familyNamed finds a family by its name, in any case.
+// familyNamed returns the family with this name, in upper or lower case.
 func familyNamed(catalog *objects.Catalog, name string) (*objects.Family, error) {
 	families := catalog.Families()
 	for _, f := range families {
@@ -95,7 +95,7 @@ func slugs(families []*objects.Family) string {
 	return strings.Join(names, ", ")
 }
 
-// printFamily prints one table: live objects first, settings after them.
+// printFamily prints the table of a family, in the order of the register map.
 func printFamily(w io.Writer, f *objects.Family, l look) {
 	fmt.Fprintf(w, "%s: %s (%s; at most %d registers a read)\n", f.Slug, f.Title, productCodes(f, ""), f.MaxRegisters)
 	t := &table{columns: []column{{name: "ADDRESS"}, {name: "OBJECT", least: 12}, {name: "KIND"},
@@ -110,7 +110,8 @@ func printFamily(w io.Writer, f *objects.Family, l look) {
 	fmt.Fprintln(w)
 }
 
-// productCodes says what `model: auto` knows the family by; quote stands around each code.
+// productCodes returns a text with the product codes by which `model: auto` recognises the family. quote is put around
+// each code.
 func productCodes(f *objects.Family, quote string) string {
 	if len(f.ProductCodes) == 0 {
 		return "no product code known: name the model"
@@ -118,7 +119,7 @@ func productCodes(f *objects.Family, quote string) string {
 	return "product codes " + quote + strings.Join(f.ProductCodes, "…"+quote+", "+quote) + "…" + quote
 }
 
-// whereOf is the object's address, and its bits where it has but a part of the register: "0x3201 2-3".
+// whereOf returns the address of the object, and its bits if it is only a part of the register: "0x3201 2-3".
 func whereOf(o *objects.Object) string {
 	where := fmt.Sprintf("0x%04X", o.Address)
 	if o.Field.Width > 0 {
@@ -127,7 +128,7 @@ func whereOf(o *objects.Object) string {
 	return where
 }
 
-// confidence is the word for people: what rests on doubtful sources is unverified.
+// confidence returns the confidence of the object's definition; "unverified" if its sources are doubtful.
 func confidence(o *objects.Object) string {
 	if o.Unverified() {
 		return "unverified"
@@ -135,7 +136,7 @@ func confidence(o *objects.Object) string {
 	return o.Confidence
 }
 
-// kindOf names what the message's `data` will be.
+// kindOf returns the kind of the value in a message.
 func kindOf(o *objects.Object) string {
 	switch o.Kind() {
 	case objects.KindText:
@@ -152,7 +153,7 @@ func kindOf(o *objects.Object) string {
 	}
 }
 
-// remark says when the object is not simply sampled.
+// remark returns a remark about an object that is not sampled by default, or is an alarm; "" for others.
 func remark(o *objects.Object) string {
 	switch {
 	case len(o.Choices) > 0:
@@ -172,7 +173,7 @@ func remark(o *objects.Object) string {
 	}
 }
 
-// familyListing and objectListing are the JSON of `noi-agent objects --json`.
+// familyListing is a family in the JSON of `noi-agent objects --json`.
 type familyListing struct {
 	Family       string          `json:"family"`
 	Title        string          `json:"title"`
@@ -185,10 +186,10 @@ type objectListing struct {
 	Address   string `json:"address"`
 	Object    string `json:"object"`
 	Kind      string `json:"kind"`
-	Encoding  string `json:"encoding,omitempty"` // none while disputed
+	Encoding  string `json:"encoding,omitempty"` // left out if it is disputed
 	Registers int    `json:"registers"`
-	Bits      string `json:"bits,omitempty"` // which of them, as in 2-3, where it is a part
-	// what one read must bring, where that is more than the object's own registers
+	Bits      string `json:"bits,omitempty"` // the bits of the object, as in "2-3", if it is a part of a register
+	// the registers that one read must have, if they are more than the object's own
 	Span       *reading `json:"read_together,omitempty"`
 	Unit       string   `json:"unit"`
 	Interval   string   `json:"interval"`
@@ -240,7 +241,7 @@ func listObject(o *objects.Object) objectListing {
 	return l
 }
 
-// namesOf lists states or bits by number.
+// namesOf lists the names of states or bits in the order of their numbers.
 func namesOf(names map[uint16]string, separator string) []string {
 	numbers := make([]uint16, 0, len(names))
 	for n := range names {

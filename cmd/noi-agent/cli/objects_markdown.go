@@ -10,7 +10,7 @@ import (
 	"noi-agent/status/wording"
 )
 
-// printMarkdown prints families as docs/objects.md has them.
+// printMarkdown prints families in the form of docs/objects.md.
 func printMarkdown(w io.Writer, families []*objects.Family) error {
 	var b strings.Builder
 	b.WriteString("# Families and objects\n\n" +
@@ -50,7 +50,7 @@ func familyMarkdown(b *strings.Builder, f *objects.Family) {
 	namesMarkdown(b, f)
 }
 
-// namesMarkdown lists states and bits, once for the objects that share a table.
+// namesMarkdown lists states and bits. Objects with the same table share one list.
 func namesMarkdown(b *strings.Builder, f *objects.Family) {
 	var lists []string
 	owners := map[string][]string{}
@@ -79,7 +79,7 @@ func namesMarkdown(b *strings.Builder, f *objects.Family) {
 	}
 }
 
-// cell makes a text fit for a table: a bar would begin a new column, a bracket a link.
+// cell escapes a text for a table, where a bar begins a new column and a bracket a link.
 func cell(text string) string {
 	return strings.NewReplacer("|", `\|`, "[", `\[`, "<", "&lt;").Replace(text)
 }

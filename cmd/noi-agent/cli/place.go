@@ -10,14 +10,15 @@ import (
 	"noi-agent/configs"
 )
 
-// place is one slave on a line, and the program that owns the line.
+// place is one slave on a line, with the socket of the daemon that may own the line.
 type place struct {
 	line   *configs.Line
 	slave  *configs.Slave
-	socket string // of the daemon that may own the line; "": no daemon does
+	socket string // "": no daemon owns the line
 }
 
-// placeOf finds a slave in the configuration. The name ("") and the unit (nil) may be left out where there is just one.
+// placeOf finds a slave in the configuration. name may be "" if there is only one line, and unit may be nil if the line
+// has only one slave.
 func placeOf(config *configs.Config, name string, unit *int) (place, error) {
 	line, err := lineOf(config, name)
 	if err != nil {
@@ -33,7 +34,7 @@ func placeOf(config *configs.Config, name string, unit *int) (place, error) {
 	}
 	switch {
 	case at.slave != nil:
-	case unit != nil: // a unit that is not polled may be asked too
+	case unit != nil: // a unit that is not configured may be read too
 		if err := tcpUnits(line.Port, []byte{byte(*unit)}); err != nil {
 			return place{}, misused(fmt.Errorf("--unit: %w", err), "")
 		}

@@ -8,8 +8,8 @@ import (
 	"unicode"
 )
 
-// plainJSON decodes the daemon's JSON for a terminal: in all texts, what would move the cursor or change the order of
-// the letters is written as an escape. Controllers and clouds can put anything into theirs.
+// plainJSON decodes the daemon's JSON for a terminal. In all texts it escapes characters that could move the cursor or
+// change the order of letters, because some texts come from controllers and clouds.
 func plainJSON(body []byte, into any) error {
 	if err := json.Unmarshal(body, into); err != nil {
 		return fmt.Errorf("read the daemon's answer: %w", err)
@@ -18,7 +18,7 @@ func plainJSON(body []byte, into any) error {
 	return nil
 }
 
-// escapeTexts goes through all that can be changed.
+// escapeTexts escapes all texts in v that can be changed.
 func escapeTexts(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Interface:
@@ -27,7 +27,7 @@ func escapeTexts(v reflect.Value) {
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
-			// Learnt is YAML of our own, of several lines.
+			// Learnt is our own YAML, and its line ends must stay.
 			if v.Type().Field(i).IsExported() && v.Type().Field(i).Name != "Learnt" {
 				escapeTexts(v.Field(i))
 			}
@@ -49,7 +49,7 @@ func escapeTexts(v reflect.Value) {
 	}
 }
 
-// escapeMap makes each entry new: those of a map cannot be changed in place.
+// escapeMap replaces each entry of a map, because keys and values of a map cannot be changed in place.
 func escapeMap(v reflect.Value) {
 	for _, key := range v.MapKeys() {
 		k, value := reflect.New(key.Type()).Elem(), reflect.New(v.Type().Elem()).Elem()
@@ -62,7 +62,8 @@ func escapeMap(v reflect.Value) {
 	}
 }
 
-// escaped writes control characters, format characters (which turn the direction of a text) and broken UTF-8 as \u001b.
+// escaped writes control characters, format characters (which can change the direction of a text) and invalid UTF-8 in
+// the form \u001b.
 func escaped(text string) string {
 	odd := func(r rune) bool {
 		return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == unicode.ReplacementChar

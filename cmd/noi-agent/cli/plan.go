@@ -34,10 +34,10 @@ func newPlan(s *session) *cobra.Command {
 	return cmd
 }
 
-// mostMoments is how many moments of a slave are printed for people. A family's own log intervals make five.
+// mostMoments is the most moments of a slave in the table. The log intervals of a family make five.
 const mostMoments = 20
 
-// Run prints the reads of each enabled line and what they cost.
+// Run prints the reads of each enabled line and their bus time.
 func (c *planCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 	config, catalog, err := cli.load()
 	if err != nil {
@@ -104,15 +104,15 @@ func (t *table) moment(line, slave string, m budget.Moment, timed, names bool) {
 	}
 }
 
-// every is when the intervals (ascending) fall together. The longest stands for those that divide it: whatever is due
-// every 10 s is due every minute too.
+// every returns a text for intervals (ascending) that are due together. It leaves out an interval that divides the
+// longest one: objects that are due every 10 s are due every minute too.
 func every(intervals []time.Duration) string {
 	longest := intervals[len(intervals)-1]
 	rest := slices.DeleteFunc(slices.Clone(intervals), func(d time.Duration) bool { return longest%d == 0 })
 	return strings.Join(durations(append(rest, longest)), " + ")
 }
 
-// slaveName is what people call a slave: its name, else line and unit id. A line of --port has no name.
+// slaveName returns the name of a slave, or its line and unit id if it has no name. A line of --port has no name.
 func slaveName(line *configs.Line, s *configs.Slave) string {
 	if line.Name == "" {
 		return cmp.Or(s.Name, fmt.Sprintf("unit %d", s.ID))
@@ -120,7 +120,7 @@ func slaveName(line *configs.Line, s *configs.Slave) string {
 	return cmp.Or(s.Name, fmt.Sprintf("%s/%d", line.Name, s.ID))
 }
 
-// printLines prints a sentence for each line, and what the table does not show.
+// printLines prints a sentence for each line, and the reads that the table does not show.
 func (c *planCommand) printLines(p *Program, config *configs.Config, loads map[*configs.Line]budget.BusLoad) {
 	for i := range config.Lines {
 		line := &config.Lines[i]
@@ -142,7 +142,7 @@ func (c *planCommand) printLines(p *Program, config *configs.Config, loads map[*
 	}
 }
 
-// printNotPlanned prints what of a slave has no row.
+// printNotPlanned prints which objects and moments of a slave have no row in the table.
 func printNotPlanned(w io.Writer, line *configs.Line, s budget.SlaveLoad) {
 	name := slaveName(line, s.Config)
 	if s.Family == nil {
@@ -167,7 +167,7 @@ func framing(s modbus.Settings) string {
 	return fmt.Sprintf("%d %d%s%d", s.Baud, s.DataBits, letter, s.StopBits)
 }
 
-// rate returns how often something comes in the unit of time that reads best: "60 times an hour".
+// rate prints a rate in a suitable unit of time: "60 reads an hour".
 func rate(perSecond float64, what string) string {
 	const hour, day = 3600, 86400
 	switch {
@@ -180,7 +180,7 @@ func rate(perSecond float64, what string) string {
 	}
 }
 
-// loadWords returns the load of a line that is timed.
+// loadWords returns the load of a line as a text.
 func loadWords(load budget.BusLoad) string {
 	if load.AtMost {
 		return "at most " + percent(load.Share)
@@ -200,7 +200,7 @@ func durations(list []time.Duration) []string {
 	return words
 }
 
-// lineListing and what is in it are the JSON of `noi-agent plan --json`. What has no bus time is null there.
+// lineListing is a line in the JSON of `noi-agent plan --json`. Over Modbus TCP all bus times and loads are null.
 type lineListing struct {
 	Line           string         `json:"line"`
 	Port           string         `json:"port"`
@@ -275,7 +275,7 @@ func listMoment(load budget.BusLoad, m budget.Moment) momentListing {
 	return listed
 }
 
-// timed returns a figure of bus time, nil where it means nothing.
+// timed returns a pointer to a figure about bus time; nil over Modbus TCP, where there is no bus time.
 func timed(load budget.BusLoad, f float64) *float64 {
 	if !load.Timed {
 		return nil

@@ -17,21 +17,21 @@ import (
 	"noi-agent/store"
 )
 
-// Program is the whole command as a value, so that tests run what main runs.
+// Program is the whole command line program as a value, so that tests run the same code as main.
 type Program struct {
-	Stdin          io.Reader // answers questions where it is a terminal; nil: there are no answers
+	Stdin          io.Reader // asked for answers only if it is a terminal; nil: nothing is asked
 	Stdout, Stderr io.Writer
 	Version        string
 	Now            func() time.Time
-	Elapsed        func() time.Duration              // nil: the system's monotonic clock
-	Time           clock.Source                      // the sources that know how right the time is; zero: none
-	Signals        func() (<-chan os.Signal, func()) // that end a command
-	Hangups        func() (<-chan os.Signal, func()) // that reload the daemon's configuration
+	Elapsed        func() time.Duration              // monotonic time; nil: the system's
+	Time           clock.Source                      // sources that tell whether the clock is right; zero: none
+	Signals        func() (<-chan os.Signal, func()) // signals that end a command
+	Hangups        func() (<-chan os.Signal, func()) // signals that reload the daemon's configuration
 	Notify         func(state string)
-	CheckStore     func(ctx context.Context, path string) error // in a child process; nil: in this one
+	CheckStore     func(ctx context.Context, path string) error // checks a store; nil: in this process
 }
 
-// New returns the program as main runs it. built is when it was made.
+// New returns the program for main. built is the date of the build.
 func New(version string, built time.Time) *Program {
 	return &Program{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Version: version, Now: time.Now,
@@ -50,7 +50,7 @@ func (p *Program) Run(args []string) int {
 	return with.conclude(cmp.Or(err, out.err), cli.JSON)
 }
 
-// load reads families and configuration, in that order: the one names the other's directory and is checked against it.
+// load reads the families, and then the configuration, which is checked against them.
 func (cli *commandLine) load() (*configs.Config, *objects.Catalog, error) {
 	catalog, err := objects.LoadCatalog(configs.FamiliesDir(cli.Config))
 	if err != nil {
@@ -60,8 +60,8 @@ func (cli *commandLine) load() (*configs.Config, *objects.Catalog, error) {
 	return config, catalog, err
 }
 
-// loadAll is load with the integrations that are made over the API. A user who may not read their file gets those of
-// the configuration.
+// loadAll is load with the integrations that are made over the API. Without permission to read their file, it returns
+// only the integrations of the configuration.
 func (cli *commandLine) loadAll() (*configs.Config, *objects.Catalog, error) {
 	config, catalog, err := cli.load()
 	if err != nil {
@@ -78,7 +78,7 @@ func (cli *commandLine) loadAll() (*configs.Config, *objects.Catalog, error) {
 	}
 }
 
-// untilSignal returns a context that ends with parent, or with the first signal; stop gives it back.
+// untilSignal returns a context that ends with parent, or at the first signal. Call stop when it is no longer needed.
 func (p *Program) untilSignal(parent context.Context) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(parent)
 	signals, release := p.Signals()
@@ -92,11 +92,12 @@ func (p *Program) untilSignal(parent context.Context) (ctx context.Context, stop
 	return ctx, func() { cancel(); release() }
 }
 
-// Signals delivers the signals that end a command, up to two that are not taken yet.
+// Signals delivers the signals that end a command. Up to two of them wait in the channel. Call the function to end the
+// delivery.
 func Signals() (<-chan os.Signal, func()) { return notified(2, os.Interrupt, syscall.SIGTERM) }
 
-// Hangups delivers SIGHUP, which has the daemon read its configuration again. One that is not taken yet stands for
-// all that follow.
+// Hangups delivers SIGHUP, which makes the daemon read its configuration again. One signal waits in the channel.
+// Further ones are dropped, because one reload is enough for all of them.
 func Hangups() (<-chan os.Signal, func()) { return notified(1, syscall.SIGHUP) }
 
 func notified(room int, of ...os.Signal) (<-chan os.Signal, func()) {

@@ -10,7 +10,7 @@ import (
 	"noi-agent/status/wording"
 )
 
-// progress shows a person who waits how far a scan is: a bar on a terminal, elsewhere a line for each round.
+// progress shows the progress of a scan: a bar on a terminal, otherwise a line for each round.
 type progress struct {
 	w        io.Writer
 	terminal bool
@@ -21,7 +21,7 @@ func newProgress(w io.Writer, scan *modbus.Scan) *progress {
 	return &progress{w: w, terminal: isTerminal(w), scan: scan}
 }
 
-// announce says how long it will take.
+// announce prints how long the scan may take.
 func (g *progress) announce() {
 	first := g.scan.Settings[0]
 	fmt.Fprintf(g.w, "asking %s on %s%s", counted(len(g.scan.Units), "unit"), first.Port, at(framingOf(first)))
@@ -43,7 +43,8 @@ func (g *progress) announce() {
 	fmt.Fprintln(g.w, "; Ctrl-C ends it and keeps what was found")
 }
 
-// step is modbus.Scan.Step. The first one comes when the port is open: then the scan begins.
+// step shows the progress. It is the Step of the modbus.Scan. The first step comes when the port is open: then the
+// scan begins.
 func (g *progress) step(s modbus.Step) {
 	if s.Asked == 0 && s.Round == 1 {
 		g.announce()
@@ -60,22 +61,22 @@ func (g *progress) step(s modbus.Step) {
 	fmt.Fprintf(g.w, "\r%s unit %d%s, %d found, %s left\x1b[K", bar(full), s.Unit, where, s.Found, roughly(left))
 }
 
-// barWidth is how many characters a full bar has.
+// barWidth is the number of characters in a bar.
 const barWidth = 20
 
-// bar is a bar of which so many characters are full.
+// bar returns a bar with a number of full characters.
 func bar(full int) string {
 	return "[" + strings.Repeat("#", full) + strings.Repeat(".", barWidth-full) + "]"
 }
 
-// done takes the bar away.
+// done removes the bar from the terminal.
 func (g *progress) done() {
 	if g.terminal {
 		fmt.Fprint(g.w, "\r\x1b[K")
 	}
 }
 
-// framingOf is framing, and nothing where there is none.
+// framingOf returns baud rate, parity and stop bits as a text; "" for a network line.
 func framingOf(s modbus.Settings) string {
 	if isNetwork(s.Port) {
 		return ""
@@ -83,7 +84,7 @@ func framingOf(s modbus.Settings) string {
 	return framing(s)
 }
 
-// roughly rounds a time to what a person cares for.
+// roughly prints a time in one unit.
 func roughly(d time.Duration) string {
 	return wording.Age(max(d, time.Second))
 }

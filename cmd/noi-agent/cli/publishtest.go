@@ -50,13 +50,13 @@ type publishTestResult struct {
 	Type          string       `json:"type"`
 	Topic         string       `json:"topic"`
 	OK            bool         `json:"ok"`
-	MessageID     string       `json:"message_id"` // "" when none was sent, or it was refused
+	MessageID     string       `json:"message_id"` // "": no message was accepted
 	Steps         []sinks.Step `json:"steps"`
-	Notice        string       `json:"notice,omitempty"` // about the user it runs as
+	Notice        string       `json:"notice,omitempty"` // about the user who runs the command
 }
 
-// Run looks at each stage of the way to the integration's topic and sends one marked message. It needs neither the
-// daemon nor its store. A daemon that runs is asked to try the integration again when the message was accepted.
+// Run checks each stage of the way to the topic and sends one marked message. It needs neither the daemon nor its
+// store. If the message was accepted and a daemon runs, it asks the daemon to try the integration again.
 func (c *publishTestCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	config, _, err := cli.loadAll()
 	if err != nil {
@@ -91,11 +91,11 @@ func (c *publishTestCommand) Run(ctx context.Context, p *Program, cli *commandLi
 	return p.endPublishTest(ctx, cli, r)
 }
 
-// hurryLimit bounds the question to a daemon that may not be there.
+// hurryLimit is the time limit of this request to the daemon.
 const hurryLimit = 3 * time.Second
 
-// hurryDaemon asks a daemon that waits after a failure of the integration to try again at once: the test message has
-// shown that it would succeed. False: no daemon answers, or it does not have the integration.
+// hurryDaemon asks the daemon to end the wait of an integration after a failure, because the test message was accepted.
+// It returns false if no daemon answers, or if the daemon does not have the integration.
 func hurryDaemon(ctx context.Context, socket, integration string) bool {
 	if socket == "" {
 		return false
@@ -104,7 +104,7 @@ func hurryDaemon(ctx context.Context, socket, integration string) bool {
 	return err == nil
 }
 
-// endPublishTest prints what is left to print and returns the command's failure.
+// endPublishTest prints the rest of the result, and returns the error of the command.
 func (p *Program) endPublishTest(ctx context.Context, cli *commandLine, r publishTestResult) error {
 	if cli.JSON {
 		if err := printJSON(p.Stdout, r); err != nil {
@@ -115,7 +115,7 @@ func (p *Program) endPublishTest(ctx context.Context, cli *commandLine, r publis
 	}
 	switch {
 	case ctx.Err() != nil:
-		return errors.New("ended by a signal")
+		return errors.New("stopped by a signal")
 	case !r.OK && cli.JSON:
 		return errSilent
 	case !r.OK:
@@ -127,7 +127,7 @@ func (p *Program) endPublishTest(ctx context.Context, cli *commandLine, r publis
 	}
 }
 
-// integrationOf finds an integration by id or name; "" stands for the only one.
+// integrationOf finds an integration by id or name. "" means the only one.
 func integrationOf(config *configs.Config, id string) (*configs.Integration, error) {
 	var known, names []string
 	for i := range config.Integrations {
@@ -153,7 +153,7 @@ func integrationOf(config *configs.Config, id string) (*configs.Integration, err
 	}
 }
 
-// noDevice stands for a device id that the daemon has not chosen yet.
+// noDevice is used as long as the daemon has not chosen a device id.
 const noDevice = "000000000000000000000000"
 
 var deviceForm = regexp.MustCompile(`^[0-9a-f]{24}$`)
@@ -189,11 +189,11 @@ func printStep(w io.Writer, s sinks.Step, l look) {
 	}
 }
 
-// daemonUser is whom packaging/noi-agent.service runs the daemon as.
+// daemonUser is the user of the daemon in packaging/noi-agent.service.
 const daemonUser = "noi-agent"
 
-// otherUser says that another user than the daemon's looks, with another home and other credentials in it; "" when
-// it is him, or there is no such user here.
+// otherUser returns a notice if this user is not the daemon's user, and so has another home with other credentials. It
+// returns "" for the daemon's user, and if the daemon's user does not exist.
 func otherUser(in configs.Integration) string {
 	own, err := user.Lookup(daemonUser)
 	if err != nil || own.Uid == strconv.Itoa(os.Geteuid()) {

@@ -55,7 +55,7 @@ func newRead(s *session) *cobra.Command {
 	return cmd
 }
 
-// portFlags name a port without any configuration.
+// portFlags describe a port without a configuration.
 type portFlags struct {
 	Port     string
 	Baud     int
@@ -77,7 +77,7 @@ func (f *portFlags) add(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("port", completePorts) // the flag is there
 }
 
-// Validate refuses what can never be right.
+// Validate refuses flags that are wrong for every configuration.
 func (c *readCommand) Validate() error {
 	if c.Quiet && (len(c.What) != 1 || isRegisters(c.What[0])) {
 		return errors.New("--quiet is for the value of one object")
@@ -103,7 +103,7 @@ func (c *readCommand) Validate() error {
 	return c.portFlags.validate()
 }
 
-// Usual baud rates lie between these.
+// The lowest and the highest baud rate of the flags.
 const (
 	leastBaud = 300
 	mostBaud  = 4_000_000
@@ -126,7 +126,7 @@ func (f portFlags) validate() error {
 	}
 }
 
-// configLine returns the line that the flags describe, as the configuration would have it.
+// configLine returns a line with the flags, and with the defaults of the configuration.
 func (f portFlags) configLine() *configs.Line {
 	line := new(configs.Line)
 	line.SetDefaults()
@@ -146,7 +146,7 @@ func (f portFlags) configLine() *configs.Line {
 	return line
 }
 
-// Run reads each word and prints all that could be read. It fails when one could not.
+// Run reads each object and register, and prints the values. It fails if one could not be read.
 func (c *readCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	at, catalog, err := c.place(cli)
 	if err != nil {
@@ -185,7 +185,7 @@ func (c *readCommand) Run(ctx context.Context, p *Program, cli *commandLine) err
 	return p.printReadings(result, cli)
 }
 
-// place returns what the flags mean, and the families.
+// place returns the slave that the flags select, and the families.
 func (c *readCommand) place(cli *commandLine) (place, *objects.Catalog, error) {
 	if c.Port == "" {
 		config, catalog, err := cli.load()
@@ -207,5 +207,5 @@ func (c *readCommand) place(cli *commandLine) (place, *objects.Catalog, error) {
 	return place{line: c.configLine(), slave: unknownSlave(unit)}, catalog, nil
 }
 
-// function is one of the four by its last digit.
+// function returns the number of the Modbus function.
 func (c *readCommand) function() byte { return c.Function[len(c.Function)-1] - '0' }

@@ -11,12 +11,12 @@ import (
 	"noi-agent/objects"
 )
 
-// ReadResult and what is in it are the JSON of `noi-agent read --json`.
+// ReadResult is the JSON of `noi-agent read --json`.
 type ReadResult struct {
 	Line   string `json:"line"` // "" with --port
 	Port   string `json:"port"`
 	UnitID int    `json:"unit_id"`
-	// its name in the configuration, else "line/unit id"; with --port "unit id"
+	// name in the configuration, or "line/unit id"; with --port "unit id"
 	Slave     string            `json:"slave"`
 	Objects   []objectReading   `json:"objects"`
 	Registers []registerReading `json:"registers"`
@@ -24,28 +24,28 @@ type ReadResult struct {
 
 type objectReading struct {
 	Object     string         `json:"object"`
-	Value      *objects.Value `json:"value"`              // null: it holds none, or no encoding is chosen
-	NoValue    string         `json:"no_value,omitempty"` // why it holds none
+	Value      *objects.Value `json:"value"`              // null: there is no value, or no encoding is chosen
+	NoValue    string         `json:"no_value,omitempty"` // why there is no value
 	Unit       string         `json:"unit"`
 	Registers  []string       `json:"registers"`
 	Function   byte           `json:"function"`
 	Address    string         `json:"address"`
 	SampledAt  string         `json:"sampled_at,omitempty"`
-	Candidates []candidate    `json:"candidates,omitempty"` // of an object whose encoding must be chosen
-	Expected   *expectation   `json:"expected,omitempty"`   // what it should be about
+	Candidates []candidate    `json:"candidates,omitempty"` // for an object whose encoding must be chosen
+	Expected   *expectation   `json:"expected,omitempty"`   // approximate value, calculated from other objects
 	Error      string         `json:"error,omitempty"`
 }
 
-// candidate is an object in one of the encodings that the sources give.
+// candidate is the value of an object in one of its possible encodings.
 type candidate struct {
 	Encoding string         `json:"encoding"`
 	Value    *objects.Value `json:"value"`
 	NoValue  string         `json:"no_value,omitempty"`
-	Chosen   bool           `json:"chosen"`          // by the slave's encodings
-	Ratio    *float64       `json:"ratio,omitempty"` // of the value to the expected one: near 1 is plausible
+	Chosen   bool           `json:"chosen"`          // chosen by `encodings` of the slave
+	Ratio    *float64       `json:"ratio,omitempty"` // value divided by the expected value; near 1 is plausible
 }
 
-// expectation is what a value should be about, computed from others.
+// expectation is an approximate value of an object, calculated from other objects.
 type expectation struct {
 	Value float64 `json:"value"` // in the object's unit
 	From  string  `json:"from"`
@@ -57,13 +57,14 @@ type registerReading struct {
 	Count         uint16        `json:"count"`
 	SampledAt     string        `json:"sampled_at,omitempty"`
 	Registers     []registerRow `json:"registers"`
-	Bits          []bitRow      `json:"bits,omitempty"` // of functions 01 and 02, which read no registers
+	Bits          []bitRow      `json:"bits,omitempty"` // with functions 01 and 02, which read bits
 	TextHighFirst string        `json:"text_high_first,omitempty"`
 	TextLowFirst  string        `json:"text_low_first,omitempty"`
 	Error         string        `json:"error,omitempty"`
 }
 
-// refuse takes back the values of all objects: the registers mean something else. The registers themselves stay.
+// refuse replaces the values of all objects by an error, because the registers have another meaning. The raw registers
+// stay.
 func (r *ReadResult) refuse(why string) {
 	for i, o := range r.Objects {
 		if o.Error == "" {
@@ -75,7 +76,7 @@ func (r *ReadResult) refuse(why string) {
 	}
 }
 
-// printReadings prints what was read, and says what could not be.
+// printReadings prints the values, and an error for each object or register that could not be read.
 func (p *Program) printReadings(r ReadResult, cli *commandLine) error {
 	asJSON, l := cli.JSON, p.look(cli)
 	failed := false
@@ -109,7 +110,7 @@ func (p *Program) printReadings(r ReadResult, cli *commandLine) error {
 	return nil
 }
 
-// printValue prints a value for a script: as a message has it, or nothing and a failure.
+// printValue prints only the value, for scripts. It fails if there is none.
 func (p *Program) printValue(o objectReading) error {
 	switch {
 	case o.Error != "":
@@ -147,7 +148,7 @@ func printObjects(w io.Writer, r ReadResult, l look) {
 	}
 }
 
-// valueWords is the value as people read it.
+// valueWords returns the value for people.
 func valueWords(o objectReading) string {
 	switch {
 	case o.Value == nil && len(o.Candidates) > 0:
@@ -157,12 +158,12 @@ func valueWords(o objectReading) string {
 	case o.Value.Kind() == objects.KindBits && len(o.Value.Names()) == 0:
 		return "clear"
 	default:
-		return escaped(o.Value.String()) // a text is what the controller holds
+		return escaped(o.Value.String()) // a text comes from the controller, so it is escaped
 	}
 }
 
-// A value within this factor of what is expected is plausible: the battery's voltage now is not that of all the time,
-// but not half or twice of it either.
+// plausible is the largest factor between a value and the expected one. The expected value is calculated with the
+// present battery voltage. The mean voltage since the counter began is not the same, but not half or twice as high.
 const plausible = 2
 
 func printCandidates(w io.Writer, o objectReading) {
@@ -193,7 +194,7 @@ func printCandidates(w io.Writer, o objectReading) {
 	}
 }
 
-// judgement says how a candidate compares with what is expected.
+// judgement compares a candidate with the expected value.
 func judgement(c candidate) string {
 	switch {
 	case c.Ratio == nil:
@@ -238,7 +239,7 @@ func printRegisters(w io.Writer, g registerReading, l look) {
 	}
 }
 
-// float prints a number short enough for a table, and - where there is none.
+// float prints a number with at most seven digits, and "-" for nil.
 func float(f *float64) string {
 	if f == nil {
 		return "-"

@@ -18,11 +18,11 @@ type reader struct {
 	from    source
 	slave   *configs.Slave
 	catalog *objects.Catalog
-	model   string // of the command line; "": none
+	model   string // model of the command line; "": none
 	family  *objects.Family
 }
 
-// find returns an object of the slave's family, which may have to be asked for.
+// find returns an object of the slave's family. If the family is not known, it asks the slave first.
 func (r *reader) find(ctx context.Context, name string) (*objects.Object, error) {
 	if r.family == nil {
 		family, err := r.findFamily(ctx)
@@ -41,7 +41,7 @@ func (r *reader) find(ctx context.Context, name string) (*objects.Object, error)
 	return o, nil
 }
 
-// noObject says that a family has no object of that name.
+// noObject returns the error for an object that a family does not have.
 func noObject(f *objects.Family, name string) error {
 	names := make([]string, len(f.Objects))
 	for i := range f.Objects {
@@ -51,7 +51,7 @@ func noObject(f *objects.Family, name string) error {
 		cmp.Or(nearest(name, names), "noi-agent objects --family "+f.Slug))
 }
 
-// configured is the slave as the configuration has it, or the command line.
+// configured returns the slave of the configuration, with the model of the command line if there is one.
 func (r *reader) configured() *configs.Slave {
 	slave := *r.slave
 	if r.model != "" {
@@ -60,12 +60,12 @@ func (r *reader) configured() *configs.Slave {
 	return &slave
 }
 
-// doubts says that the slave is of another family than the one by which the objects were read; "" when nothing is known
-// against it. It is asked after the reads: some slaves are deaf for a moment after an identification that they do not
-// know.
+// doubts returns a text if the slave is of another family than the one that was used for the objects; otherwise "". It
+// asks the slave after the reads, because some slaves do not answer for a moment after an identification request that
+// they do not know.
 func (r *reader) doubts(ctx context.Context) string {
 	if _, named := r.configured().Family(r.catalog); !named || r.family == nil {
-		return "" // it has been asked
+		return "" // the family comes from the slave itself
 	}
 	return r.from.mismatch(ctx, r.configured(), r.catalog)
 }
@@ -142,7 +142,7 @@ func (r *reader) candidate(o *objects.Object, name string, registers []uint16, e
 	c := candidate{Encoding: name}
 	encoded, err := o.With(name)
 	if err != nil {
-		panic(err) // it is one of its choices
+		panic(err) // cannot happen: the name is one of the object's choices
 	}
 	c.Value, c.NoValue = valueOf(&encoded, registers)
 	if e != nil && e.Value > 0 && c.Value != nil && encoded.Kind() == objects.KindNumber {
@@ -152,8 +152,8 @@ func (r *reader) candidate(o *objects.Object, name string, registers []uint16, e
 	return c
 }
 
-// expect returns what an energy should be about, from the charge that the controller counts beside it: Ah times volts
-// over a thousand. nil when there is nothing to compare with.
+// expect returns the approximate value of an energy in kWh. It is calculated from a counter of charge in the same
+// controller: Ah × V / 1000. It returns nil for other objects, or if there is no such counter.
 func (r *reader) expect(ctx context.Context, o *objects.Object) *expectation {
 	if o.Unit != "kWh" {
 		return nil
@@ -175,8 +175,8 @@ func (r *reader) expect(ctx context.Context, o *objects.Object) *expectation {
 		From: fmt.Sprintf("%s × %s / 1000 = %.6g Ah × %.4g V / 1000", charge.Name, volts.Name, ah, v)}
 }
 
-// batteryVoltage is the family's battery voltage, by the names that the vendor gives it; the nominal one if there is no
-// other.
+// batteryVoltage returns the object of the family with the battery voltage, or with the nominal voltage if there is no
+// other; nil if there is none.
 func (r *reader) batteryVoltage() *objects.Object {
 	for _, name := range append(wording.BatteryVoltage(), "n_sys_v") {
 		if o, ok := r.family.Object(name); ok && o.Unit == "V" && len(o.Choices) == 0 {
@@ -186,7 +186,7 @@ func (r *reader) batteryVoltage() *objects.Object {
 	return nil
 }
 
-// number reads the value of an object that is one.
+// number reads the value of an object that is a number. ok is false for other objects, and without a value.
 func (r *reader) number(ctx context.Context, o *objects.Object) (f float64, ok bool) {
 	if len(o.Choices) > 0 || o.Kind() != objects.KindNumber {
 		return 0, false
@@ -202,13 +202,13 @@ func (r *reader) number(ctx context.Context, o *objects.Object) (f float64, ok b
 	return v.Float(), true
 }
 
-// spanOf is what must be read to decode an object, with the registers it leans on, and valueOf decodes it; no value
-// comes with the reason.
+// spanOf returns the registers that must be read to decode an object.
 func spanOf(o *objects.Object) modbus.Span {
 	addr, count := o.Span()
 	return modbus.Span{Function: o.Function(), Addr: addr, Count: count}
 }
 
+// valueOf decodes the registers of an object. Without a value it returns nil and the reason.
 func valueOf(o *objects.Object, registers []uint16) (v *objects.Value, reason string) {
 	value, err := o.DecodeSpan(registers)
 	if err != nil {
@@ -217,5 +217,5 @@ func valueOf(o *objects.Object, registers []uint16) (v *objects.Value, reason st
 	return &value, ""
 }
 
-// stamp prints a time as the messages do.
+// stamp prints a time in the format of the messages.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }

@@ -60,8 +60,8 @@ func parseCount(addr uint16, rest string) (int, error) {
 	}
 }
 
-// parseAddress takes four hex digits and nothing else, so that 10 is never mistaken for 0x10, nor the vendor's number,
-// which counts from 1, for an address.
+// parseAddress reads an address of exactly four hex digits, such as 0x0012. So 10 is not mistaken for 0x10, and a
+// register number of the vendor, which counts from 1, is not mistaken for an address.
 func parseAddress(text string) (uint16, error) {
 	digits, ok := strings.CutPrefix(text, "0x")
 	n, err := strconv.ParseUint(digits, 16, 16)
@@ -72,7 +72,7 @@ func parseAddress(text string) (uint16, error) {
 	return uint16(n), nil
 }
 
-// registerRow is one register in every encoding that makes sense; null or "" where it makes none.
+// registerRow is one register in several encodings; null or "" if it is not valid in an encoding.
 type registerRow struct {
 	Address string   `json:"address"`
 	Hex     string   `json:"hex"`
@@ -83,7 +83,7 @@ type registerRow struct {
 	Pair    *pairRow `json:"with_next,omitempty"`
 }
 
-// pairRow is a register and the next one as one 32-bit value; "lo" has the low word first.
+// pairRow is a register and the next one as a 32-bit value. The encodings with "lo" have the low word first.
 type pairRow struct {
 	U32   uint32   `json:"u32"`
 	U32LO uint32   `json:"u32lo"`
@@ -107,7 +107,7 @@ func bitRows(addr uint16, bits []uint16) []bitRow {
 	return rows
 }
 
-// decodings returns each register, alone and with the next one.
+// decodings returns a row for each register.
 func decodings(addr uint16, registers []uint16) []registerRow {
 	rows := make([]registerRow, len(registers))
 	for i, r := range registers {
@@ -131,7 +131,7 @@ func pair(first, second uint16) *pairRow {
 	}
 }
 
-// half is the register as half precision, nil when that is no number.
+// half decodes a register as a half-precision float; nil if it is not a number.
 func half(r uint16) *float64 {
 	o := objects.Object{Encoding: objects.F16, Registers: 1, Scale: 1}
 	v, err := o.Decode([]uint16{r})
@@ -149,7 +149,7 @@ func finite(f float64) *float64 {
 	return &f
 }
 
-// printable returns bytes as text, "" when one of them is no printable ASCII. Zeros at the end are padding.
+// printable returns bytes as text; "" if one of them is not printable ASCII. Zeros at the end are removed.
 func printable(b []byte) string {
 	text := strings.TrimRight(string(b), "\x00")
 	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {

@@ -21,8 +21,8 @@ import (
 // loader reads families and configuration.
 type loader func() (*configs.Config, *objects.Catalog, error)
 
-// reloader makes the present configuration file active, one reload at a time. SIGHUP and `noi-agent
-// reload` share it.
+// reloader reads the configuration file again and makes it active, one reload at a time. SIGHUP and `noi-agent reload`
+// use it.
 type reloader struct {
 	agent *agent.Agent
 	book  *integrations.Book
@@ -35,7 +35,7 @@ func newReloader(a *agent.Agent, book *integrations.Book, load loader, logs *log
 	return &reloader{agent: a, book: book, load: load, logs: logs, turn: make(chan struct{}, 1)}
 }
 
-// Reload implements status.Control. What is wrong is logged, too: there may be no person to read the error.
+// Reload implements status.Control. It also logs its error, because after a SIGHUP nobody else gets it.
 func (r *reloader) Reload(ctx context.Context) error {
 	select {
 	case r.turn <- struct{}{}:
@@ -87,7 +87,7 @@ func (r *reloader) onHangups(ctx context.Context, hangups <-chan os.Signal) {
 	}
 }
 
-// reloadLimit bounds a reload: each line that changes ends with its exchange or its dial, some seconds each.
+// reloadLimit is the time limit of a reload. The daemon waits some seconds for the last exchange of each changed line.
 const reloadLimit = 2 * time.Minute
 
 type reloadCommand struct{}
@@ -100,8 +100,8 @@ func newReload(s *session) *cobra.Command {
 	}, &reloadCommand{})
 }
 
-// Run asks the daemon to make its configuration file active, and fails if the daemon does not. `systemctl reload` runs
-// it.
+// Run makes the daemon read its configuration file again. It fails if the file does not become active. `systemctl
+// reload` runs this command.
 func (*reloadCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	socket, err := cli.socket()
 	if err != nil {
@@ -122,8 +122,8 @@ func (*reloadCommand) Run(ctx context.Context, p *Program, cli *commandLine) err
 	return err
 }
 
-// notInForce returns the changes that a reload does not apply, and what to do; empty: all are active, or the daemon no
-// longer answers.
+// notInForce returns a text about the changes that need a restart; "" if there are none, or if the daemon does not
+// answer.
 func (cli *commandLine) notInForce(ctx context.Context) string {
 	s, err := cli.daemonStatus(ctx)
 	if err != nil {

@@ -38,7 +38,7 @@ func newReplay(s *session) *cobra.Command {
 	return cmd
 }
 
-// Validate wants an integration, and times that are times.
+// Validate refuses a replay without an integration, and texts that are not times.
 func (c *replayCommand) Validate() error {
 	if c.Integration == "" {
 		return errors.New("name the integration: --integration NAME")
@@ -46,7 +46,7 @@ func (c *replayCommand) Validate() error {
 	return c.rangeFlags.Validate()
 }
 
-// Run has the daemon send again what the integration has had, and waits for the end. Ctrl-C ends the replay.
+// Run makes the daemon send accepted samples again, and waits for the end. Ctrl-C stops the replay.
 func (c *replayCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	r, err := c.resolve(p)
 	if err != nil {
@@ -84,7 +84,7 @@ func (c *replayCommand) Run(ctx context.Context, p *Program, cli *commandLine) e
 		fmt.Fprintf(p.Stdout, "%d samples sent again to %s, %d rejected\n", end.Sent, c.Integration, end.Rejected)
 	}
 	if end.Damaged > 0 {
-		fmt.Fprintf(p.Stderr, "noi-agent: %d damaged records of the outbox do not read\n", end.Damaged)
+		fmt.Fprintf(p.Stderr, "noi-agent: %d damaged records of the outbox are not readable\n", end.Damaged)
 	}
 	if end.Sent+end.Rejected == 0 {
 		return fmt.Errorf("the outbox holds nothing%s that %s has accepted; buffer.retain_after_ack says how long it "+
@@ -93,7 +93,8 @@ func (c *replayCommand) Run(ctx context.Context, p *Program, cli *commandLine) e
 	return nil
 }
 
-// sendAgain asks the daemon to send something, and waits for the end. Ctrl-C gives up.
+// sendAgain sends a request whose answer is lines about the progress, shows them, and waits for the last one. Ctrl-C
+// stops it.
 func sendAgain(ctx context.Context, p *Program, socket, path string, question []byte) (end api.Replay, err error) {
 	answer, err := daemonSocket{socket, 0}.open(ctx, http.MethodPost, path, question)
 	var refused *refusedError
@@ -116,13 +117,13 @@ func sendAgain(ctx context.Context, p *Program, socket, path string, question []
 	return end, nil
 }
 
-// replayProgress shows a person who waits how far a replay is: on a terminal only.
+// replayProgress shows the progress of a replay, only on a terminal.
 type replayProgress struct {
 	w        io.Writer
 	terminal bool
 }
 
-// follow reads the daemon's lines until the one that says that all is done.
+// follow reads the daemon's lines up to the one with the state "done" or "failed".
 func (g *replayProgress) follow(lines io.Reader) (last api.Replay, err error) {
 	for dec := json.NewDecoder(lines); ; {
 		var line api.Replay
@@ -154,7 +155,7 @@ func (g *replayProgress) show(line api.Replay) {
 	fmt.Fprintf(g.w, "\r%s\x1b[K", text)
 }
 
-// clear takes the line away.
+// clear removes the progress from the terminal.
 func (g *replayProgress) clear() {
 	if g.terminal {
 		fmt.Fprint(g.w, "\r\x1b[K")

@@ -29,9 +29,9 @@ import (
 
 type runCommand struct{}
 
-// gcPercent is how much may be allocated before the garbage collector runs again, in percent of the live heap. At 50
-// the daemon has 3 MB less than at Go's default of 100, for 0.3 % of a core on a busy machine (docs/benchmarks.md).
-// GOGC in the environment goes before it.
+// gcPercent is the target of the garbage collector, in percent of the live heap. With 50 the daemon needs 3 MB less
+// memory than with Go's default of 100, and 0.3 % more of a core on a busy machine (docs/benchmarks.md). The
+// environment variable GOGC overrides it.
 const gcPercent = 50
 
 func newRun(s *session) *cobra.Command {
@@ -44,7 +44,7 @@ func newRun(s *session) *cobra.Command {
 	}, &runCommand{})
 }
 
-// Run is the daemon: it returns when a signal has ended it, or the store.
+// Run runs the daemon. It returns after a signal, or when the store has failed.
 func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 	config, catalog, err := cli.load()
 	if err != nil {
@@ -88,10 +88,10 @@ func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 	return p.serve(a, server, reloads)
 }
 
-// logReady logs where the agent can be looked at, and how much it has to do.
+// logReady logs the address of the page, and the number of lines, slaves and integrations.
 func logReady(log *slog.Logger, a *agent.Agent, server *status.Server, lines []configs.Line, file string) {
 	s, slaves := a.Status(), 0
-	for i := range lines { // the status has no slave before its line has begun
+	for i := range lines { // the status has no slaves before their line has started
 		if lines[i].Enabled {
 			slaves += len(lines[i].Slaves)
 		}
@@ -104,7 +104,7 @@ func logReady(log *slog.Logger, a *agent.Agent, server *status.Server, lines []c
 		"config", file)
 }
 
-// newBook makes the book of integrations, whose file is in the state directory.
+// newBook returns the book of integrations. Its file is in the state directory.
 func (p *Program) newBook(cli *commandLine, config *configs.Config, shared *clients,
 	log *slog.Logger) *integrations.Book {
 	return integrations.New(integrations.Options{
@@ -117,15 +117,15 @@ func (p *Program) newBook(cli *commandLine, config *configs.Config, shared *clie
 	})
 }
 
-// listen returns the endpoint, listening; nil when it cannot. Samples matter more than the page: the daemon works on,
-// and logs it. What is wrong with TCP leaves the socket of the command line, unless another agent answers there.
+// listen returns the listening endpoint; nil if it cannot listen. It logs an error and the daemon continues, because
+// samples are more important than the page. If only TCP cannot be used, the endpoint listens on the socket alone.
 func listen(o status.Options) *status.Server {
 	server := status.New(o)
 	err := server.Listen()
 	if err == nil {
 		return server
 	}
-	o.Logger.Error("the status endpoint is not there", "error", err)
+	o.Logger.Error("the status endpoint cannot listen", "error", err)
 	if errors.Is(err, status.ErrRunning) || o.Listen == "" || o.Socket == "" {
 		return nil
 	}
@@ -133,7 +133,7 @@ func listen(o status.Options) *status.Server {
 	return listen(o)
 }
 
-// hostname is the name of this machine; "" when it has none.
+// hostname returns the name of this machine; "" if it is not known.
 func hostname() string {
 	name, err := os.Hostname()
 	if err != nil {
@@ -142,8 +142,8 @@ func hostname() string {
 	return name
 }
 
-// memoryDir is where an outbox goes when the disk fails: systemd's runtime directory, or that of the socket, if it is
-// in memory; "" when there is neither.
+// memoryDir returns the directory for the outbox if the disk fails: systemd's runtime directory, or the directory of
+// the socket, if it is in memory. It returns "" if neither is.
 func memoryDir(c configs.Status) string {
 	for _, dir := range []string{os.Getenv("RUNTIME_DIRECTORY"), filepath.Dir(c.Socket)} {
 		var fs syscall.Statfs_t
@@ -157,7 +157,7 @@ func memoryDir(c configs.Status) string {
 // tmpfsMagic is TMPFS_MAGIC of statfs(2).
 const tmpfsMagic = 0x01021994
 
-// readStatus gives an error of agent.Agent.Read the HTTP status that fits it.
+// readStatus returns the HTTP status for an error of agent.Agent.Read.
 func readStatus(err error) int {
 	switch {
 	case errors.Is(err, agent.ErrNoLine):
@@ -166,14 +166,14 @@ func readStatus(err error) int {
 		return http.StatusBadRequest
 	case errors.Is(err, modbus.ErrTimeout):
 		return http.StatusGatewayTimeout
-	case errors.Is(err, modbus.ErrPort), errors.Is(err, context.Canceled): // the line is down, or ends
+	case errors.Is(err, modbus.ErrPort), errors.Is(err, context.Canceled): // the port fails, or the line ends
 		return http.StatusServiceUnavailable
-	default: // an exception, or a reply that is none
+	default: // an exception, or an invalid reply
 		return http.StatusBadGateway
 	}
 }
 
-// replayStatus gives an error of agent.Agent.Replay before its first line the HTTP status that fits it.
+// replayStatus returns the HTTP status for an error of agent.Agent.Replay before its first report.
 func replayStatus(err error) int {
 	switch {
 	case errors.Is(err, publish.ErrNoIntegration):
@@ -185,15 +185,15 @@ func replayStatus(err error) int {
 	}
 }
 
-// serve runs agent and endpoint (nil when it could not listen) until a signal. The endpoint outlives the agent's
-// shutdown, so that it can be watched.
+// serve runs agent and endpoint until a signal. server is nil if the endpoint could not listen. The endpoint ends after
+// the agent, so that an operator can watch the shutdown.
 func (p *Program) serve(a *agent.Agent, server *status.Server, reloads *reloader) error {
 	running, stop := context.WithCancel(context.Background())
 	defer stop()
 	serving, stopServing := context.WithCancel(context.Background())
 	defer stopServing()
 
-	// A channel for each kind: hangups that are not taken yet must leave room for the signal that ends the daemon.
+	// Each kind of signal has its own channel, so that waiting hangups leave room for the signal that ends the daemon.
 	ends, release := p.Signals()
 	defer release()
 	hangups, releaseHangups := p.Hangups()
@@ -213,19 +213,19 @@ func (p *Program) serve(a *agent.Agent, server *status.Server, reloads *reloader
 
 	p.Notify(daemon.SdNotifyReady)
 	err := a.Run(running)
-	stop() // a reload that came too late must not wait
+	stop() // ends onHangups, also during a reload
 	close(ended)
 	watching.Wait()
 	stopServing()
 	return errors.Join(err, <-served)
 }
 
-// watch turns the first signal to end into a shutdown and the second into a hurried one, and keeps systemd's watchdog
-// quiet as long as the agent is healthy. It waits for nothing else.
+// watch begins the shutdown at the first signal, and ends its grace period at the second. It also notifies systemd's
+// watchdog while the agent is healthy. It waits for nothing else, so that it is never late.
 func (p *Program) watch(ends <-chan os.Signal, ended <-chan struct{}, stop func(), a *agent.Agent, log *slog.Logger) {
 	every, err := daemon.SdWatchdogEnabled(false)
 	if err != nil || every <= 0 {
-		every = time.Minute // systemd asked for no watchdog; notify drops it
+		every = time.Minute // systemd has no watchdog for this service; the notifications are ignored
 	}
 	ticker := time.NewTicker(every / 2)
 	defer ticker.Stop()
@@ -245,7 +245,7 @@ func (p *Program) watch(ends <-chan os.Signal, ended <-chan struct{}, stop func(
 			stop()
 		case <-ticker.C:
 			if err := a.Healthy(); err != nil {
-				log.Error("not healthy: systemd's watchdog is left alone", "error", err)
+				log.Error("not healthy: systemd's watchdog is not notified", "error", err)
 				continue
 			}
 			p.Notify(daemon.SdNotifyWatchdog)
@@ -257,10 +257,10 @@ func (p *Program) watch(ends <-chan os.Signal, ended <-chan struct{}, stop func(
 	}
 }
 
-// systemdNotify sends to systemd; without systemd it does nothing.
+// systemdNotify sends a state to systemd. Without systemd it does nothing.
 func systemdNotify(state string) { _, _ = daemon.SdNotify(false, state) }
 
-// cloudSink is what both clouds' clients do: the agent's part, and what publish-test asks.
+// cloudSink has the methods that the clients of both clouds have, for the agent and for publish-test.
 type cloudSink interface {
 	publish.Sink
 	Probe(ctx context.Context, tell func(sinks.Step)) (ok bool)
@@ -268,15 +268,16 @@ type cloudSink interface {
 	Needs(known string) string
 }
 
-// clients makes the clients of all integrations. They share what they need only in turns. The zero clients is ready.
+// clients makes the clients of all integrations. They share the memory that they need only in turns. The zero value is
+// ready for use.
 type clients struct{ packer pubsub.Packer }
 
-// newSink makes the client of an integration's cloud, for a command that has one.
+// newSink returns the client for an integration, in a command that needs only one client.
 func newSink(in configs.Integration, deviceID string, log *slog.Logger) (cloudSink, error) {
 	return new(clients).newSink(in, deviceID, log)
 }
 
-// newSink makes the client of an integration's cloud.
+// newSink returns the client for an integration.
 func (c *clients) newSink(in configs.Integration, deviceID string, log *slog.Logger) (cloudSink, error) {
 	log = log.With("integration", in.ID)
 	meter, files := new(sinks.Meter), fingerprint(&in)
@@ -287,22 +288,22 @@ func (c *clients) newSink(in configs.Integration, deviceID string, log *slog.Log
 	return meteredSink{sink, meter, in, files}, nil
 }
 
-// meteredSink reports to the agent what the sink has cost at its sockets, and whether it is out of date.
+// meteredSink adds to a sink the number of bytes at its sockets, and whether its files have changed.
 type meteredSink struct {
 	cloudSink
 	meter *sinks.Meter
 	in    configs.Integration
-	files string // fingerprint of the files it was made of
+	files string // fingerprint of the credentials and certificate files at its creation
 }
 
-// Outdated reports whether a credentials or certificate file has another content than when the sink was made. A reload
-// makes a new sink then.
+// Outdated reports whether the content of a credentials or certificate file has changed since the sink was made. A
+// reload then makes a new sink.
 func (m meteredSink) Outdated() bool { return fingerprint(&m.in) != m.files }
 
-// Traffic returns the bytes sent and received so far.
+// Traffic returns the bytes that were sent and received so far.
 func (m meteredSink) Traffic() (sent, received uint64) { return m.meter.Sent(), m.meter.Received() }
 
-// Refuses returns the kinds of samples that the topic refuses, where the sink learns that; "" for none.
+// Refuses returns the kinds of samples that the topic refuses; "" for none, and for a sink that cannot know this.
 func (m meteredSink) Refuses() string {
 	if s, ok := m.cloudSink.(interface{ Refuses() string }); ok {
 		return s.Refuses()
@@ -310,7 +311,7 @@ func (m meteredSink) Refuses() string {
 	return ""
 }
 
-// Flight says how requests may go beside one another, where the sink says it; else they go one after the other.
+// Flight returns how requests may be in flight at once. For a sink without this method, one request follows the other.
 func (m meteredSink) Flight() sinks.Flight {
 	if s, ok := m.cloudSink.(interface{ Flight() sinks.Flight }); ok {
 		return s.Flight()

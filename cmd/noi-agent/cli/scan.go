@@ -72,15 +72,16 @@ func newScan(s *session) *cobra.Command {
 	return cmd
 }
 
-// What a scan begins with and goes on to: as the controllers ship, then what is usual, the likelier ones first.
+// scanBauds returns the baud rates that a scan tries. The first one is the controllers' default. The others follow by
+// their frequency in practice.
 func scanBauds() []int { return []int{9600, 19200, 38400, 57600, 115200, 4800, 2400} }
 
 const (
 	scanTimeout        = 200 * time.Millisecond // the controllers answer within 100 ms
-	scanNetworkTimeout = time.Second            // a gateway waits for its own line first
+	scanNetworkTimeout = time.Second            // a gateway first waits for its own line
 )
 
-// Validate refuses what can never be right.
+// Validate refuses flags that are wrong for every configuration.
 func (c *scanCommand) Validate() error {
 	switch {
 	case c.Port != "" && c.Line != "":
@@ -106,7 +107,7 @@ func (c *scanCommand) Validate() error {
 	return nil
 }
 
-// tcpUnits refuses unit ids that only Modbus TCP has on any other port.
+// tcpUnits returns an error if a unit id is only valid for Modbus TCP, and the port is not.
 func tcpUnits(port string, units []byte) error {
 	if strings.HasPrefix(port, configs.ModbusTCP+"://") {
 		return nil
@@ -120,7 +121,7 @@ func tcpUnits(port string, units []byte) error {
 	return nil
 }
 
-// errNoHardware: what only a serial port has was given for one on the network.
+// errNoHardware means that a flag of a serial port was given for a network line.
 var errNoHardware = errors.New("--baud, --parity and --stop-bits mean nothing on the network: the gateway has them")
 
 func (c *scanCommand) hardware() bool {
@@ -129,7 +130,7 @@ func (c *scanCommand) hardware() bool {
 
 func isNetwork(port string) bool { return strings.Contains(port, "://") }
 
-// unitList is unit ids as people write them: 1-10,17.
+// unitList is a flag with a list of unit ids such as 1-10,17.
 type unitList []byte
 
 // Type implements pflag.Value.
@@ -176,8 +177,8 @@ func (l *unitList) Set(text string) error {
 	return nil
 }
 
-// Run asks which units are there. It fails when none answers, and when it was cut short; what was found is printed all
-// the same.
+// Run scans the line and prints the found units. It fails if no unit answers, or if the scan was stopped. The units
+// that were found until then are printed too.
 func (c *scanCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	line, catalog, err := c.line(cli)
 	if err != nil {
@@ -197,9 +198,9 @@ func (c *scanCommand) Run(ctx context.Context, p *Program, cli *commandLine) err
 	return err
 }
 
-// search asks every unit of the line, and returns with the listing the settings that it is of. The listing is nil when
-// the port could not be used at all. Errors beside a listing: no device answers, or the scan was cut short. agent: the
-// running agent, which has the port; nil: the port is free.
+// search asks every unit of the line. It returns a listing, and the settings at which the units answered. The listing
+// is nil if the port could not be used at all. An error with a listing means that no device answers, or that the scan
+// was stopped. If agent is not nil, the running agent has the port open and sends the requests.
 func (c *scanCommand) search(ctx context.Context, p *Program, line *configs.Line, catalog *objects.Catalog,
 	agent *daemonSource) (*ScanListing, modbus.Settings, error) {
 	scan := &modbus.Scan{Settings: c.settings(line), Units: c.Units, Timeout: line.Timeout, Now: p.Now}
@@ -229,7 +230,7 @@ func (c *scanCommand) search(ctx context.Context, p *Program, line *configs.Line
 	return &listing, result.Settings, err
 }
 
-// line returns the line to scan, as the configuration has it or would have it.
+// line returns the line to scan: a line of the configuration, or one for --port.
 func (c *scanCommand) line(cli *commandLine) (*configs.Line, *objects.Catalog, error) {
 	if c.Port != "" {
 		line := portFlags{Port: c.Port, Timeout: scanTimeout}.configLine()
@@ -263,7 +264,7 @@ func (c *scanCommand) line(cli *commandLine) (*configs.Line, *objects.Catalog, e
 	return &line, catalog, nil
 }
 
-// agentOf returns the running agent if it polls the line; nil if the port is free for the scan.
+// agentOf returns the running agent if it polls the line; nil if it does not.
 func (c *scanCommand) agentOf(ctx context.Context, cli *commandLine, line *configs.Line) (*daemonSource, error) {
 	if c.Port != "" {
 		return nil, nil
@@ -291,7 +292,7 @@ func (c *scanCommand) agentOf(ctx context.Context, cli *commandLine, line *confi
 	}
 }
 
-// settings returns what to try, in order: all framings of one baud rate before the next rate.
+// settings returns the settings to try: all parities and stop bits of one baud rate, then the next baud rate.
 func (c *scanCommand) settings(line *configs.Line) []modbus.Settings {
 	base := poll.PortSettings(line)
 	if isNetwork(line.Port) {
@@ -323,7 +324,7 @@ func (c *scanCommand) settings(line *configs.Line) []modbus.Settings {
 	return list
 }
 
-// taken adds the way out where another program has the port: nearly always the agent.
+// taken adds a way out to err if another program has the port open, because this is nearly always the agent.
 func (c *scanCommand) taken(err error, cli *commandLine) error {
 	if !modbus.IsBusy(err) {
 		return err
@@ -349,7 +350,7 @@ func samePort(a, b string) bool {
 	return err == nil && os.SameFile(one, other)
 }
 
-// nobody says that, and what to look at.
+// nobody returns the error for a scan without an answer, with the things to check.
 func nobody(l ScanListing) error {
 	if isNetwork(l.Port) {
 		return errors.New("no device answers: check the unit ids, the power of the controllers, and the gateway's " +

@@ -14,29 +14,29 @@ import (
 	"noi-agent/status/api"
 )
 
-// ScanListing and what is in it are the JSON of `noi-agent scan --json`.
+// ScanListing is the JSON of `noi-agent scan --json`.
 type ScanListing struct {
 	Port string `json:"port"`
-	// at which a unit answered, or that were tried last; "" on the network
+	// settings at which a unit answered, or the last ones that were tried; "" on the network
 	Settings string           `json:"settings"`
-	Complete bool             `json:"complete"` // false: it was cut short
-	Units    int              `json:"units"`    // how many there were to ask
+	Complete bool             `json:"complete"` // false: the scan was stopped
+	Units    int              `json:"units"`    // number of unit ids in the scan
 	Found    []foundListing   `json:"found"`
 	Garbled  []garbledListing `json:"garbled"`
-	YAML     string           `json:"yaml"` // for the configuration; "" when no unit answers
-	Same     bool             `json:"same"` // so many answer alike that it must be one device that ignores the unit id
+	YAML     string           `json:"yaml"` // line for the configuration; "" if no unit answers
+	Same     bool             `json:"same"` // more than 32 units answer alike: one device that ignores unit ids
 }
 
 type foundListing struct {
 	UnitID      int    `json:"unit_id"`
-	Family      string `json:"family"` // "" when no family fits
+	Family      string `json:"family"` // "": not known
 	ProductCode string `json:"product_code"`
 	Revision    string `json:"revision"`
 	Vendor      string `json:"vendor"`
 	ServerID    string `json:"server_id"`
-	Exception   string `json:"exception"` // that it answered instead of registers
+	Exception   string `json:"exception"` // exception of its answer; "": it has answered with registers
 
-	Fault string `json:"fault,omitempty"` // it is of another family than the line's configuration says
+	Fault string `json:"fault,omitempty"` // text, if it is of another family than the configured one
 }
 
 type garbledListing struct {
@@ -44,8 +44,8 @@ type garbledListing struct {
 	Settings string `json:"settings"`
 }
 
-// mostOnALine is how many a standard RS-485 line drives (MODBUS over Serial Line V1.02 §3.4.2). When more answer, all
-// alike, it is one device that answers to any unit id, as some do over TCP.
+// mostOnALine is the most devices on a standard RS-485 line (MODBUS over Serial Line V1.02 §3.4.2). If more units
+// answer in the same way, they are one device that answers to any unit id, as some devices do over TCP.
 const mostOnALine = 32
 
 func listScan(line *configs.Line, r modbus.ScanResult, catalog *objects.Catalog, units []byte) ScanListing {
@@ -78,7 +78,7 @@ func listScan(line *configs.Line, r modbus.ScanResult, catalog *objects.Catalog,
 	return l
 }
 
-// familyFault compares a slave that answers with the one of the configuration that has its unit id.
+// familyFault returns a text if a found unit is of another family than the configured slave with its unit id.
 func familyFault(line *configs.Line, catalog *objects.Catalog, row foundListing) string {
 	code := row.ProductCode
 	if found, _, ok := catalog.InText(row.ServerID); ok && code == "" {
@@ -117,7 +117,8 @@ func yamlOf(line *configs.Line, s modbus.Settings, l ScanListing) string {
 	return b.String()
 }
 
-// clean makes what a slave says of itself safe for a terminal and a comment.
+// clean replaces all characters that are not printable ASCII, so that a text of a slave is safe on a terminal and in a
+// comment.
 func clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
@@ -165,12 +166,12 @@ func printFound(w io.Writer, l ScanListing, as look) {
 	}
 	t.print(w, as)
 	if l.Same {
-		fmt.Fprintf(w, "the other %d say the same: this is one device that answers to any unit id, and one entry will "+
-			"do\n", len(l.Found)-1)
+		fmt.Fprintf(w, "the other %d give the same answer: this is one device that answers to any unit id; one entry "+
+			"is enough\n", len(l.Found)-1)
 	}
 }
 
-// mostGarbled is how many units are named that gave garbage: on a line with noise it is all of them.
+// mostGarbled is the most units in the list of units with invalid answers. On a line with noise these are all units.
 const mostGarbled = 10
 
 func printGarbled(w io.Writer, list []garbledListing) {
@@ -184,7 +185,8 @@ func printGarbled(w io.Writer, list []garbledListing) {
 	if more := len(list) - mostGarbled; more > 0 {
 		words = append(words, fmt.Sprintf("%d more", more))
 	}
-	fmt.Fprintf(w, "something came that is no frame when these units were asked: %s\n", strings.Join(words, ", "))
+	fmt.Fprintf(w, "bytes that are no valid frame came after the requests to these units: %s\n",
+		strings.Join(words, ", "))
 }
 
 func at(settings string) string {

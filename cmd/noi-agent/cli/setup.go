@@ -30,20 +30,20 @@ func newSetup(s *session) *cobra.Command {
 	return cmd
 }
 
-// recipe is everything that stands between an account and the first message. It is made without asking anybody.
+// recipe has all steps from an account to the first message. It is made without a request to a cloud.
 type recipe struct {
 	Cloud  string       `json:"cloud"`
 	Method string       `json:"method"`
-	Notes  []string     `json:"notes"` // what to replace, and what to know before
+	Notes  []string     `json:"notes"` // placeholders to replace, and preconditions
 	Steps  []recipeStep `json:"steps"`
-	Policy string       `json:"policy"` // the least that a publisher needs: an IAM policy, or a binding
-	YAML   string       `json:"yaml"`   // for the configuration
+	Policy string       `json:"policy"` // the minimal permission of a publisher: an IAM policy, or a binding
+	YAML   string       `json:"yaml"`   // integration for the configuration
 }
 
 // recipeStep is a few lines for a shell.
 type recipeStep struct {
 	Title    string `json:"title"`
-	Where    string `json:"where"` // cloud (wherever the cloud's command line is) or gateway
+	Where    string `json:"where"` // cloud: a shell with the cloud's command line; gateway: a shell on the gateway
 	Commands string `json:"commands"`
 }
 
@@ -55,7 +55,7 @@ const (
 // setupName is the name of an integration that the configuration does not have yet.
 const setupName = "main-solar"
 
-// fromConfig returns the integration of the configuration that id names; a new one when id is "".
+// fromConfig returns the integration of the configuration with this id or name; a new one if id is "".
 func fromConfig(cli *commandLine, id, kind string) (*configs.Integration, error) {
 	if id == "" {
 		in := new(configs.Integration)
@@ -79,10 +79,10 @@ func fromConfig(cli *commandLine, id, kind string) (*configs.Integration, error)
 	return &in, nil
 }
 
-// finish prints the recipe. It checks the YAML by the rules of the configuration first.
+// finish prints the recipe. First it checks the YAML with the rules of the configuration.
 func (r *recipe) finish(p *Program, cli *commandLine, in *configs.Integration) error {
 	r.YAML = integrationYAML(in)
-	// Objects and slaves are those of lines, which are not here; so nothing asks the catalog.
+	// Objects and slaves cannot be checked without the lines, so the check leaves them out.
 	bare := *in
 	bare.Objects, bare.Slaves = configs.Names{All: true}, configs.Names{All: true}
 	if _, faults := configs.Parse([]byte(integrationYAML(&bare)), new(objects.Catalog)); len(faults) > 0 {
@@ -109,7 +109,7 @@ func (r *recipe) print(w io.Writer) {
 	fmt.Fprintf(w, "\n# for the configuration; then: noi-agent check, noi-agent publish-test\n%s", r.YAML)
 }
 
-// integrationYAML writes the keys that say which identity publishes where.
+// integrationYAML returns an integration as YAML for the configuration, with its topic, credentials and objects.
 func integrationYAML(in *configs.Integration) string {
 	var b strings.Builder
 	b.WriteString("integrations:\n")
@@ -143,7 +143,7 @@ func integrationYAML(in *configs.Integration) string {
 	return b.String()
 }
 
-// objectWords are the words of a list of objects, as the configuration has them.
+// objectWords returns a list of objects in the form of the configuration.
 func objectWords(n configs.Names) string {
 	if n.All {
 		return strings.Join(append([]string{"all"}, n.List...), ", ")
@@ -151,7 +151,7 @@ func objectWords(n configs.Names) string {
 	return strings.Join(n.List, ", ")
 }
 
-// yamlScalar quotes what YAML would read as something else than this text.
+// yamlScalar quotes a text if YAML might read it as something else.
 func yamlScalar(text string) string {
 	for i, r := range text {
 		plain := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '/' || i > 0 &&
@@ -163,7 +163,8 @@ func yamlScalar(text string) string {
 	return text
 }
 
-// fillIn puts values into commands, each as one word of a shell. pairs are a name in braces and its value, in turn.
+// fillIn replaces places in commands by values, each quoted as one word of a shell. pairs has names in braces and
+// values in turn.
 func fillIn(text string, pairs ...string) string {
 	for i := 1; i < len(pairs); i += 2 {
 		pairs[i] = shell.Quote(pairs[i])
@@ -171,16 +172,16 @@ func fillIn(text string, pairs ...string) string {
 	return strings.NewReplacer(pairs...).Replace(text)
 }
 
-// heredoc writes a file in a shell.
+// heredoc returns the command with which a shell writes a file.
 func heredoc(file, text string) string {
 	return "cat > " + file + " <<'EOF'\n" + strings.TrimSpace(text) + "\nEOF\n"
 }
 
-// indentPolicy spreads a policy over lines. It is ours, and valid JSON.
+// indentPolicy returns a policy on several lines.
 func indentPolicy(policy string) string {
 	var b bytes.Buffer
 	if json.Indent(&b, []byte(policy), "", "  ") != nil {
-		return policy // a topic's name with a quote in it; the rules of the configuration say so
+		return policy // the name of the topic has a quote; the rules of the configuration report this
 	}
 	return b.String()
 }

@@ -41,7 +41,7 @@ func newSetupAWS(s *session) *cobra.Command {
 	return cmd
 }
 
-// Placeholders for what is not named yet.
+// Placeholders for names that neither the flags nor the configuration have.
 const (
 	someAccount  = "123456789012"
 	someEndpoint = "REPLACE.credentials.iot.%s.%s" // region, domain
@@ -51,7 +51,7 @@ const (
 	awsPublisher = "noi-publisher" // user, role and role alias
 )
 
-// Run prints commands, policy and configuration. It asks no cloud.
+// Run prints the commands, the policy and the configuration. It contacts no cloud.
 func (c *setupAWSCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 	in, err := fromConfig(cli, c.ID, configs.AWS)
 	if err != nil {
@@ -78,12 +78,12 @@ func (c *setupAWSCommand) Run(_ context.Context, p *Program, cli *commandLine) e
 	return r.finish(p, cli, in)
 }
 
-// awsNames are the names that the commands are made of.
+// awsNames has the names in the commands.
 type awsNames struct {
 	partition, region, account, topic, method, thing string
 }
 
-// names takes flags first, then the configuration, then placeholders.
+// names returns the names: from the flags, otherwise from the configuration, otherwise placeholders.
 func (c *setupAWSCommand) names(in *configs.Integration) awsNames {
 	v := awsNames{partition: "aws", region: "us-east-2", account: someAccount, topic: "MainSolarData", thing: c.Thing}
 	for _, arn := range []string{in.TopicARN, c.Topic} {
@@ -108,7 +108,7 @@ func (v awsNames) arn() string {
 	return fmt.Sprintf("arn:%s:sns:%s:%s:%s", v.partition, v.region, v.account, v.topic)
 }
 
-// policyName is the managed policy's; IAM takes every character that a topic's name has.
+// policyName returns the name of the managed policy. IAM allows every character of a topic's name.
 func (v awsNames) policyName() string { return "noi-publish-" + v.topic }
 
 func (v awsNames) policyARN() string {
@@ -119,7 +119,8 @@ func (v awsNames) roleARN() string {
 	return fmt.Sprintf("arn:%s:iam::%s:role/%s", v.partition, v.account, awsPublisher)
 }
 
-// fill puts the names into commands: {topic}, {region}, {policy}, {role}, {who}, {thing}, {partition}, {account}.
+// fill replaces the places in commands: {topic}, {region}, {policy}, {policyname}, {role}, {who}, {thing}, {partition},
+// {account}, {cert}, {key}.
 func (v awsNames) fill(text string) string {
 	return fillIn(text, "{topic}", v.topic, "{region}", v.region, "{policy}", v.policyARN(), "{policyname}",
 		v.policyName(),

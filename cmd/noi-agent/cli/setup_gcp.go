@@ -35,17 +35,17 @@ func newSetupGCP(s *session) *cobra.Command {
 	return cmd
 }
 
-// Placeholders for what is not named yet.
+// Placeholders for names that neither the flags nor the configuration have.
 const (
 	someProject = "my-project"
 	gcpFile     = "/etc/noi-agent/gcp.json"
 	gcpAccount  = "noi-publisher"
 )
 
-// gcpNames are the names that the commands are made of.
+// gcpNames has the names in the commands.
 type gcpNames struct{ project, topic, file string }
 
-// Run prints commands, binding and configuration. It asks no cloud.
+// Run prints the commands, the binding and the configuration. It contacts no cloud.
 func (c *setupGCPCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 	in, err := fromConfig(cli, c.ID, configs.GCP)
 	if err != nil {
@@ -80,7 +80,7 @@ gcloud pubsub topics create {topic} --project {project}`)})
 	return r.finish(p, cli, in)
 }
 
-// names takes flags first, then the configuration, then placeholders.
+// names returns the names: from the flags, otherwise from the configuration, otherwise placeholders.
 func (c *setupGCPCommand) names(in *configs.Integration) gcpNames {
 	v := gcpNames{project: someProject, topic: "MainSolarData", file: cmp.Or(in.CredentialsFile, gcpFile)}
 	for _, topic := range []string{in.Topic, c.Topic} {
@@ -94,7 +94,8 @@ func (c *setupGCPCommand) names(in *configs.Integration) gcpNames {
 	return v
 }
 
-// account is the service account's address. Projects of a domain (example.com:solar) have it the other way round.
+// account returns the address of the service account. For a project of a domain (example.com:solar), the order of
+// domain and project is reversed.
 func (v gcpNames) account() string {
 	domain, name, ok := strings.Cut(v.project, ":")
 	if !ok {
@@ -103,7 +104,7 @@ func (v gcpNames) account() string {
 	return gcpAccount + "@" + name + "." + domain + ".iam.gserviceaccount.com"
 }
 
-// fill puts the names into commands: {topic}, {project}, {account}, {file}.
+// fill replaces the places in commands: {topic}, {project}, {account}, {name}, {file}, {cert}, {key}.
 func (v gcpNames) fill(text string) string {
 	return fillIn(text, "{topic}", v.topic, "{project}", v.project, "{account}", v.account(), "{name}", gcpAccount,
 		"{file}", v.file, "{cert}", deviceCert, "{key}", deviceKey)

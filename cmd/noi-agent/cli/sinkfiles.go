@@ -11,13 +11,13 @@ import (
 	"noi-agent/configs"
 )
 
-// mostSinkFile is as much of a file as is looked at; credentials and certificates have some kB.
+// mostSinkFile is the most bytes of a file that are compared. Credentials and certificates have some kB.
 const mostSinkFile = 1 << 20
 
-// sinkFiles are the files that a client may have read when it was made, beside the configuration: credentials and
-// certificates. Files that a client reads again by itself, such as tokens, are not among them.
+// sinkFiles returns the files that a client reads once, at its creation: credentials and certificates. Files that a
+// client reads again and again, such as tokens, are not among them.
 func sinkFiles(in *configs.Integration) []string {
-	home, _ := os.UserHomeDir() // without one, there are no files in it
+	home, _ := os.UserHomeDir() // without a home directory, the files in it do not exist
 	if in.Type == configs.GCP {
 		return []string{
 			in.CAFile, in.CredentialsFile, os.Getenv("GOOGLE_APPLICATION_CREDENTIALS"),
@@ -31,8 +31,8 @@ func sinkFiles(in *configs.Integration) []string {
 	}
 }
 
-// fingerprint distinguishes states of the files of an integration. A file that is not there, or not readable, is a
-// state too.
+// fingerprint returns a text that changes if one of the files of an integration changes, appears, disappears, or
+// becomes unreadable.
 func fingerprint(in *configs.Integration) string {
 	sum := sha256.New()
 	for _, path := range sinkFiles(in) {

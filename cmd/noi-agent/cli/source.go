@@ -16,8 +16,8 @@ import (
 	"noi-agent/status/api"
 )
 
-// readLimit bounds one read that the daemon is asked for; the daemon's own limit for the line is shorter, and says
-// more.
+// readLimit is the time limit of one read by the daemon. It is longer than the daemon's own limit, whose error has more
+// details.
 const readLimit = 30 * time.Second
 
 // source reads registers of one slave and finds its family.
@@ -28,7 +28,8 @@ type source interface {
 	close() error
 }
 
-// open returns the daemon as the source if it runs and has the line, since it owns the port then; else the port itself.
+// open returns the daemon as the source if it runs and polls the line, because it then owns the port. Otherwise it
+// opens the port.
 func (at place) open(ctx context.Context, p *Program) (source, error) {
 	var absent error
 	if at.socket != "" {
@@ -55,7 +56,7 @@ func (at place) open(ctx context.Context, p *Program) (source, error) {
 	return s, nil
 }
 
-// avoided gives the registers to avoid in the line's words.
+// avoided converts the registers to avoid to the type of package modbus.
 func avoided(registers configs.Registers) []modbus.Range {
 	out := make([]modbus.Range, len(registers))
 	for i, r := range registers {
@@ -64,13 +65,14 @@ func avoided(registers configs.Registers) []modbus.Range {
 	return out
 }
 
-// daemonSource asks the daemon, which reads between two of its sweeps.
+// daemonSource reads by the daemon, which does it between two of its sweeps.
 type daemonSource struct {
 	daemonSocket
 	at place
 }
 
-// has reports whether the daemon polls the line. A line that is down is an error: the daemon would wait for it.
+// has reports whether the daemon polls the line. It fails if the line cannot be used now, because the daemon would wait
+// for it.
 func (d daemonSource) has(ctx context.Context) (bool, error) {
 	line, err := d.status(ctx)
 	if err != nil || line == nil {
@@ -82,7 +84,7 @@ func (d daemonSource) has(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// status returns the line as the daemon sees it; nil when it has none of that name, or has it disabled.
+// status returns the status of the line in the daemon; nil if the daemon has no such line, or the line is disabled.
 func (d daemonSource) status(ctx context.Context) (*api.Line, error) {
 	body, err := d.get(ctx, "/api/v1/status")
 	if err != nil {
@@ -117,12 +119,12 @@ func (d daemonSource) read(ctx context.Context, span modbus.Span) (modbus.Reply,
 		At        time.Time
 	}
 	if err := json.Unmarshal(body, &answer); err != nil || len(answer.Registers) != int(span.Count) {
-		return modbus.Reply{}, fmt.Errorf("the daemon's answer is none: %s", body)
+		return modbus.Reply{}, fmt.Errorf("the daemon's answer is not valid: %s", body)
 	}
 	return modbus.Reply{Registers: answer.Registers, At: answer.At}, nil
 }
 
-// probe asks one unit of the line, in the place of modbus.Probe.
+// probe asks one unit of the line, like modbus.Probe. The running agent sends the request.
 func (d daemonSource) probe(ctx context.Context, unit, function byte) (*modbus.Found, error) {
 	body, err := d.post(ctx, "/api/v1/probe",
 		map[string]any{"line": d.at.line.Name, "unit_id": unit, "function": function})
@@ -152,7 +154,7 @@ func (d daemonSource) probe(ctx context.Context, unit, function byte) (*modbus.F
 	return found, nil
 }
 
-// family is the one that the daemon has found.
+// family returns the family that the daemon has found.
 func (d daemonSource) family(ctx context.Context, catalog *objects.Catalog) (*objects.Family, error) {
 	line, err := d.status(ctx)
 	if err != nil {
@@ -165,10 +167,11 @@ func (d daemonSource) family(ctx context.Context, catalog *objects.Catalog) (*ob
 			}
 		}
 	}
-	return nil, fmt.Errorf("the daemon does not know what unit %d is: name its family with --model", d.at.slave.ID)
+	return nil, fmt.Errorf("the daemon does not know the family of unit %d: give it with --model", d.at.slave.ID)
 }
 
-// mismatch is what the daemon has found. It asks only the slaves that it polls; of the others nothing is known.
+// mismatch returns a text if the slave is of another family than cfg says. The daemon knows only the slaves that it
+// polls. For others it returns "".
 func (d daemonSource) mismatch(ctx context.Context, cfg *configs.Slave, catalog *objects.Catalog) string {
 	line, err := d.status(ctx)
 	if err != nil || line == nil {
@@ -184,13 +187,13 @@ func (d daemonSource) mismatch(ctx context.Context, cfg *configs.Slave, catalog 
 
 func (daemonSource) close() error { return nil }
 
-// lineSource reads at the port itself.
+// lineSource reads directly at the port.
 type lineSource struct {
 	at   place
 	line *modbus.Line
 }
 
-// readTries is how often a read is sent whose reply came damaged.
+// readTries is the most attempts of a read whose replies arrive damaged.
 const readTries = 3
 
 func (s *lineSource) read(ctx context.Context, span modbus.Span) (reply modbus.Reply, err error) {
@@ -206,16 +209,15 @@ func (s *lineSource) read(ctx context.Context, span modbus.Span) (reply modbus.R
 	return reply, nil
 }
 
-// silenceHint is the way out when no unit answers.
+// silenceHint returns a hint for a unit that does not answer; "" if silent is false.
 func silenceHint(silent bool) string {
 	if !silent {
 		return ""
 	}
-	return "; is the unit id right, and are power, wires and baud rate? `noi-agent scan` finds out who answers"
+	return "; check the unit id, power, wires and baud rate. `noi-agent scan` finds the units that answer"
 }
 
-// mismatch compares what the slave reports of itself with the configuration. One that reports nothing is taken for what
-// it should be.
+// mismatch returns a text if the slave reports another family than cfg has. A slave that reports nothing is accepted.
 func (s *lineSource) mismatch(ctx context.Context, cfg *configs.Slave, catalog *objects.Catalog) string {
 	code, text, _ := s.ask(ctx)
 	if found, _, ok := catalog.InText(text); ok && code == "" {
@@ -224,7 +226,7 @@ func (s *lineSource) mismatch(ctx context.Context, cfg *configs.Slave, catalog *
 	return poll.Mismatch(cfg, catalog, escaped(code))
 }
 
-// ask returns the product code that the slave reports, else its server id.
+// ask returns the product code that the slave reports. If it reports none, it returns the server id as text.
 func (s *lineSource) ask(ctx context.Context) (code, text string, err error) {
 	unit := byte(s.at.slave.ID)
 	id, err := s.line.Identify(ctx, unit)
@@ -242,13 +244,13 @@ func (s *lineSource) family(ctx context.Context, catalog *objects.Catalog) (*obj
 		return f, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w%s; else name its family with --model", err,
+		return nil, fmt.Errorf("%w%s; or give its family with --model", err,
 			silenceHint(errors.Is(err, modbus.ErrTimeout)))
 	}
-	return nil, fmt.Errorf("unit %d says it is %q, which no family fits: name its family with --model", unit, code+text)
+	return nil, fmt.Errorf("unit %d reports %q, which no family has: give its family with --model", unit, code+text)
 }
 
-// limit gives the line what the family allows, where the configuration says nothing.
+// limit sets the most registers of a read from the family, if the configuration does not set them.
 func (s *lineSource) limit(f *objects.Family) {
 	if s.at.slave.MaxRegisters == 0 {
 		s.line.SetLimits(byte(s.at.slave.ID), f.MaxRegisters, avoided(s.at.slave.Avoid))
@@ -257,7 +259,7 @@ func (s *lineSource) limit(f *objects.Family) {
 
 func (s *lineSource) close() error { return s.line.Close() }
 
-// familyOf returns the family of a product code, or of a word in what a slave reports of itself (function 0x11).
+// familyOf returns the family of a product code, or of a product code in the text of a server id (function 0x11).
 func familyOf(catalog *objects.Catalog, productCode, serverID string) (*objects.Family, bool) {
 	if f, ok := catalog.ByProductCode(productCode); ok {
 		return f, true

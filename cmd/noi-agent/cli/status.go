@@ -40,7 +40,7 @@ func newStatus(s *session) *cobra.Command {
 	return cmd
 }
 
-// Validate refuses flags that mean nothing together.
+// Validate refuses flags that make no sense together.
 func (c *statusCommand) Validate() error {
 	switch {
 	case c.Quiet && !c.Check:
@@ -52,7 +52,7 @@ func (c *statusCommand) Validate() error {
 	}
 }
 
-// Run shows the state of the daemon: what is wrong first.
+// Run prints the status of the daemon.
 func (c *statusCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	if c.Watch {
 		return c.watch(ctx, p, cli)
@@ -81,15 +81,15 @@ func (c *statusCommand) Run(ctx context.Context, p *Program, cli *commandLine) e
 	return err
 }
 
-// page collects what the page shows besides the status.
+// page asks for the values and the failed exchanges that the page also shows.
 func (c *statusCommand) page(ctx context.Context, p *Program, cli *commandLine, s *api.Status) *statusPage {
-	host, _ := os.Hostname() // without a name the page is a page too
+	host, _ := os.Hostname() // not required
 	page := &statusPage{host: host, s: s, look: p.look(cli), now: p.Now(), own: p.Version, verbose: c.Verbose}
-	if body, err := cli.ask(ctx, "/api/v1/objects"); err == nil { // without values the page is a page too
+	if body, err := cli.ask(ctx, "/api/v1/objects"); err == nil { // not required
 		_ = plainJSON(body, &page.values)
 	}
 	if c.Verbose {
-		if body, err := cli.ask(ctx, "/api/v1/lines/faults"); err == nil { // the same
+		if body, err := cli.ask(ctx, "/api/v1/lines/faults"); err == nil { // not required
 			_ = plainJSON(body, &page.faults)
 		}
 	}
@@ -99,11 +99,11 @@ func (c *statusCommand) page(ctx context.Context, p *Program, cli *commandLine, 
 	return page
 }
 
-// watchEvery is how often the daemon is asked where it sends no events.
+// watchEvery is the time between two requests if the daemon sends no events.
 const watchEvery = 2 * time.Second
 
-// watch prints the state until the command is stopped: on a terminal in place, elsewhere a line of JSON for each
-// change.
+// watch prints the status after each change until the command is stopped: on a terminal over the last one, otherwise as
+// a line of JSON.
 func (c *statusCommand) watch(ctx context.Context, p *Program, cli *commandLine) error {
 	inPlace := isTerminal(p.Stdout) && !cli.JSON
 	var last []byte
@@ -129,7 +129,8 @@ func (c *statusCommand) watch(ctx context.Context, p *Program, cli *commandLine)
 	}
 }
 
-// redraw prints the page over the last one. A daemon that is away is shown, and may come back.
+// redraw prints the page over the last one. If the daemon does not answer, it prints the error, and the watch
+// continues.
 func (c *statusCommand) redraw(ctx context.Context, p *Program, cli *commandLine, body []byte, fault error) error {
 	var screen bytes.Buffer
 	if fault != nil {
@@ -143,13 +144,14 @@ func (c *statusCommand) redraw(ctx context.Context, p *Program, cli *commandLine
 		}
 		c.page(ctx, p, cli, &s).print(&screen)
 	}
-	// Home, then each line with its rest erased, then the rest of the screen: nothing flickers.
+	// The cursor goes home, the rest of each line is erased, and at the end the rest of the screen. So nothing
+	// flickers.
 	text := bytes.ReplaceAll(screen.Bytes(), []byte("\n"), []byte("\x1b[K\n"))
 	_, err := fmt.Fprintf(p.Stdout, "\x1b[H%s\x1b[J", text)
 	return err
 }
 
-// copyLine prints the daemon's JSON as it came, with a newline at the end.
+// copyLine prints the daemon's JSON unchanged, with a newline at the end.
 func copyLine(w io.Writer, body []byte) error {
 	_, err := fmt.Fprintf(w, "%s\n", trimNewline(body))
 	return err

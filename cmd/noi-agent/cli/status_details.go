@@ -13,7 +13,7 @@ import (
 	"noi-agent/status/wording"
 )
 
-// printDetails prints what --verbose adds.
+// printDetails prints the part of the page that only --verbose shows.
 func (g *statusPage) printDetails(w io.Writer) {
 	c := g.s.Clock
 	fmt.Fprintf(w, "\ndevice %s, started %s\n", g.s.DeviceID, local(g.s.StartedAt))
@@ -27,7 +27,7 @@ func (g *statusPage) printDetails(w io.Writer) {
 	g.printStore(w)
 }
 
-// item prints one line of a block.
+// item prints one paragraph of a block.
 func (g *statusPage) item(w io.Writer, format string, args ...any) {
 	fmt.Fprint(w, paragraph(fmt.Sprintf(format, args...), "  ", g.width()))
 }
@@ -57,7 +57,7 @@ func (g *statusPage) printLine(w io.Writer, l *api.Line) {
 	g.printFaults(w, l.Name)
 }
 
-// shownFaults is how many failed exchanges of a line are printed; GET /api/v1/lines/faults has 20.
+// shownFaults is the most failed exchanges of a line that are printed. GET /api/v1/lines/faults has 20.
 const shownFaults = 10
 
 // printFaults prints the last failed exchanges of a line, the newest first.
@@ -72,7 +72,7 @@ func (g *statusPage) printFaults(w io.Writer, line string) {
 			g.item(w, "last faults:")
 		}
 		shown++
-		if f.Request == "" { // of the port
+		if f.Request == "" { // a failure of the port
 			g.item(w, "  %s: %s (%s)", local(f.At), wording.LineFault(f.Kind), f.Error)
 			continue
 		}
@@ -82,7 +82,7 @@ func (g *statusPage) printFaults(w io.Writer, line string) {
 	}
 }
 
-// receivedWords are the received bytes, "nothing", or as many as are known of a longer reply.
+// receivedWords returns the received bytes, or "nothing". Of a long reply only the first bytes are known.
 func receivedWords(f *api.LineFault) string {
 	known := (len(f.Received) + 1) / len("00 ")
 	switch {
@@ -95,7 +95,7 @@ func receivedWords(f *api.LineFault) string {
 	}
 }
 
-// noValueWords says why the last reply held no value.
+// noValueWords returns in words why the last reply had no value. An unknown reason is returned unchanged.
 func noValueWords(reason string) string {
 	return cmp.Or(map[string]string{
 		"absent": "no sensor is connected", "not_a_number": "the controller gives no number, as without a sensor",
@@ -126,7 +126,7 @@ func (g *statusPage) printIntegration(w io.Writer, in *api.Integration) {
 	}
 }
 
-// trafficWords says what an integration has cost at the modem, both ways, as `check` predicts it.
+// trafficWords returns the bytes that an integration has sent and received.
 func trafficWords(u *api.Uplink) string {
 	text := "uplink today " + bothWays(u.TodaySent, u.TodayReceived) + "; this month " + bothWays(u.MonthSent,
 		u.MonthReceived)
@@ -141,7 +141,7 @@ func bothWays(sent, received uint64) string {
 	return wording.Decimal(float64(sent)) + " sent, " + wording.Decimal(float64(received)) + " received"
 }
 
-// deadSince says since when an integration has dead letters: its problem of that name knows, the integration does not.
+// deadSince returns since when an integration has dead letters; "" if it is not known. Only the problem has this time.
 func deadSince(integration string, problems []api.Problem) string {
 	for i := range problems {
 		if p := &problems[i]; p.Code == "dead_letters" && p.Subject == integration {
@@ -179,7 +179,7 @@ func gapTimes(g *api.Gap) string {
 	return at(g.From) + " to " + at(g.To)
 }
 
-// printStore prints the outbox in full; what did not happen is left out.
+// printStore prints the details of the outbox. It leaves out counters that are zero.
 func (g *statusPage) printStore(w io.Writer) {
 	s := &g.s.Store
 	fmt.Fprintf(w, "\noutbox\n")

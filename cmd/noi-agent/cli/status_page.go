@@ -13,13 +13,13 @@ import (
 	"noi-agent/status/wording"
 )
 
-// statusPage is the state of the daemon for people, in this order: sentence, problems, lines, slaves, integrations,
-// outbox.
+// statusPage prints the status of the daemon for people: sentence, problems, lines, slaves, integrations and outbox, in
+// this order.
 type statusPage struct {
 	s       *api.Status
-	values  api.Objects    // latest values; none: not known
+	values  api.Objects    // latest values; empty: not known
 	faults  api.LineFaults // for --verbose
-	listen  string         // where the page in the browser is; "": nowhere, or not known
+	listen  string         // address of the page for browsers; "": there is none, or it is not known
 	own     string         // version of this command
 	host    string         // name of this computer; "": not known
 	look    look
@@ -48,7 +48,7 @@ func (g *statusPage) print(w io.Writer) {
 	g.printMore(w)
 }
 
-// width is where texts are wrapped.
+// width returns the most columns of a line of text.
 func (g *statusPage) width() int {
 	if !g.look.terminal {
 		return math.MaxInt
@@ -83,7 +83,8 @@ func (g *statusPage) clock() string {
 	return "clock not known to be right"
 }
 
-// printProblems prints what is wrong, each with its hint. A notice needs no action: it is for --verbose.
+// printProblems prints the problems, each with its hint. Notices are printed only with --verbose, because they need no
+// action.
 func (g *statusPage) printProblems(w io.Writer) {
 	if g.s.Version != g.own && g.own != "dev" {
 		fmt.Fprint(w, paragraph(fmt.Sprintf("%sThe running daemon is version %s, this command is %s.", markWarning,
@@ -123,7 +124,7 @@ func (g *statusPage) printProblem(w io.Writer, mark string, pr *api.Problem) {
 	}
 }
 
-// alsoExplains names what a problem explains besides.
+// alsoExplains returns a text with the problems that are folded under a problem.
 func alsoExplains(pr *api.Problem) string {
 	titles := make([]string, len(pr.Folded))
 	for i := range pr.Folded {
@@ -152,7 +153,7 @@ func (g *statusPage) lines() *table {
 	return t
 }
 
-// slaveStates say the state of a slave in words.
+// slaveState returns the state of a slave in words. An unknown state is returned unchanged.
 func slaveState(state string) string {
 	words, ok := map[string]string{
 		"ok": markGood + "ok", "waiting": markCalm + "waiting", "silent": markFault + "no answer",
@@ -166,7 +167,7 @@ func slaveState(state string) string {
 	return words
 }
 
-// unitState is slaveState of a unit. One that answers may still have a problem now.
+// unitState is slaveState for a unit. A unit that answers may still have a problem.
 func (g *statusPage) unitState(unit, state string) string {
 	if state == "ok" && slices.ContainsFunc(g.s.Problems, func(p api.Problem) bool { return p.Subject == unit }) {
 		return markWarning + "problem"
@@ -182,7 +183,7 @@ func (g *statusPage) slaves() *table {
 			s := &g.s.Lines[i].Slaves[j]
 			product := cmp.Or(s.ProductCode, s.Family, none)
 			if product == s.Slave && g.look.terminal {
-				product = none // it has no name of its own
+				product = none // the slave has no name of its own, so the column SLAVE already has the product code
 			}
 			t.add(cmp.Or(s.Slave, none), fmt.Sprintf("%s/%d", g.s.Lines[i].Name, s.UnitID), product,
 				cmp.Or(s.CCFirmware, none), g.unitState(fmt.Sprintf("%s/%d", g.s.Lines[i].Name, s.UnitID), s.State),
@@ -192,7 +193,7 @@ func (g *statusPage) slaves() *table {
 	return t
 }
 
-// battery is the battery voltage of a slave that answers.
+// battery returns the battery voltage of a slave that answers.
 func (g *statusPage) battery(line string, s *api.Slave) string {
 	if s.State != "ok" {
 		return none
@@ -227,9 +228,9 @@ func (g *statusPage) integrations() *table {
 	return t
 }
 
-// oldest is the age of the oldest sample that waits.
+// oldest returns the age of the oldest sample that waits.
 func (g *statusPage) oldest(in *api.Integration) string {
-	if in.Oldest != nil && in.OldestAgeS == nil { // of a daemon that is older than this command
+	if in.Oldest != nil && in.OldestAgeS == nil { // the status of an older daemon has no age
 		return age(g.now.Sub(*in.Oldest))
 	}
 	return ageOf(in.OldestAgeS)
@@ -258,7 +259,7 @@ func (g *statusPage) integrationState(in *api.Integration) string {
 	return words
 }
 
-// outbox says what the store holds and what it costs.
+// outbox returns a sentence about the size of the outbox, its limits, and the flash writes.
 func (g *statusPage) outbox() string {
 	s := &g.s.Store
 	text := fmt.Sprintf("outbox: %s of %s, keeps %s at most", binarySize(s.Bytes), binarySize(s.Settings.MaxSize),
@@ -269,7 +270,7 @@ func (g *statusPage) outbox() string {
 	return text
 }
 
-// printMore names the commands that show what the page leaves out.
+// printMore prints the commands that show more details.
 func (g *statusPage) printMore(w io.Writer) {
 	gaps, dead, notices := 0, 0, 0
 	for i := range g.s.Integrations {

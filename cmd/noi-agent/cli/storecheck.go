@@ -8,8 +8,8 @@ import (
 	"noi-agent/store"
 )
 
-// storeCheckCommand is what the daemon runs as its child when the last stop was not clean: on a damaged file bbolt can
-// take the whole process with it.
+// storeCheckCommand checks a store. The daemon runs it in a child process after an unclean stop, because bbolt can end
+// the whole process on a damaged file.
 type storeCheckCommand struct{ Path string }
 
 func newStoreCheck(s *session) *cobra.Command {
@@ -18,7 +18,7 @@ func newStoreCheck(s *session) *cobra.Command {
 		Hidden: true, Args: oneArg(&c.Path)}, c)
 }
 
-// Run exits with what store.InChild understands.
+// Run exits with a code that store.InChild understands.
 func (c *storeCheckCommand) Run(_ context.Context, p *Program, _ *commandLine) error {
 	if code := store.Verdict(c.Path, p.Stderr); code != ExitDone {
 		return exitCode(code)
@@ -26,5 +26,5 @@ func (c *storeCheckCommand) Run(_ context.Context, p *Program, _ *commandLine) e
 	return nil
 }
 
-// ownBinary is this very program, even when an update has replaced its file.
+// ownBinary is the running program, even if an update has replaced its file.
 const ownBinary = "/proc/self/exe"

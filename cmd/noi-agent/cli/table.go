@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// look is how a command prints: for a person at a terminal, or for a program behind a pipe.
+// look tells how a command prints: for a person at a terminal, or for a program behind a pipe.
 type look struct {
 	terminal bool
 	width    int // columns of the terminal
 	colour   bool
-	header   bool // of tables
+	header   bool // tables have a header
 }
 
 func (p *Program) look(cli *commandLine) look {
@@ -26,12 +26,13 @@ func (p *Program) look(cli *commandLine) look {
 type column struct {
 	name  string
 	right bool // numbers
-	least int  // a longer text may be shortened to so many characters; 0: it is never shortened
-	both  bool // a shortened text keeps its beginning and its end, as of a topic
+	least int  // a text may be shortened to this number of characters; 0: it is never shortened
+	both  bool // a shortened text keeps its beginning and its end, for example of a topic
 }
 
-// table is rows under a header. On a terminal its columns are aligned and fit the width; if they cannot, each row
-// becomes a list. Elsewhere the cells are separated by tabs, and nothing is shortened.
+// table has rows under a header. On a terminal its columns are aligned, and long texts are shortened to the width of
+// the terminal. If that is not enough, each row is printed as a list. Without a terminal the cells are separated by
+// tabs, and nothing is shortened.
 type table struct {
 	columns []column
 	rows    [][]string
@@ -54,7 +55,7 @@ func (t *table) print(w io.Writer, l look) {
 	}
 }
 
-// dropEmpty leaves out columns that say nothing, on a terminal: a program counts columns.
+// dropEmpty removes empty columns on a terminal. Without a terminal all columns stay, because programs count them.
 func (t *table) dropEmpty(l look) {
 	if !l.terminal {
 		return
@@ -74,10 +75,10 @@ func (t *table) dropEmpty(l look) {
 	}
 }
 
-// between stands between two columns.
+// between separates two columns.
 const between = "  "
 
-// widths returns how wide each column is when all fit together; nil when they cannot.
+// widths returns the width of each column, so that all fit into `most` columns of the terminal; nil if they cannot.
 func (t *table) widths(most int) []int {
 	widths, sum := make([]int, len(t.columns)), len(between)*(len(t.columns)-1)
 	for i, c := range t.columns {
@@ -146,8 +147,8 @@ func (t *table) printAligned(w io.Writer, l look, widths []int) {
 	}
 }
 
-// rows are lines of three cells without a header, the last of which is a text. On a terminal the text is broken into
-// lines that fit; elsewhere the cells are separated by tabs.
+// rows is a table of three columns without a header. The last column has texts, which are wrapped on a terminal.
+// Without a terminal the cells are separated by tabs.
 type rows [][3]string
 
 func (r *rows) add(what, of, text string) { *r = append(*r, [3]string{what, of, text}) }
@@ -169,7 +170,7 @@ func (r rows) print(w io.Writer, l look) {
 	}
 }
 
-// printLists prints each row as a list of its cells, for terminals that are too narrow for columns.
+// printLists prints each row as a list of its cells, for a terminal that is too narrow for columns.
 func (t *table) printLists(w io.Writer, l look) {
 	indent := 0
 	for _, c := range t.columns {
@@ -192,7 +193,7 @@ func (t *table) printLists(w io.Writer, l look) {
 	}
 }
 
-// shortened cuts a text to a number of characters.
+// shortened cuts a text to width characters. With both it keeps the beginning and the end.
 func shortened(text string, width int, both bool) string {
 	letters := []rune(text)
 	if len(letters) <= width {
@@ -205,14 +206,14 @@ func shortened(text string, width int, both bool) string {
 	return string(letters[:max(width-1, 0)]) + "…"
 }
 
-// The marks, each of which stands before a word.
+// The marks. Each is printed before a word.
 const (
 	markGood    = "✓ "
 	markWarning = "! "
 	markFault   = "✗ "
 	markCalm    = "– "
 
-	none = "–" // there is no value
+	none = "–" // a cell without a value
 )
 
 // coloured gives a text that begins with a mark the mark's colour.

@@ -9,13 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Widths of a terminal that is none, or that does not say how wide it is, and the least that is laid out for.
 const (
-	usualWidth = 80
-	leastWidth = 40
+	usualWidth = 80 // columns, if the width of the terminal is not known
+	leastWidth = 40 // a narrower terminal is treated as if it had this width
 )
 
-// isTerminal reports whether w is one.
+// isTerminal reports whether w is a terminal.
 func isTerminal(w io.Writer) bool {
 	f, ok := behind(w).(*os.File)
 	if !ok {
@@ -25,10 +24,10 @@ func isTerminal(w io.Writer) bool {
 	return err == nil
 }
 
-// width is how many columns the terminal of stdout has.
+// width returns the number of columns of the terminal on stdout.
 func (p *Program) width() int { return widthOf(p.Stdout) }
 
-// widthOf is how many columns the terminal has that w is.
+// widthOf returns the number of columns of the terminal w.
 func widthOf(w io.Writer) int {
 	f, ok := behind(w).(*os.File)
 	if !ok {
@@ -41,10 +40,10 @@ func widthOf(w io.Writer) int {
 	return max(int(size.Col), leastWidth)
 }
 
-// runes is how many columns a text takes. Nothing here prints characters that take two.
+// runes returns the number of columns of a text. The program prints no characters that are two columns wide.
 func runes(text string) int { return utf8.RuneCountInString(text) }
 
-// product is stdout. It keeps the first error of a write, so that a full disk is a failure of the command.
+// product is stdout. It keeps the first error of a write, so that a command fails if the disk is full.
 type product struct {
 	io.Writer
 	err error

@@ -11,7 +11,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// publishLimit is more than the daemon takes until it gives up.
+// publishLimit is the time limit of the request. It is longer than the daemon's own limit, which is 30 s.
 const publishLimit = 45 * time.Second
 
 type triggerPublishCommand struct {
@@ -30,13 +30,13 @@ func newTriggerPublish(s *session) *cobra.Command {
 	}, c)
 }
 
-// Validate wants the id of a row.
+// Validate refuses an argument that is not the id of a row.
 func (c *triggerPublishCommand) Validate() (err error) {
 	c.id, err = triggerID(c.word)
 	return err
 }
 
-// Run publishes it and says how that ended.
+// Run publishes the sample, and prints the result.
 func (c *triggerPublishCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	socket, err := cli.socket()
 	if err != nil {

@@ -33,7 +33,7 @@ func newTriggerShow(s *session) *cobra.Command {
 	}, c)
 }
 
-// Validate wants the id of a row.
+// Validate refuses an argument that is not the id of a row.
 func (c *triggerShowCommand) Validate() (err error) {
 	c.id, err = triggerID(c.word)
 	return err
@@ -48,7 +48,7 @@ func triggerID(word string) (uint64, error) {
 	return id, nil
 }
 
-// Run shows the row, the message as it was sent, the cloud's answer and what to do.
+// Run prints the row, the sent message, the cloud's answer, and the remedy.
 func (c *triggerShowCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	body, err := cli.ask(ctx, fmt.Sprintf("/api/v1/triggers/%d", c.id))
 	if err != nil {
@@ -69,7 +69,7 @@ func (c *triggerShowCommand) Run(ctx context.Context, p *Program, cli *commandLi
 	return nil
 }
 
-// noTrigger says in short that a row is not there; other errors stay.
+// noTrigger returns a short error for a row that does not exist. Other errors are returned unchanged.
 func noTrigger(err error, id uint64) error {
 	var refused *refusedError
 	if errors.As(err, &refused) && refused.code == http.StatusNotFound {
@@ -136,7 +136,7 @@ func triggerSentence(row *api.TriggerDetail) string {
 	case row.State == api.StateSetAside:
 		return markFault + "Not delivered: set aside, because the cloud rejects this message. " + tried + "."
 	case row.State == api.StateDropped:
-		return markFault + "Not delivered, and given up. " + tried + "."
+		return markFault + "Not delivered, and deleted. " + tried + "."
 	case row.NextAttemptInS != nil:
 		next := age(time.Duration(*row.NextAttemptInS * float64(time.Second)))
 		return markFault + "Not delivered. " + tried + "; next try in " + next + "."
@@ -152,7 +152,7 @@ func times(n int) string {
 	return fmt.Sprintf("%d times", n)
 }
 
-// later is how long after the publication the answer came.
+// later returns a text with the time from the publication to the answer; "" if it is not known.
 func later(from, to string) string {
 	a, err1 := time.Parse(time.RFC3339, from)
 	b, err2 := time.Parse(time.RFC3339, to)

@@ -51,7 +51,7 @@ func newTriggers(s *session) *cobra.Command {
 	return cmd
 }
 
-// Validate refuses what the daemon would refuse, and what means nothing together.
+// Validate refuses flags that the daemon would refuse, or that make no sense together.
 func (c *triggersCommand) Validate() error {
 	switch {
 	case c.Limit < 1 || c.Limit > 1000:
@@ -62,7 +62,7 @@ func (c *triggersCommand) Validate() error {
 	return c.triggerFilter.validate()
 }
 
-// Run shows the newest rows of the trigger log that fit.
+// Run prints the newest rows of the trigger log that match.
 func (c *triggersCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	if _, err := c.resolve(ctx, p, cli); err != nil {
 		return err
@@ -93,10 +93,10 @@ func (c *triggersCommand) Run(ctx context.Context, p *Program, cli *commandLine)
 	return nil
 }
 
-// followEvery is how often the daemon is asked for new rows.
+// followEvery is the time between two requests for new rows.
 const followEvery = time.Second
 
-// follow prints rows as they come, the oldest first.
+// follow prints new rows when they come, the oldest first.
 func (c *triggersCommand) follow(ctx context.Context, p *Program, cli *commandLine) error {
 	page, err := c.find(ctx, cli, 0, 1)
 	if err != nil {
@@ -129,7 +129,7 @@ func (c *triggersCommand) follow(ctx context.Context, p *Program, cli *commandLi
 	}
 }
 
-// printRow prints one row of --follow: a line that fits, or one object.
+// printRow prints one row of --follow: a line that fits the terminal, or a JSON object.
 func printRow(w io.Writer, row *api.Trigger, l look, asJSON bool) error {
 	if asJSON {
 		enc := json.NewEncoder(w)
@@ -149,7 +149,8 @@ func printRow(w io.Writer, row *api.Trigger, l look, asJSON bool) error {
 	return err
 }
 
-// triggerColumns are those of the original, in its order, and the id by which a row is shown in full.
+// triggerColumns returns the columns of the original service in its order, and the id, by which `triggers show` shows a
+// row in full.
 func triggerColumns() []column {
 	return []column{
 		{name: "SUCCESS"}, {name: "COMPLETED AT"}, {name: "PUBLISHED DATA", least: 12},
@@ -178,7 +179,7 @@ func triggerCells(row *api.Trigger, l look) []string {
 		answer = "replayed, " + answer
 	}
 	data := messageWords(row.PublishedData)
-	if row.Gap != nil { // no delivery: nothing was tried
+	if row.Gap != nil { // a row about a gap is not a delivery
 		success, data, answer = markCalm+"gap", gapSource(row.Gap)+", "+gapCount(row.Gap),
 			wording.Gap(row.Gap.Reason)
 	}
@@ -186,13 +187,13 @@ func triggerCells(row *api.Trigger, l look) []string {
 	if t, err := time.Parse(time.RFC3339, at); err == nil {
 		at = local(t)
 		if l.terminal {
-			at = t.Local().Format("1/2/06 15:04:05") // as the original writes it
+			at = t.Local().Format("1/2/06 15:04:05") // the format of the original service
 		}
 	}
 	return []string{success, at, data, answer, row.Topic, strconv.FormatUint(row.ID, 10)}
 }
 
-// published is a message as far as people are shown it.
+// published has the fields of a message that are printed.
 type published struct {
 	PublishedAt string          `json:"published_at"`
 	SampledAt   string          `json:"sampled_at"`
@@ -203,7 +204,7 @@ type published struct {
 	Version     string          `json:"fw_version"`
 }
 
-// messageWords is a message in short: object and value.
+// messageWords returns the object and the value of a message; the whole message if it has another form.
 func messageWords(body json.RawMessage) string {
 	var m published
 	if json.Unmarshal(body, &m) != nil || m.Object == "" {
@@ -212,7 +213,7 @@ func messageWords(body json.RawMessage) string {
 	return m.Object + " " + dataWords(m.Data)
 }
 
-// dataWords is a value as people read it: a number, a word, names separated by commas, or none.
+// dataWords prints a value for people: a number, a word, names separated by commas, or "none".
 func dataWords(data json.RawMessage) string {
 	var word string
 	var list []string
@@ -228,7 +229,7 @@ func dataWords(data json.RawMessage) string {
 	}
 }
 
-// triggerFilter says which rows are wanted. The daemon filters.
+// triggerFilter has the flags that select rows of the trigger log.
 type triggerFilter struct {
 	Integration string
 	Success     string
@@ -239,7 +240,7 @@ type triggerFilter struct {
 	Since       string
 	From, To    string
 
-	id   string // of the integration
+	id   string // id of the integration
 	span store.Range
 }
 
@@ -254,7 +255,7 @@ func (c *triggerFilter) add(s *session, cmd *cobra.Command) {
 	c.addSince(s, cmd)
 }
 
-// stateWords are the states of triggers as words of the command line.
+// stateWords returns the states of triggers for the command line, with a hyphen instead of a blank.
 func stateWords() []string {
 	words := api.TriggerStates()
 	for i := range words {
@@ -289,7 +290,7 @@ func (c *triggerFilter) validate() error {
 	return nil
 }
 
-// resolve finds what the flags name. It returns the integrations' names by id.
+// resolve finds the integration and the times of the flags. It returns the names of all integrations by id.
 func (c *triggerFilter) resolve(ctx context.Context, p *Program, cli *commandLine) (map[string]string, error) {
 	s, err := cli.daemonStatus(ctx)
 	if err != nil {
@@ -310,10 +311,10 @@ func (c *triggerFilter) resolve(ctx context.Context, p *Program, cli *commandLin
 	return names, nil
 }
 
-// mostRows is what the daemon gives at once.
+// mostRows is the most rows in one answer of the daemon.
 const mostRows = 500
 
-// find asks for rows until there are enough, or none are left.
+// find asks for rows until it has limit rows, or no older rows are left.
 func (c *triggerFilter) find(ctx context.Context, cli *commandLine, before uint64, limit int) (api.Triggers, error) {
 	found := api.Triggers{Triggers: []api.Trigger{}}
 	for {
@@ -335,13 +336,13 @@ func (c *triggerFilter) ask(ctx context.Context, cli *commandLine, before uint64
 	if err != nil {
 		return page, err
 	}
-	if cli.JSON { // programs get texts as they are
+	if cli.JSON { // programs get the texts unchanged
 		return page, json.Unmarshal(body, &page)
 	}
 	return page, plainJSON(body, &page)
 }
 
-// query is the filter as the daemon takes it.
+// query returns the filter as parameters for the daemon.
 func (c *triggerFilter) query(before uint64, limit int) url.Values {
 	query := url.Values{"limit": {strconv.Itoa(limit)}}
 	set := func(name, value string) {

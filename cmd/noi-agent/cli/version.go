@@ -22,7 +22,7 @@ func newVersion(s *session) *cobra.Command {
 // versionResult is the JSON of `noi-agent version --json`.
 type versionResult struct {
 	Version string `json:"version"`
-	Commit  string `json:"commit,omitempty"` // as Go noted it
+	Commit  string `json:"commit,omitempty"` // first 7 digits of the commit, from Go's build information
 	Built   string `json:"built,omitempty"`  // day of the commit
 	Go      string `json:"go"`
 	System  string `json:"system"` // linux/arm64
@@ -48,7 +48,7 @@ func (*versionCommand) Run(_ context.Context, p *Program, cli *commandLine) erro
 	return err
 }
 
-// commit is the start of the commit's hash; "" where Go has not noted it.
+// commit returns the first digits of the commit's hash; "" if the program has no build information about it.
 func commit() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

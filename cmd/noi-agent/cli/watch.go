@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// news says when it is worth to ask the daemon again: the daemon's events say so at once. Where they cannot be had (too
-// many watch already, the daemon is of an older version, or away) the daemon is asked every other second.
+// news waits for a change of the daemon's status. It uses the daemon's events. If there are none (too many clients, an
+// older daemon, or no daemon), it waits for watchEvery.
 type news struct {
 	cli    *commandLine
 	events <-chan struct{} // nil: there is no stream
 }
 
-// connect opens a stream of events unless there is one. What happens after it has returned makes an event.
+// connect opens a stream of events if none is open. A change after its return makes an event.
 func (n *news) connect(ctx context.Context) {
 	if n.events != nil {
 		return
@@ -48,12 +48,12 @@ func passOn(stream io.ReadCloser, events chan<- struct{}) {
 		}
 		select {
 		case events <- struct{}{}:
-		default: // one is waiting already
+		default: // an event already waits
 		}
 	}
 }
 
-// wait returns when it is worth to ask again, or when the context ends.
+// wait returns after a change, after watchEvery without a stream, or when ctx ends.
 func (n *news) wait(ctx context.Context) {
 	var poll <-chan time.Time
 	if n.events == nil {

@@ -8,7 +8,7 @@ import (
 	"noi-agent/status/wording"
 )
 
-// counted is a number of things in words: "1 line", "2 lines".
+// counted prints a number with its noun: "1 line", "2 lines".
 func counted(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing
@@ -16,10 +16,10 @@ func counted(n int, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
-// age is a time as people say it: "3 s", "18 min", "5 h", "41 d".
+// age prints a duration in one unit: "3 s", "18 min", "5 h" or "41 d".
 func age(d time.Duration) string { return wording.Age(d) }
 
-// ageOf is the age of a count of seconds; – for nil.
+// ageOf prints a number of seconds as age does; "–" for nil.
 func ageOf(seconds *int64) string {
 	if seconds == nil {
 		return none
@@ -27,7 +27,7 @@ func ageOf(seconds *int64) string {
 	return age(time.Duration(*seconds) * time.Second)
 }
 
-// localTime shows a stamp in the time zone of the reader, with its offset.
+// localTime prints an RFC 3339 time in the local zone, with its offset. Another text is returned unchanged.
 func localTime(stamp string) string {
 	t, err := time.Parse(time.RFC3339, stamp)
 	if err != nil {
@@ -36,7 +36,7 @@ func localTime(stamp string) string {
 	return local(t)
 }
 
-// clockTime is localTime, on a terminal without the date: for what was read just now.
+// clockTime is localTime for a value that was just read. On a terminal it leaves out date and offset.
 func clockTime(stamp string, l look) string {
 	t, err := time.Parse(time.RFC3339, stamp)
 	if err != nil || !l.terminal {
@@ -47,10 +47,10 @@ func clockTime(stamp string, l look) string {
 
 func local(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 -07:00") }
 
-// shortLocal leaves out the date of today.
+// shortLocal prints a time in the local zone. A time of today has no date.
 func shortLocal(now, t time.Time) string { return wording.ShortTime(t, now.Local()) }
 
-// binarySize is a number of bytes as the configuration writes it: "256 MiB".
+// binarySize prints a number of bytes with the units of the configuration: "256 MiB".
 func binarySize(n int64) string {
 	switch {
 	case n < 1<<10:
@@ -66,7 +66,8 @@ func binarySize(n int64) string {
 
 func trimZero(number string) string { return strings.TrimSuffix(number, ".0") }
 
-// daysOf writes a time of the configuration in days, where it is whole days: "30 d" for 720h.
+// daysOf prints a duration in days if it is a whole number of days from two up: "30 d" for "720h0m0s". Others are
+// printed without zero units.
 func daysOf(text string) string {
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 48*time.Hour || d%(24*time.Hour) != 0 {
@@ -75,7 +76,7 @@ func daysOf(text string) string {
 	return fmt.Sprintf("%d d", d/(24*time.Hour))
 }
 
-// paragraph prints a text in lines that fit, each indented.
+// paragraph wraps a text into lines of at most width columns, and indents each of them.
 func paragraph(text, indent string, width int) string {
 	lines := strings.Split(wrapped(text, max(width-len(indent), 20)), "\n")
 	return indent + strings.Join(lines, "\n"+indent) + "\n"

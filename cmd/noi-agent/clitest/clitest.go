@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// What the configurations of the tests name.
+// The ids and topics in the configurations of the tests.
 const (
 	SNSID    = "FFjU28MMaL3W9B9hhhhH"
 	PubSubID = "GGjU28MMaL3W9B9hhhhH"
@@ -22,7 +22,7 @@ const (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// WriteConfig writes a configuration into a directory of its own and returns its path.
+// WriteConfig writes a configuration into a new directory, and returns its path.
 func WriteConfig(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "config.yaml")
@@ -32,7 +32,7 @@ func WriteConfig(t *testing.T, text string) string {
 	return path
 }
 
-// MustHold fails the test for each part that a text does not hold.
+// MustHold fails the test for each part that the text does not contain.
 func MustHold(t *testing.T, text string, parts ...string) {
 	t.Helper()
 	for _, part := range parts {
@@ -42,19 +42,20 @@ func MustHold(t *testing.T, text string, parts ...string) {
 	}
 }
 
-// Golden compares with a file under testdata/golden, or writes it with -update.
+// Golden compares got with a file under testdata/golden. With -update it writes the file.
 func Golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	Renewed(t, filepath.Join("testdata", "golden", name), got)
 }
 
-// Document compares with a file under docs/, or writes it with -update. root is the way to the top of the module.
+// Document compares got with a file under docs/. With -update it writes the file. root is the path to the top of the
+// module.
 func Document(t *testing.T, root, name string, got []byte) {
 	t.Helper()
 	Renewed(t, filepath.Join(root, "docs", name), got)
 }
 
-// Renewed compares with a file, or writes it with -update.
+// Renewed compares got with a file. With -update it writes the file.
 func Renewed(t *testing.T, path string, got []byte) {
 	t.Helper()
 	if *update {
@@ -76,7 +77,7 @@ func Renewed(t *testing.T, path string, got []byte) {
 	}
 }
 
-// Buffer takes what goroutines write.
+// Buffer is a buffer that several goroutines may write.
 type Buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer

@@ -39,7 +39,7 @@ func unit(_ context.Context, s *Site) []Finding {
 	return nil
 }
 
-// daemonProcess is the process of a daemon, and none of another command of the same program.
+// daemonProcess returns the process of the daemon. Other commands of the same program do not count.
 func (s *Site) daemonProcess() (process, bool) {
 	all := s.processes()
 	i := slices.IndexFunc(all, func(p process) bool {
@@ -77,7 +77,7 @@ func daemon(_ context.Context, s *Site) []Finding {
 	}}
 }
 
-// certificate names the certificate that a browser shows, where the page is served with TLS. nil: it is not.
+// certificate returns the fingerprint of the certificate that a browser shows; nil if the page has no TLS.
 func certificate(s *api.Status) []Finding {
 	if s.Endpoint == nil || s.Endpoint.Fingerprint == "" {
 		return nil
@@ -88,7 +88,7 @@ func certificate(s *api.Status) []Finding {
 	}}
 }
 
-// problems are those of the daemon, under their own codes. A notice is worth knowing, and no warning.
+// problems returns the problems of the daemon under their own codes. A notice has the level OK.
 func problems(_ context.Context, s *Site) (found []Finding) {
 	if s.Status == nil {
 		return notLooked("problems", "the daemon does not answer")
@@ -111,7 +111,7 @@ func problems(_ context.Context, s *Site) (found []Finding) {
 	return found
 }
 
-// called is an integration's name instead of its id.
+// called replaces the id of an integration by its name. Other subjects are returned unchanged.
 func called(status *api.Status, subject string) string {
 	for i := range status.Integrations {
 		if in := &status.Integrations[i]; in.ID == subject {
@@ -121,7 +121,7 @@ func called(status *api.Status, subject string) string {
 	return subject
 }
 
-// clouds tries all integrations at once: one that hangs costs the others no time.
+// clouds tests all integrations at the same time, so that one that hangs does not delay the others.
 func clouds(ctx context.Context, s *Site) []Finding {
 	if s.Probe == nil {
 		return notLooked("cloud", "the daemon reports about its clouds; noi-agent doctor --send sends a test message")
@@ -137,7 +137,7 @@ func clouds(ctx context.Context, s *Site) []Finding {
 	return slices.Concat(found...)
 }
 
-// stepCodes are the problems that a failed step of a probe is. A step without one has its own name.
+// stepCodes returns the codes of the problems for failed steps of a test. Other steps have their own name as code.
 func stepCodes() map[string]string {
 	return map[string]string{
 		"credentials": api.CloudNoCredentials.Code, "identity": api.CloudNoCredentials.Code,
@@ -157,7 +157,7 @@ func (s *Site) cloud(ctx context.Context, in *configs.Integration) (found []Find
 		case step.Verdict == sinks.StepFailed:
 			f.Level = Fault
 			found = append(found, f)
-		case step.Verdict == sinks.StepUnknown && step.Remedy != "": // it may be so for this user only
+		case step.Verdict == sinks.StepUnknown && step.Remedy != "": // perhaps only for this user
 			f.Level, f.Why = Warning, strings.TrimSpace(step.Remedy)
 			found = append(found, f)
 		case step.Name == "message" && step.Verdict == sinks.StepOK:

@@ -26,7 +26,7 @@ func clockService(_ context.Context, s *Site) []Finding {
 	}}
 }
 
-// wallClock compares with the date of this program, as the daemon does.
+// wallClock compares the clock with the date of this program, as the daemon does.
 func wallClock(_ context.Context, s *Site) []Finding {
 	if s.Now.IsZero() || !s.Now.Before(s.Built) {
 		return nil
@@ -44,11 +44,11 @@ func stateDir(_ context.Context, s *Site) []Finding {
 	dir := s.Config.StateDir
 	info, err := os.Stat(s.named(dir))
 	switch {
-	case err != nil, s.User.Name == "": // the service makes it; the user has a check of its own
+	case err != nil, s.User.Name == "": // the service makes the directory; the user has its own check
 		return nil
 	case !info.IsDir():
 		return []Finding{{
-			ID: "state_dir", Level: Fault, Evidence: dir + " is no directory", Why: "the daemon cannot keep samples",
+			ID: "state_dir", Level: Fault, Evidence: dir + " is not a directory", Why: "the daemon cannot keep samples",
 			Command: "ls -ld " + shell.Quote(dir),
 		}}
 	case !s.may(info, 0o7):
@@ -70,7 +70,7 @@ func stateDir(_ context.Context, s *Site) []Finding {
 	}}
 }
 
-// leastFree is what the store needs to go on deleting and sending.
+// leastFree is the free space that the store needs in order to delete and send samples.
 const leastFree = 8 << 20
 
 func disk(_ context.Context, s *Site) (found []Finding) {
@@ -109,7 +109,7 @@ func disk(_ context.Context, s *Site) (found []Finding) {
 	return found
 }
 
-// existing is the directory, or the nearest one above it that exists.
+// existing returns the directory if it exists, otherwise the nearest existing one above it.
 func existing(dir string) string {
 	for dir != "/" && dir != "." {
 		if _, err := os.Stat(dir); err == nil {

@@ -12,10 +12,10 @@ import (
 	"noi-agent/objects"
 )
 
-// slowSync is half of the usual commit window: a slower disk delays the commits.
+// slowSync is half of the default commit window. A slower disk delays the commits.
 const slowSync = 500 * time.Millisecond
 
-// syncTime measures what each commit of the store waits for.
+// syncTime measures the time of a synced write, for which each commit of the store waits.
 func syncTime(_ context.Context, s *Site) []Finding {
 	if s.Sync == nil {
 		return notLooked("disk_sync", "only the command measures it: sudo noi-agent doctor")
@@ -37,8 +37,9 @@ func syncTime(_ context.Context, s *Site) []Finding {
 		Evidence: fmt.Sprintf("a synced write under %s takes %.1f ms", dir, float64(took.Microseconds())/1000)}}
 }
 
-// fastCommit looks for ext4 with fast_commit on a kernel that loses data with it: from 5.10, where it came, to 5.16.
-// The stable kernels 5.10.94 and 5.15.17 have the repair. /proc/fs/ext4/DEVICE/fc_info counts such commits.
+// fastCommit looks for ext4 with fast_commit on a kernel that can lose data with it. These are the kernels from 5.10,
+// which introduced it, to 5.16. The stable kernels 5.10.94 and 5.15.17 have the fix. /proc/fs/ext4/DEVICE/fc_info
+// counts such commits.
 func fastCommit(_ context.Context, s *Site) (found []Finding) {
 	kernel := s.read("proc/sys/kernel/osrelease")
 	kind, _ := s.mount(s.Config.StateDir)
@@ -62,7 +63,7 @@ func fastCommit(_ context.Context, s *Site) (found []Finding) {
 	return nil
 }
 
-// losesFastCommits reports whether a kernel, "5.10.63-v7+", has the fault.
+// losesFastCommits reports whether a kernel has this fault. release is a text such as "5.10.63-v7+".
 func losesFastCommits(release string) bool {
 	var major, minor, patch int
 	if n, _ := fmt.Sscanf(release, "%d.%d.%d", &major, &minor, &patch); n < 2 || major != 5 {
@@ -78,14 +79,14 @@ func losesFastCommits(release string) bool {
 	}
 }
 
-// diskErrors reads what ext4 has counted since the last check of the file system.
+// diskErrors reads the number of errors that ext4 has counted since the last check of the file system.
 func diskErrors(_ context.Context, s *Site) (found []Finding) {
 	for _, name := range s.names("sys/fs/ext4/*") {
 		if n, err := strconv.Atoi(s.read("sys/fs/ext4", name, "errors_count")); err == nil && n > 0 {
 			found = append(found, Finding{
 				ID: "disk_errors", Level: Warning,
 				Evidence: fmt.Sprintf("the file system on %s has counted %s", name, count(n, "error")),
-				Why:      "the disk or the power supply has spoiled the file system before",
+				Why:      "the disk or the power supply has damaged the file system before",
 				Command:  "sudo tune2fs -l /dev/" + shell.Quote(name) + " | grep -i error; sudo dmesg | tail -n 30",
 			})
 		}
@@ -93,7 +94,7 @@ func diskErrors(_ context.Context, s *Site) (found []Finding) {
 	return found
 }
 
-// names are the last parts of the paths that match, in order.
+// names returns the last parts of the paths that match a pattern.
 func (s *Site) names(pattern string) []string {
 	paths, _ := filepath.Glob(s.path(pattern)) // the patterns are well formed
 	for i := range paths {
@@ -102,8 +103,9 @@ func (s *Site) names(pattern string) []string {
 	return paths
 }
 
-// wear reads what flash reports of itself. For eMMC: JEDEC JESD84-B51, EXT_CSD registers 267 to 269. A life time of
-// 0x09 means that 80 to 90 % are used; a pre-end-of-life of 0x02 means that 80 % of the reserve blocks are used.
+// wear reads the wear that flash reports. For eMMC the source is JEDEC JESD84-B51, EXT_CSD registers 267 to 269. A life
+// time of 0x09 means that 80 to 90 % are used. A pre-end-of-life value of 0x02 means that 80 % of the reserve blocks
+// are used.
 func wear(_ context.Context, s *Site) (found []Finding) {
 	for _, name := range s.names("sys/block/mmcblk*") {
 		most := int64(0)
@@ -127,10 +129,10 @@ func wear(_ context.Context, s *Site) (found []Finding) {
 	return append(found, s.ubiWear()...)
 }
 
-// worn is nine tenths of the erasures that SLC flash is made for; MLC bears fewer.
+// worn is nine tenths of the erasures that SLC flash is specified for. MLC flash has fewer.
 const worn = 90_000
 
-// ubiWear looks at raw flash under UBI, as OpenWrt has it.
+// ubiWear checks raw flash with UBI, which OpenWrt uses.
 func (s *Site) ubiWear() (found []Finding) {
 	for _, name := range s.names("sys/class/ubi/ubi*") {
 		value := func(file string) int {

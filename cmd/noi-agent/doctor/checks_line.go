@@ -12,8 +12,8 @@ import (
 	"noi-agent/status/api"
 )
 
-// controllers says which units answer. The daemon reports about its own lines; without a daemon the lines are asked
-// here.
+// controllers reports which units answer. The daemon reports about its own lines. Without a daemon the check sends
+// requests itself.
 func controllers(ctx context.Context, s *Site) (found []Finding) {
 	if s.Status != nil {
 		return answering(s.Status)
@@ -25,14 +25,15 @@ func controllers(ctx context.Context, s *Site) (found []Finding) {
 		line := &s.Config.Lines[i]
 		path := s.device(line)
 		if !line.Enabled || len(line.Slaves) == 0 || path != "" && len(s.port(line, path)) > 0 {
-			continue // a port that cannot be used has its line in the report
+			continue // the port cannot be used, which the check of the ports reports
 		}
 		found = append(found, s.ask(ctx, line)...)
 	}
 	return found
 }
 
-// answering is one line of the report for each line of the daemon. Its problems name those that do not answer.
+// answering returns a finding for each line of the daemon. The problems of the daemon name the units that do not
+// answer.
 func answering(status *api.Status) (found []Finding) {
 	for i := range status.Lines {
 		line := &status.Lines[i]
@@ -52,7 +53,7 @@ func answering(status *api.Status) (found []Finding) {
 	return found
 }
 
-// ask sends a read to each slave of a line. Where no unit answers, it goes on with other baud rates and parities.
+// ask sends a read to each slave of a line. If no unit answers, it tries other baud rates and parities.
 func (s *Site) ask(ctx context.Context, line *configs.Line) (found []Finding) {
 	heard, err := s.Ask(ctx, line, false)
 	if err != nil {
@@ -101,8 +102,8 @@ func otherSettings(line *configs.Line, heard modbus.ScanResult) Finding {
 	}
 }
 
-// suspect says what is likely wrong with a slave without valid replies, as far as the causes can be distinguished: by
-// whether others on its line answer, and whether anything is received at all.
+// suspect returns the likely cause if a slave gives no valid reply. It depends on whether other slaves on the line
+// answer, and whether any bytes arrive.
 func suspect(serial, othersAnswer, noise bool) string {
 	switch {
 	case othersAnswer:
@@ -119,8 +120,8 @@ func suspect(serial, othersAnswer, noise bool) string {
 	}
 }
 
-// suspectOf is suspect for a slave that the daemon polls, "rs485/1"; "" for any other subject. Whether bytes arrive is
-// what the last requests showed: the counters of the line began with the daemon.
+// suspectOf is suspect for a slave that the daemon polls. The subject of p is "rs485/1"; for other subjects it returns
+// "". The last requests decide whether bytes arrive: the counters of the line began with the daemon.
 func suspectOf(status *api.Status, p api.Problem) string {
 	name, unit, _ := strings.Cut(p.Subject, "/")
 	i := slices.IndexFunc(status.Lines, func(l api.Line) bool { return l.Name == name })

@@ -16,7 +16,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// device is the device file of an enabled serial line, below Root; "" for a line over the network.
+// device returns the device file of a serial line, below Root; "" for a network line and for a disabled line.
 func (s *Site) device(line *configs.Line) string {
 	if scheme, _ := line.Network(); scheme != "" || !line.Enabled {
 		return ""
@@ -34,7 +34,7 @@ func ports(_ context.Context, s *Site) (found []Finding) {
 	return found
 }
 
-// port looks at one port; the first thing that is wrong explains the others.
+// port checks one port. It returns only the first fault, because it explains the others.
 func (s *Site) port(line *configs.Line, path string) []Finding {
 	f := Finding{Level: Fault, Subject: line.Name, Why: "the line cannot be read"}
 	info, err := os.Stat(path)
@@ -44,7 +44,7 @@ func (s *Site) port(line *configs.Line, path string) []Finding {
 		f.Evidence = fmt.Sprintf("%s does not exist; %s", line.Port, s.portsHere())
 	case info.Mode()&fs.ModeCharDevice == 0:
 		f.ID, f.Command = "port_no_device", "ls -l "+shell.Quote(line.Port)
-		f.Evidence = line.Port + " is no serial port but a file or a directory"
+		f.Evidence = line.Port + " is a file or a directory, not a serial port"
 	case s.User.Name != "" && !s.may(info, 0o6):
 		f.ID = api.LinePortDenied.Code
 		f.Command = fmt.Sprintf("sudo usermod -aG dialout %s && sudo systemctl restart noi-agent; ls -lL %s",
@@ -67,7 +67,7 @@ func (s *Site) portsHere() string {
 	return "here are " + strings.Join(here, ", ")
 }
 
-// process is a program that runs.
+// process is a running program.
 type process struct{ pid, name string }
 
 func (s *Site) processes() (all []process) {
@@ -88,14 +88,14 @@ func (s *Site) runs(names ...string) (process, bool) {
 	return all[i], true
 }
 
-// others finds programs that have the port open. The daemon that answers is none of them.
+// others finds programs that have the port open. A daemon that answers does not count.
 func (s *Site) others(line *configs.Line, path string) (found []Finding) {
 	device, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return nil
 	}
 	for _, p := range s.processes() {
-		// The simulator is the other end of its line, and this process looks at it.
+		// The simulator is the other end of the line. This process has the port open for the check.
 		ours := p.name == "noi-agent" && s.Status != nil || p.name == "noi-sim" || p.pid == strconv.Itoa(os.Getpid())
 		if ours || !s.hasOpen(p, device) {
 			continue
@@ -112,14 +112,14 @@ func (s *Site) others(line *configs.Line, path string) (found []Finding) {
 
 func (s *Site) hasOpen(p process, device string) bool {
 	dir := s.path("proc", p.pid, "fd")
-	fds, _ := os.ReadDir(dir) // without the right, or of a process that has ended: none
+	fds, _ := os.ReadDir(dir) // empty without permission, or if the process has ended
 	return slices.ContainsFunc(fds, func(fd os.DirEntry) bool {
 		to, err := os.Readlink(filepath.Join(dir, fd.Name()))
 		return err == nil && (to == device || to == strings.TrimPrefix(device, strings.TrimSuffix(s.Root, "/")))
 	})
 }
 
-// adapters looks for settings of USB adapters that make each exchange slow.
+// adapters looks for settings of USB adapters that slow down each exchange or switch the adapter off.
 func adapters(_ context.Context, s *Site) (found []Finding) {
 	for i := range s.Config.Lines {
 		line := &s.Config.Lines[i]
@@ -134,7 +134,7 @@ func adapters(_ context.Context, s *Site) (found []Finding) {
 			found = append(found, Finding{
 				ID: "adapter_latency", Level: Warning, Subject: line.Name,
 				Evidence: fmt.Sprintf("the adapter of %s holds received bytes back for %d ms", line.Port, ms),
-				Why:      "each request takes so much longer, and replies are cut into pieces",
+				Why:      "each request takes longer by this time, and replies arrive in parts",
 				Command:  "echo 1 | sudo tee " + timer,
 			})
 		}
@@ -150,8 +150,8 @@ func adapters(_ context.Context, s *Site) (found []Finding) {
 	return found
 }
 
-// usbDevice is the directory under /sys of the USB device behind a tty: the nearest one above it that has a vendor's
-// id. "": none.
+// usbDevice returns the directory under /sys of the USB device that a tty belongs to: the nearest directory above it
+// with a vendor id. It returns "" if there is none.
 func (s *Site) usbDevice(tty string) string {
 	dir, err := filepath.EvalSymlinks(s.path("sys/class/tty", tty, "device"))
 	if err != nil {

@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// The least that leave the daemon room. It needs about 36 MB, a dozen threads, and a file for each line, connection
-// and client of the page.
+// The lowest limits that are enough for the daemon. It needs about 36 MB, a dozen threads, and a file for each line,
+// connection and client of the page.
 const (
 	leastMemory = 64 << 20 // GOMEMLIMIT of the unit
 	leastTasks  = 32
 	leastFiles  = 256
 )
 
-// limits looks at what kernel and systemd allow the daemon's process.
+// limits checks the limits of the daemon's process, which kernel and systemd set.
 func limits(_ context.Context, s *Site) (found []Finding) {
 	p, runs := s.daemonProcess()
 	if !runs {
@@ -44,17 +44,17 @@ func limits(_ context.Context, s *Site) (found []Finding) {
 		found = append(found, Finding{
 			ID: "limit_killed", Level: Warning,
 			Evidence: "the kernel has ended " + count(n, "process") + " of the service for lack of memory",
-			Why:      "what the process had not committed then is lost",
+			Why:      "samples that the process had not committed are lost",
 			Command:  "journalctl -k -g 'oom|Out of memory' -n 20; systemctl show -P MemoryMax noi-agent",
 		})
 	}
 	return found
 }
 
-// unlimited stands for no limit, and for one that cannot be read.
+// unlimited means no limit, or a limit that cannot be read.
 const unlimited = ^uint64(0)
 
-// openFiles is the soft limit in /proc/PID/limits.
+// openFiles returns the soft limit of open files, from /proc/PID/limits.
 func (s *Site) openFiles(p process) uint64 {
 	for line := range strings.Lines(s.read("proc", p.pid, "limits")) {
 		if rest, ok := strings.CutPrefix(line, "Max open files"); ok {
@@ -78,7 +78,7 @@ func (s *Site) groupFile(p process, file string) string {
 	return s.read("sys/fs/cgroup", path.Clean("/"+dir), file)
 }
 
-// killed is how often the kernel has ended a process of the group for lack of memory.
+// killed returns how often the kernel has ended a process of the group because memory was short.
 func (s *Site) killed(p process) int {
 	for line := range strings.Lines(s.groupFile(p, "memory.events")) {
 		if n, ok := strings.CutPrefix(line, "oom_kill "); ok {
@@ -89,7 +89,7 @@ func (s *Site) killed(p process) int {
 	return 0
 }
 
-// number is the first word of a text as a number; "max", "unlimited" and anything else are unlimited.
+// number returns the first word of a text as a number. Any other word, such as "max" or "unlimited", is unlimited.
 func number(text string) uint64 {
 	word, _, _ := strings.Cut(text, " ")
 	n, err := strconv.ParseUint(word, 10, 64)

@@ -58,11 +58,11 @@ func configRights(_ context.Context, s *Site) []Finding {
 	}}
 }
 
-// may reports whether the daemon's user has all of the rights (4 read, 2 write, 1 search) by the bits of a file.
+// may reports whether the mode of a file gives the daemon's user all the permissions: 4 read, 2 write, 1 search.
 func (s *Site) may(info fs.FileInfo, rights fs.FileMode) bool {
 	owner, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return true // not a system that this is about
+		return true // another operating system
 	}
 	bits := info.Mode().Perm()
 	switch {

@@ -16,7 +16,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// A finding and the whole report have the shape that the API gives them too.
+// A finding and the whole report have the types of the API.
 type (
 	Level   = api.Level
 	Finding = api.Finding
@@ -33,46 +33,46 @@ const (
 // Disk is the file system under a directory.
 type Disk struct {
 	Free uint64 // bytes that the daemon's user may still write
-	Size uint64 // bytes in all
+	Size uint64 // size in bytes
 }
 
-// User is the user that the daemon runs as.
+// User is the user of the daemon.
 type User struct {
 	Name   string
 	UID    uint32
-	Groups []uint32 // the main group among them
+	Groups []uint32 // all groups, with the main group
 }
 
-// Site is the gateway that is looked at.
+// Site is the gateway that is checked.
 type Site struct {
-	Root       string // of the file system: "/"
-	User       User   // zero: there is no such user
+	Root       string // root of the file system, "/"
+	User       User   // user of the daemon; zero: there is no such user
 	ConfigPath string
 	Config     *configs.Config // nil: ConfigErr has the reason
 	ConfigErr  error
-	Notices    []string    // what `noi-agent check` notices on this machine
-	Status     *api.Status // of the daemon; nil: StatusErr has the reason
+	Notices    []string    // notices of `noi-agent check` on this machine
+	Status     *api.Status // status of the daemon; nil: StatusErr has the reason
 	StatusErr  error
-	Version    string    // of this program
+	Version    string    // version of this program
 	Now        time.Time // wall time
-	Built      time.Time // when this program was made: no right clock is before it
+	Built      time.Time // date of the build: a right clock is never before it
 
 	Disk func(dir string) (Disk, error)
-	// Sync writes a little into a directory and returns how long the synced write took. nil: it is not measured.
+	// Sync returns the time of a small synced write into a directory. nil: it is not measured.
 	Sync func(dir string) (time.Duration, error)
-	// Ask sends a read to each slave of a line: at its own settings, or at the other usual ones until a slave answers.
-	// nil: the lines are not asked.
+	// Ask sends a read to each slave of a line, at the settings of the line. With others it tries the other usual
+	// settings until a slave answers. nil: the lines are not tested.
 	Ask func(ctx context.Context, line *configs.Line, others bool) (modbus.ScanResult, error)
-	// Probe tests the way to an integration's topic. nil: the clouds are not asked.
+	// Probe tests the way to an integration's topic. nil: the clouds are not tested.
 	Probe func(ctx context.Context, in *configs.Integration) []sinks.Step
 }
 
-// path is a path of the gateway below Root.
+// path returns a path of the gateway below Root.
 func (s *Site) path(parts ...string) string {
 	return filepath.Join(append([]string{s.Root}, parts...)...)
 }
 
-// named is a path of the configuration. A relative one is relative to the working directory, as for the daemon.
+// named returns a path of the configuration below Root. A relative path is relative to the working directory.
 func (s *Site) named(path string) string {
 	if filepath.IsAbs(path) {
 		return s.path(path)
@@ -94,10 +94,10 @@ func (s *Site) exists(parts ...string) bool {
 	return err == nil
 }
 
-// usual is how long a check may take that looks at files; a port that hangs must not hang the report.
+// usual is the time limit of a check that reads files. A file or port that hangs must not stop the report.
 const usual = 10 * time.Second
 
-// check is one look. It returns what it saw; nothing is an OK line with its title.
+// check is one check. If it returns no finding, the report has an OK line with its title.
 type check struct {
 	id, title   string
 	needsConfig bool
@@ -160,7 +160,8 @@ func Examine(ctx context.Context, s *Site) Report {
 	return r
 }
 
-// run looks until the check's limit. What hangs in the kernel cannot be ended: it is left behind.
+// run runs the check up to its time limit. A check that hangs in the kernel cannot be stopped, so run does not wait for
+// its goroutine.
 func (c *check) run(ctx context.Context, s *Site) []Finding {
 	ctx, cancel := context.WithTimeout(ctx, c.limit)
 	defer cancel()
@@ -179,7 +180,7 @@ func (c *check) run(ctx context.Context, s *Site) []Finding {
 	}
 }
 
-// known reports whether an earlier check has found the same: the daemon sees much that doctor sees.
+// known reports whether an earlier check has the same finding, because the daemon finds many of the same faults.
 func known(found []Finding, f Finding) bool {
 	return slices.ContainsFunc(found, func(before Finding) bool {
 		return before.ID == f.ID && before.Level != OK && (before.Subject == f.Subject || before.Subject == "")
@@ -203,12 +204,12 @@ func verdict(r *Report) string {
 	return text
 }
 
-// notLooked is the finding of a check that had nothing to look at.
+// notLooked returns the finding of a check that was not made, with the reason.
 func notLooked(id, why string) []Finding {
-	return []Finding{{ID: id, Level: OK, Evidence: "not looked at: " + why}}
+	return []Finding{{ID: id, Level: OK, Evidence: "not checked: " + why}}
 }
 
-// count is "1 fault" or "2 faults".
+// count prints a number with its noun: "1 fault" or "2 faults".
 func count(n int, what string) string {
 	if n == 1 {
 		return "1 " + what

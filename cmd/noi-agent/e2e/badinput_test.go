@@ -100,7 +100,7 @@ func TestTakenStatusPortDoesNotStopTheDaemon(t *testing.T) {
 	if code := daemon.stop(); code != cli.ExitDone {
 		t.Errorf("exit code %d", code)
 	}
-	if log := daemon.stderr.String(); !strings.Contains(log, "the status endpoint is not there") || !strings.Contains(log, taken.Addr().String()) {
+	if log := daemon.stderr.String(); !strings.Contains(log, "the status endpoint cannot listen") || !strings.Contains(log, taken.Addr().String()) {
 		t.Errorf("the log does not name the taken port:\n%s", log)
 	}
 }

@@ -320,7 +320,7 @@ func (r record) looksWhole(path string, committed int, at float64) error {
 
 // nothingMissing looks for every committed sample that no cloud had been handed when the power went.
 func (r record) nothingMissing(s *store.Store, id string, committed int, at float64) error {
-	ds, err := s.Pending(id, 1_000_000)
+	ds, err := s.Pending(id, 1_000_000, nil)
 	if err != nil {
 		return err
 	}

@@ -241,7 +241,7 @@ func (w *walk) seesMessagesAndFailures() {
 	w.sees("false refused", "AuthorizationError")
 	w.goes("/triggers?success=false")
 	w.until("a link to the failure", `(() => { const a = document.querySelector('td a'); if (a) location.href = a.href; return !!a; })()`)
-	w.sees("Not delivered", "What AWS said", "What to do")
+	w.sees("Not delivered", "Answer of AWS", "What to do")
 	w.world.does(w.world.sim, "fault", "--dir", w.world.dir, "cloud", "sns", "ok")
 	w.presses("Try now")
 	w.sees("main-solar tries again now.", "First message accepted")

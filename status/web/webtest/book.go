@@ -7,10 +7,10 @@ import (
 	"noi-agent/status/api"
 )
 
-// Book has the integrations of a scene as status.Options want them. Nothing can be changed: each edit is refused.
+// Book implements status.Integrations for a scene. It refuses each change.
 type Book struct{ Scene *Scene }
 
-// List returns the integrations; the second one is of the configuration file.
+// List returns the integrations. The one of GCP is in the configuration file.
 func (b Book) List() api.Integrations {
 	list := api.Integrations{Integrations: []api.IntegrationEntry{}}
 	for i := range b.Scene.State.Integrations {
@@ -33,7 +33,7 @@ func (b Book) List() api.Integrations {
 	return list
 }
 
-// Get returns one.
+// Get returns one integration.
 func (b Book) Get(id string) (api.IntegrationEntry, error) {
 	for _, e := range b.List().Integrations {
 		if e.Config.ID == id {
@@ -73,7 +73,7 @@ func (b Book) SetEnabled(context.Context, string, bool) (api.IntegrationEntry, e
 // Wake refuses.
 func (b Book) Wake(string) error { return refused() }
 
-// Needs returns what AWS needs for a user.
+// Needs returns the commands that prepare AWS for a user.
 func (b Book) Needs(string) (string, error) {
 	return "# The topic\naws sns create-topic --name MainSolarData --region us-east-2\n\n" +
 		"# The right to publish to it, and no other, for arn:aws:iam::940497413619:user/push\n" +
@@ -82,7 +82,7 @@ func (b Book) Needs(string) (string, error) {
 		"\"Resource\":\"" + TopicARN + "\"}]}'", nil
 }
 
-// Test finds that nothing is there.
+// Test refuses.
 func (b Book) Test(context.Context, string, []byte, func(api.TestStep)) (api.IntegrationTest, error) {
 	return api.IntegrationTest{}, refused()
 }

@@ -8,10 +8,10 @@ import (
 	"noi-agent/status/api"
 )
 
-// step is how long a bucket is.
+// step is the length of a bucket.
 const step = 3 * time.Minute
 
-// History is a plausible day of an object: sun from six to six, and in troubled scenes an hour without an answer.
+// History returns a plausible day of an object, with twelve hours of sun. If s.Gap is set, an hour has no samples.
 func (s *Scene) History(line string, unit int, object string, span time.Duration) (api.History, bool) {
 	var latest *api.Latest
 	for i := range s.Values.Objects {
@@ -46,14 +46,14 @@ func (s *Scene) History(line string, unit int, object string, span time.Duration
 	return h, true
 }
 
-// fill puts a day into the buckets. Its last mean is the latest value.
+// fill makes the buckets of a day of numbers around level.
 func (s *Scene) fill(h *api.History, level float64) {
 	for t := h.From; t.Before(h.To); t = t.Add(step) {
 		if t.Before(h.KeptSince) || len(h.Gaps) > 0 && !t.Before(h.Gaps[0].From) && t.Before(h.Gaps[0].To) {
 			continue
 		}
 		ago := h.To.Sub(t).Hours()
-		sun := max(0, math.Sin((ago-2)/12*math.Pi)) // high ten to two hours ago
+		sun := max(0, math.Sin((ago-2)/12*math.Pi)) // from fourteen to two hours ago
 		swing := 0.17*sun + 0.004*math.Sin(ago*9)
 		mean := level * (1 + swing)
 		h.Buckets = append(h.Buckets, api.Bucket{
@@ -63,11 +63,11 @@ func (s *Scene) fill(h *api.History, level float64) {
 	}
 }
 
-// states are those of a day.
+// states returns the charge states of a day. The last one is the latest value.
 func states(h *api.History, latest json.RawMessage) []api.Run {
 	words := []json.RawMessage{
-		json.RawMessage(`"NIGHT"`), json.RawMessage(`"BULK"`), json.RawMessage(`"ABSORPTION"`), json.RawMessage(`"FLOAT"`),
-		latest,
+		json.RawMessage(`"NIGHT"`), json.RawMessage(`"BULK"`), json.RawMessage(`"ABSORPTION"`),
+		json.RawMessage(`"FLOAT"`), latest,
 	}
 	hours := []float64{24, 13, 9, 5, 3, 0}
 	var runs []api.Run

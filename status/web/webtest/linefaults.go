@@ -6,8 +6,8 @@ import (
 	"noi-agent/status/api"
 )
 
-// LineFaults are failed exchanges on the first line: none where all is well, and else one of most kinds, the last reply
-// longer than what is kept of it.
+// LineFaults returns three failed exchanges of the first line; none if the scene has no problems. The reply of one of
+// them is longer than the part of it that is kept.
 func (s *Scene) LineFaults() api.LineFaults {
 	faults := []api.LineFault{}
 	if len(s.State.Problems) > 0 && len(s.State.Lines) > 0 {

@@ -10,22 +10,22 @@ import (
 	"noi-agent/status/api"
 )
 
-// Scene is a gateway at one moment. It is what status.Options want as Reporter, TriggerLog and Health.
+// Scene is a gateway at one moment. It implements status.Reporter, status.TriggerLog and status.Health.
 type Scene struct {
 	Name     string
 	State    api.Status
 	Values   api.Objects
 	Log      []api.Trigger // the newest first
-	LogError error         // the trigger log cannot be read
-	Kept     time.Duration // how far back the history goes
-	Gap      bool          // the history has one
+	LogError error         // the error of reading the trigger log; nil: none
+	Kept     time.Duration // length of the history
+	Gap      bool          // the history has a gap
 	catalog  *objects.Catalog
 }
 
-// Moment is when all scenes are.
+// Moment returns the time of all scenes.
 func Moment() time.Time { return time.Date(2022, 6, 28, 8, 20, 40, 0, time.UTC) }
 
-// Scenes lists all of them.
+// Scenes returns all scenes.
 func Scenes() []*Scene {
 	return []*Scene{Well(), Troubled(), Large(100), Unplugged(), Fresh(), Starting(), Unreadable()}
 }
@@ -36,10 +36,10 @@ func (s *Scene) Status() api.Status { return s.State }
 // Objects returns the latest values.
 func (s *Scene) Objects() api.Objects { return s.Values }
 
-// Healthy and Ready say that all is well.
+// Healthy returns nil.
 func (s *Scene) Healthy() error { return nil }
 
-// Ready says that all is well.
+// Ready returns nil.
 func (s *Scene) Ready() error { return nil }
 
 // Family returns a built-in family.
@@ -66,7 +66,7 @@ func before(d time.Duration) *time.Time {
 
 func number[T any](n T) *T { return &n }
 
-// Well is a site where everything works: two controllers, two integrations.
+// Well returns a site where everything works. It has two controllers and two integrations.
 func Well() *Scene {
 	catalog, err := objects.LoadCatalog()
 	if err != nil {
@@ -121,7 +121,7 @@ func integration(id, name, kind, topic string) api.Integration {
 	}
 }
 
-// valuesOf are plausible values of all live objects of a ProStar PWM.
+// valuesOf returns plausible values of the objects of a ProStar PWM that are polled by default.
 func (s *Scene) valuesOf(unit int, name string, volts float64, state string) []api.Latest {
 	family, ok := s.catalog.Family("PSPWM")
 	if !ok {
@@ -142,7 +142,7 @@ func (s *Scene) valuesOf(unit int, name string, volts float64, state string) []a
 	return list
 }
 
-// value is a plausible one.
+// value returns a plausible value of an object.
 func value(o *objects.Object, i int, volts float64, state string) json.RawMessage {
 	var v any
 	switch {
@@ -172,7 +172,7 @@ func value(o *objects.Object, i int, volts float64, state string) json.RawMessag
 	return raw
 }
 
-// Troubled is the same site on a bad day: AWS refuses, a controller does not answer, a cable is bad.
+// Troubled returns the same site with problems: AWS refuses messages, a controller does not answer, a cable is bad.
 func Troubled() *Scene {
 	s := Well()
 	s.Name, s.Gap = "troubled", true
@@ -216,7 +216,7 @@ func Troubled() *Scene {
 	return s
 }
 
-// Large is the same bad day with ten controllers on the line and a long trigger log.
+// Large returns the site with problems, with ten controllers on the line and this many rows in the trigger log.
 func Large(rows int) *Scene {
 	s := Troubled()
 	s.Name, s.Log = "large", messages(rows, 40)
@@ -228,7 +228,7 @@ func Large(rows int) *Scene {
 	return s
 }
 
-// Unplugged is the same site without its serial adapter, and nothing else is said about what hangs on it.
+// Unplugged returns the site without its serial adapter. The problems of its controllers are folded under this problem.
 func Unplugged() *Scene {
 	s := Well()
 	s.Name = "unplugged"
@@ -245,13 +245,13 @@ func Unplugged() *Scene {
 	return s
 }
 
-// named fills in what the agent fills in when it shows a problem.
+// named sets the name of a problem's subject, as the agent does.
 func named(p api.Problem, name string) api.Problem {
 	p.Name = name
 	return p.With("name", name)
 }
 
-// Fresh is an agent before anything is configured.
+// Fresh returns a gateway that is not configured.
 func Fresh() *Scene {
 	s := Well()
 	s.Name, s.Log, s.Values = "fresh", nil, api.Objects{Objects: []api.Latest{}}
@@ -261,7 +261,7 @@ func Fresh() *Scene {
 	return s
 }
 
-// Starting is the site seconds after the start: nothing was read or sent yet, and the clock is not set.
+// Starting returns the site some seconds after the start. Nothing was read or sent, and the clock is not set.
 func Starting() *Scene {
 	s := Well()
 	s.Name, s.Log, s.Values = "starting", nil, api.Objects{Objects: []api.Latest{}}
@@ -282,7 +282,7 @@ func Starting() *Scene {
 	return s
 }
 
-// Unreadable is the site when the trigger log cannot be read.
+// Unreadable returns the site with problems whose trigger log cannot be read.
 func Unreadable() *Scene {
 	s := Troubled()
 	s.Name, s.LogError = "unreadable", errors.New("the store is closed")

@@ -12,7 +12,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// Triggers returns rows as the store does.
+// Triggers returns the rows that match.
 func (s *Scene) Triggers(q api.TriggerQuery) (api.Triggers, error) {
 	if s.LogError != nil {
 		return api.Triggers{}, s.LogError
@@ -40,19 +40,19 @@ func (s *Scene) Triggers(q api.TriggerQuery) (api.Triggers, error) {
 	return page, nil
 }
 
-// within reports whether a moment is not before from and before to; the zero time is no limit.
+// within reports whether a moment is in the range: from it on, and before to. A zero time is no limit.
 func within(from, to time.Time, moment string) bool {
 	at, err := time.Parse(time.RFC3339, moment)
 	return err == nil && !at.Before(from) && (to.IsZero() || at.Before(to))
 }
 
-// sent is what a message says of its sample.
+// sent has the fields of a message that the scene needs.
 type sent struct {
 	Object, Slave string
 	Data          json.RawMessage
 }
 
-// sentBy reads the message of a row; a row about a gap has none.
+// sentBy reads the message of a row. A row about a gap has no message, but an object.
 func sentBy(t *api.Trigger) (m sent) {
 	_ = json.Unmarshal(t.PublishedData, &m) // our own messages
 	if t.Gap != nil {
@@ -61,7 +61,7 @@ func sentBy(t *api.Trigger) (m sent) {
 	return m
 }
 
-// Trigger returns a row with what the agent knows of it.
+// Trigger returns a row with its details.
 func (s *Scene) Trigger(id uint64) (api.TriggerDetail, error) {
 	if s.LogError != nil {
 		return api.TriggerDetail{}, s.LogError
@@ -88,12 +88,12 @@ func (s *Scene) Trigger(id uint64) (api.TriggerDetail, error) {
 	return api.TriggerDetail{}, api.NewError(http.StatusNotFound, fmt.Sprintf("trigger %d is not kept", id), "")
 }
 
-// PublishTrigger refuses: no cloud is behind a scene.
+// PublishTrigger refuses, because a scene has no cloud.
 func (s *Scene) PublishTrigger(context.Context, uint64) (api.Replay, error) {
 	return api.Replay{}, api.NewError(http.StatusConflict, "no cloud is behind a scene", "")
 }
 
-// messages are the newest rows of the trigger log; the first refused ones were refused by AWS.
+// messages returns n rows of a trigger log, the newest first. AWS refused its messages among the first `refused` rows.
 func messages(n, refused int) []api.Trigger {
 	rows := make([]api.Trigger, n)
 	for i := range rows {
@@ -157,10 +157,10 @@ func (s *Scene) DeadLetters(integration string) (api.DeadLetters, error) {
 	return list, nil
 }
 
-// RetryDeadLetters takes all but the last one.
+// RetryDeadLetters reports that the cloud has accepted all messages except one. It sends nothing.
 func (s *Scene) RetryDeadLetters(_ context.Context, _ string, ids []uint64, report func(any) error) error {
 	return report(api.Replay{State: "done", Sent: uint64(len(ids) - 1), Rejected: 1})
 }
 
-// DropDeadLetters drops nothing, and says that it did.
+// DropDeadLetters returns the number of ids. It deletes nothing.
 func (s *Scene) DropDeadLetters(_ string, ids []uint64) (int, error) { return len(ids), nil }
