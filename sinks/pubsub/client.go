@@ -137,6 +137,7 @@ func (s *Sink) dial(host string, plain bool) (*grpc.ClientConn, error) {
 		grpc.WithContextDialer(s.tunnel),
 		//lint:ignore SA1019 a registered compressor would be one for the whole process, made by init
 		grpc.WithCompressor(packed{}),
+		grpc.WithDefaultCallOptions(grpc.UseCompressor(encoding.Identity)), // only publish has packed its request
 		grpc.WithReadBufferSize(bufferSize),
 		grpc.WithWriteBufferSize(bufferSize),
 		grpc.WithInitialWindowSize(windowSize),
@@ -193,9 +194,8 @@ func (s *Sink) classify(ctx context.Context, err error) sinks.Result {
 func (s *Sink) publish(ctx context.Context, conn *grpc.ClientConn, r *room) (*pubsubpb.PublishResponse, error) {
 	options := []grpc.CallOption{grpc.ForceCodecV2(codec{encoding.GetCodecV2(codecName)})}
 	body := r.plain
-	if r.small() {
-		options = append(options, grpc.UseCompressor(encoding.Identity))
-	} else {
+	if !r.small() {
+		options = append(options, grpc.UseCompressor("")) // that of the connection
 		r.packed = s.o.Packer.Pack(r.packed[:0], r.plain)
 		body = r.packed
 	}
