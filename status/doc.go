@@ -38,7 +38,7 @@
 //
 //   - server.go, routes.go, guard.go, door.go: the server, its routes, and the access to them
 //
-//   - listen.go, tls.go: sockets and certificates
+//   - listen.go, tls.go, plain.go: sockets and certificates, and clients that speak plain HTTP to them
 //
 //   - answer.go, query.go: answers and parameters
 //
