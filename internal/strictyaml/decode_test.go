@@ -162,7 +162,7 @@ func TestFaultsOfKeysAndNumbers(t *testing.T) {
 		{"unknown key far", "limits:\n  zebra: 1", "2 limits.zebra unknown key; known here: size, keep"},
 		{"untagged field", "Ignored: x", "1 Ignored unknown key"},
 		{"odd key", "waits: 1\n\"T_ind[U]\": 1", `2 ["T_ind[U]"] unknown key`},
-		{"repeated key", "name: a\non: true\nname: b", "3 name is given twice; it stands on line 1"},
+		{"repeated key", "name: a\non: true\nname: b", "3 name is given twice; it is on line 1"},
 		{"repeated key deep", "slaves:\n- {id: 1, id: 2}", "2 slaves[0].id is given twice"},
 		{"repeated map key", "waits: {a: 1s,\n a: 2s}", "2 waits.a is given twice"},
 		{"leading zero", "small: 0010", "1 small 0010 has a leading zero, which YAML may read as octal; write 10"},
@@ -198,7 +198,7 @@ func TestFaultsOfWordsAndDurations(t *testing.T) {
 		{"no boolean", "on: maybe", "1 on want true or false, not maybe"},
 		{"duration without unit", "wait: 500", "1 wait 500 has no unit; write 500ms, 500s"},
 		{"duration with a leading zero", "wait: 010s", "1 wait 010s has a leading zero; write 10s"},
-		{"days", "wait: 1d", "1 wait days are not a unit, not 1d; write hours"},
+		{"days", "wait: 1d", "1 wait want a duration in hours, not in days (1d); write hours"},
 		{"no duration", "wait: soon", "1 wait want a duration like 500ms, 10s, 5m or 1h, not soon"},
 		{"text unmarshaler", "addr: 12", "1 addr want 0x and four digits"},
 		{"list for a text unmarshaler", "addr: [1]", "1 addr want one value, not a list"},
@@ -264,7 +264,7 @@ func TestAllFaultsAtOnceInTheOrderOfLines(t *testing.T) {
 	want := `line 1: small: 0010 has a leading zero, which YAML may read as octal; write 10
 line 3: slaves[0].id: want a whole number, not 1.5
 line 5: slaves[1].idd: unknown key; did you mean id?
-line 7: name: is given twice; it stands on line 6 already
+line 7: name: is given twice; it is on line 6 already
 line 8: on: want true or false, not yes; write true`
 	if d := cmp.Diff(want, faults.Err().Error()); d != "" {
 		t.Error(d)
