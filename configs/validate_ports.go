@@ -3,6 +3,7 @@ package configs
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -28,6 +29,8 @@ func (v *validator) port(path string, l *Line) {
 		return
 	}
 	switch scheme, _, err := parsePort(l.Port); {
+	case strings.TrimSpace(l.Port) != l.Port:
+		v.fault(path+".port", "%q begins or ends with a blank; write %s", l.Port, strings.TrimSpace(l.Port))
 	case err != nil:
 		v.fault(path+".port", "%v", err)
 	case scheme != "":

@@ -77,7 +77,7 @@ func run(args []string, stdout, stderr io.Writer, signals <-chan os.Signal) int 
 	root.SetErr(stderr)
 	root.SetArgs(args)
 	root.AddCommand(newRun(stdout, stderr, signals), newFault(stdout))
-	err := root.Execute()
+	cmd, err := root.ExecuteC()
 	var ended exit
 	switch {
 	case err == nil:
@@ -85,7 +85,11 @@ func run(args []string, stdout, stderr io.Writer, signals <-chan os.Signal) int 
 	case errors.As(err, &ended):
 		return int(ended)
 	default:
-		fmt.Fprintf(stderr, "noi-sim: %v\nhint: noi-sim run -- bin/noi-agent run --config configs/demo.yaml\n", err)
+		hint := "noi-sim run -- bin/noi-agent run --config configs/demo.yaml"
+		if cmd.HasParent() && cmd.Name() != "run" {
+			hint = cmd.CommandPath() + " --help"
+		}
+		fmt.Fprintf(stderr, "noi-sim: %v\nhint: %s\n", err, hint)
 		return exitMisuse
 	}
 }

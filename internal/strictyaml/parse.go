@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 )
@@ -160,6 +161,10 @@ func syntaxFault(data []byte, err error) Fault {
 		f.Line = k
 	}
 	switch {
+	case notUTF8(data):
+		f.Text += " (the file is not UTF-8 text: save it as UTF-8)"
+	case f.Line > 0 && oddSpace(lines[max(f.Line-2, 0):min(f.Line, len(lines))]):
+		f.Text += " (a line here has a no-break space, as copied from a web page: type spaces)"
 	case f.Line > 0 && f.Line <= len(lines) && tabIndented(lines[f.Line-1]):
 		f.Text += " (indent with spaces, not with tabs)"
 	case strings.Contains(f.Text, "mapping values are not allowed"):
@@ -216,6 +221,20 @@ func firstBadLine(lines [][]byte) int {
 		}
 	}
 	return 0
+}
+
+// notUTF8 reports whether a file is of another encoding: bytes that are no UTF-8, or the zero bytes of UTF-16 without a
+// mark at its begin.
+func notUTF8(data []byte) bool { return !utf8.Valid(data) || bytes.IndexByte(data, 0) >= 0 }
+
+// oddSpace reports whether one of the lines begins with a blank that YAML takes for text.
+func oddSpace(lines [][]byte) bool {
+	for _, line := range lines {
+		if bytes.HasPrefix(bytes.TrimLeft(line, " "), []byte("\u00a0")) {
+			return true
+		}
+	}
+	return false
 }
 
 // tabIndented reports whether a tab is in the white space at the beginning of a line.

@@ -20,6 +20,7 @@ var (
 	leadingZero = regexp.MustCompile(`^([-+]?)0+([0-9]+(\.[0-9]+)?)$`)
 	otherBase   = regexp.MustCompile(`^[-+]?0[xXoObB]`)
 	zeroFirst   = regexp.MustCompile(`^[-+]?0[0-9]`)
+	otherUnit   = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?) *([A-Za-z]+)$`)
 	underscored = regexp.MustCompile(`^[-+]?[0-9][0-9_]*_[0-9_.]*$`)
 )
 
@@ -62,6 +63,9 @@ func setWhole(n *node, v reflect.Value) error {
 		return nil
 	}
 	i, err := strconv.ParseInt(n.text, 10, bits)
+	if err != nil && bits == 64 {
+		return fmt.Errorf("%s is a number beyond all limits", clip(n.text))
+	}
 	if err != nil {
 		most := int64(math.MaxInt64) >> (64 - bits)
 		return fmt.Errorf("want %d to %d, not %s", -most-1, most, clip(n.text))
@@ -111,6 +115,22 @@ func setDuration(n *node, v reflect.Value) error {
 	return nil
 }
 
+// usualUnit is the unit that another spelling stands for; "" for none.
+func usualUnit(word string) string {
+	switch strings.ToLower(word) {
+	case "ms", "msec":
+		return "ms"
+	case "s", "sec", "secs", "second", "seconds":
+		return "s"
+	case "m", "min", "mins", "minute", "minutes":
+		return "m"
+	case "h", "hr", "hrs", "hour", "hours":
+		return "h"
+	default:
+		return ""
+	}
+}
+
 // ParseDuration returns the duration of a text with Go's units from "ns" to "h", or of a plain 0. The error says how to
 // write a duration.
 func ParseDuration(text string) (time.Duration, error) {
@@ -127,6 +147,10 @@ func ParseDuration(text string) (time.Duration, error) {
 	}
 	if days, ok := strings.CutSuffix(text, "d"); ok && wholeNumber.MatchString(days) {
 		return 0, fmt.Errorf("want a duration in hours, not in days (%s); write hours, as in 720h", clip(text))
+	}
+	if m := otherUnit.FindStringSubmatch(text); m != nil && usualUnit(m[2]) != "" {
+		return 0, fmt.Errorf("want a duration like 500ms, 10s, 5m or 1h, not %s; write %s%s", clip(text), clip(m[1]),
+			usualUnit(m[2]))
 	}
 	return 0, errors.New("want a duration like 500ms, 10s, 5m or 1h, not " + clip(text))
 }
