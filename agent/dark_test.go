@@ -88,7 +88,7 @@ func TestEachDarkTimeBeforeARunWhoseClockStaysUnsureIsTold(t *testing.T) {
 		s = g.start("")
 		time.Sleep(15 * time.Second)
 		if gaps := dark(s, "Et_float"); len(gaps) != 0 {
-			t.Errorf("told by a clock that is not known to be right: %+v", gaps)
+			t.Errorf("gaps with the time of a clock that is not known to be right: %+v", gaps)
 		}
 		g.kill(s)
 		time.Sleep(time.Minute)

@@ -59,10 +59,10 @@ func TestTheTimeWithoutAnAgentIsAGap(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if spans := l.number(takenAt(at.Add(time.Minute), at, false, "Et_float")); len(spans) != 0 {
-		t.Errorf("told twice: %+v", spans)
+		t.Errorf("reported twice: %+v", spans)
 	}
 	if spans := l.number(takenAt(at, at.Add(-time.Minute), false, "EV_float")); len(spans) != 0 {
-		t.Errorf("nobody sampled it before: %+v", spans)
+		t.Errorf("it was not sampled before: %+v", spans)
 	}
 }
 

@@ -314,7 +314,7 @@ func TestAnAgentStaysInMemoryUntilNothingWaits(t *testing.T) {
 	}
 	settled := func(s *store.Store, o store.Outcome) error {
 		err := s.Append(t.Context(), sweep)
-		ds, pending := s.Pending(id, 1)
+		ds, pending := s.Pending(id, 1, nil)
 		for _, d := range ds {
 			err = errors.Join(err, s.Settle(id, []store.Result{{Seq: d.Seq, Index: d.Index, Outcome: o,
 				CompletedAt: time.Now()}}))

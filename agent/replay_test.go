@@ -31,6 +31,7 @@ type seen struct {
 func (s *seen) accept(m sinks.Message) sinks.Result {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	m.Body, m.Attributes = slices.Clone(m.Body), slices.Clone(m.Attributes) // a sink keeps nothing
 	s.messages = append(s.messages, m)
 	return sinks.Result{Outcome: sinks.Accepted, MessageID: "m"}
 }

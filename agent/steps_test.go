@@ -168,7 +168,7 @@ func TestGapsOfAClockThatIsNeverRightAreToldAfterTheNextBoot(t *testing.T) {
 		silent.Store(false)
 		time.Sleep(2 * time.Minute)
 		if rows := s.gapRows(); len(rows) != 0 {
-			t.Errorf("told by a clock that is wrong: %q", rows)
+			t.Errorf("rows with the time of a wrong clock: %q", rows)
 		}
 		s.stop()
 		g.reboot("boot-2")

@@ -201,7 +201,7 @@ func TestReplyIsFoundBehindNoise(t *testing.T) {
 				}
 				mustRead(t, line, 0x12, 8)
 				if c := line.Counters(); c.DiscardedBytes+c.ForeignFrames == 0 {
-					t.Error("nobody counted the noise")
+					t.Error("the noise was not counted")
 				}
 			})
 		})

@@ -20,6 +20,10 @@
 // returns before ctx ends or soon after. A message that is on its way when ctx ends gives Retry, because it may have
 // arrived or not.
 //
+// A sink keeps no message: after Publish has returned, it reads neither the messages nor the memory of their bodies and
+// attributes, not even for a request that was given up. The caller uses this memory for the next messages. Texts
+// (SampleID, Key, values of attributes) never change.
+//
 // Each sink also has Probe, which tests every step of the way to the cloud and publishes nothing (Step), and Remedy,
 // which returns what the operator has to do about a Result, with names and commands filled in.
 //

@@ -217,7 +217,10 @@ func (r *Refusals) Settle(msgs []Message, s Selection, answers []Result, whole b
 		return nil
 	}
 	types := r.types()
-	results := make([]Result, s.End)
+	results := answers // without messages that were set aside these are the results
+	if s.End > len(s.Send) {
+		results = make([]Result, s.End)
+	}
 	for at := range s.aside {
 		results[at] = r.aside(msgs[at].Kind)
 	}

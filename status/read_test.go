@@ -14,7 +14,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// lineWorld is an agent whose lines answer what the test says.
+// lineWorld is an agent. The test sets the answers of its lines.
 type lineWorld struct {
 	*world
 	registers []uint16
@@ -104,7 +104,7 @@ func TestProbeAsksOneUnit(t *testing.T) {
 		`{"line":"rs485","unit_id":248,"function":4}`:         "not 248",
 		`{"line":"rs485","unit_id":1,"function":6}`:           "function: want 3 or 4",
 		`{"line":"rs485","unit_id":1}`:                        "function: want 3 or 4",
-		`{"line":"rs485","unit_id":1,"function":4,"count":1}`: "unknown field",
+		`{"line":"rs485","unit_id":1,"function":4,"count":1}`: `unknown key "count"`,
 		`[]`: `want {"line":"rs485","unit_id":1,"function":4}`,
 	} {
 		if a := post(t, client(socket), probeURL, body); a.code != http.StatusBadRequest || !strings.Contains(fault(t, a), want) {
@@ -179,7 +179,7 @@ func TestReadRefusesWhatIsNotAsDescribed(t *testing.T) {
 	}
 }
 
-// with is a good body in which one key is said again, which is what counts.
+// with returns a valid body with one more key, such as "count":0. A repeated key replaces the first one.
 func with(key string) string { return strings.TrimSuffix(goodRead, "}") + "," + key + "}" }
 
 func fault(t *testing.T, a answer) string {

@@ -82,7 +82,7 @@ func steady(b *testing.B, s *store.Store, from uint64, sweeps int, accepted bool
 // drain takes and settles one batch and returns how many it was.
 func drain(b *testing.B, s *store.Store, limit int) int {
 	b.Helper()
-	ds, err := s.Pending("aws", limit)
+	ds, err := s.Pending("aws", limit, nil)
 	if err == nil {
 		err = s.Settle("aws", results(store.Accepted, ds...))
 	}
@@ -317,7 +317,7 @@ func openAndDrain(path string) int {
 	begin = time.Now()
 	total, peak, resident := 0, memory("RssAnon"), idle
 	for {
-		ds, err := s.Pending("aws", 1000)
+		ds, err := s.Pending("aws", 1000, nil)
 		if err == nil {
 			err = s.Settle("aws", results(store.Accepted, ds...))
 		}

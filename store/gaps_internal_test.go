@@ -53,7 +53,7 @@ func TestGapsOfAStoreThatIsClosedOnAFullDiskAreWritten(t *testing.T) {
 			if _, err := s.Offer(t.Context(), sweepOf(1, 4, "aws")); err != nil {
 				t.Fatal(err)
 			}
-			ds, err := s.Pending("aws", 1)
+			ds, err := s.Pending("aws", 1, nil)
 			if err != nil || s.Settle("aws", []Result{{Seq: ds[0].Seq, Outcome: Accepted}}) != nil {
 				t.Fatal(err)
 			}
@@ -209,7 +209,7 @@ func killOnAFullDisk(t *testing.T, noRows bool) {
 		if _, err := s.Offer(t.Context(), sw); err != nil {
 			t.Fatal(err)
 		}
-		ds, err := s.Pending("aws", 1)
+		ds, err := s.Pending("aws", 1, nil)
 		if err != nil || s.Settle("aws", []Result{{Seq: ds[0].Seq, Outcome: Accepted}}) != nil {
 			t.Fatal(err)
 		}

@@ -100,7 +100,7 @@ func TestRemovedIntegrationKeepsItsBacklogForADay(t *testing.T) {
 	if rows := triggers(t, s, store.TriggerQuery{Integration: "aws"}); len(rows) != 0 {
 		t.Errorf("rows after a month: %+v", rows)
 	}
-	if _, err := s.Pending("aws", 1); !errors.Is(err, store.ErrUnknownIntegration) {
+	if _, err := s.Pending("aws", 1, nil); !errors.Is(err, store.ErrUnknownIntegration) {
 		t.Errorf("pending: %v", err)
 	}
 	must(t, s.Close())

@@ -78,7 +78,7 @@ func TestFailedCommitStopsTheStore(t *testing.T) {
 	}
 	<-s.Fatal()
 	<-changed
-	_, errPending := s.Pending("aws", 1)
+	_, errPending := s.Pending("aws", 1, nil)
 	_, _, errTriggers := s.Triggers(TriggerQuery{})
 	for what, err := range map[string]error{
 		"err": s.Err(), "append": s.Append(t.Context(), sweepOf(5, 4, "aws")), "pending": errPending,
@@ -98,7 +98,7 @@ func TestASyncThatFailsForWantOfSpaceStopsTheStore(t *testing.T) {
 	s := openForTest(t, Options{})
 	failWith(s, func() error { return syscall.ENOSPC }) // bare, as of fdatasync: the head page may be written
 	if err := s.Append(t.Context(), sweepOf(1, 4, "aws")); errors.Is(err, ErrFull) || err == nil {
-		t.Errorf("append: %v, and nobody knows what the file holds", err)
+		t.Errorf("append: %v, and the content of the file is unknown", err)
 	}
 	<-s.Fatal()
 }
@@ -110,7 +110,7 @@ func TestRowsOfAFailedCommitAreWrittenByTheNext(t *testing.T) {
 	if err := s.Append(t.Context(), sweepOf(1, 4, "aws")); err != nil {
 		t.Fatal(err)
 	}
-	ds, err := s.Pending("aws", 4)
+	ds, err := s.Pending("aws", 4, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func TestFullDiskGoesOn(t *testing.T) {
 	if err := s.Append(t.Context(), sweepOf(9, 4, "aws")); err != nil {
 		t.Fatal(err)
 	}
-	ds, err := s.Pending("aws", 10)
+	ds, err := s.Pending("aws", 10, nil)
 	if err != nil || len(ds) != 4 || ds[0].Sample.N != 9 || ds[3].Sample.Object != "object_03" {
 		t.Errorf("pending %v %v", ds, err)
 	}

@@ -63,7 +63,7 @@ func appendForEver(s *store.Store) error {
 		}
 		fmt.Printf("+%d %d\n", s.Run(), n)
 		for _, id := range []string{"aws", "gcp"} {
-			ds, err := s.Pending(id, drained[id])
+			ds, err := s.Pending(id, drained[id], nil)
 			if err != nil {
 				return err
 			}

@@ -16,7 +16,7 @@ func TestForgottenIntegrationsLeaveNothingToWrite(t *testing.T) {
 	if err := s.Append(t.Context(), sweepOf(1, 10, "aws")); err != nil {
 		t.Fatal(err)
 	}
-	pending, err := s.Pending("aws", 1)
+	pending, err := s.Pending("aws", 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

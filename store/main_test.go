@@ -61,7 +61,7 @@ func add(t *testing.T, s *store.Store, sweeps ...objects.Sweep) {
 
 func pending(t *testing.T, s *store.Store, id string, limit int) []store.Delivery {
 	t.Helper()
-	ds, err := s.Pending(id, limit)
+	ds, err := s.Pending(id, limit, nil)
 	must(t, err)
 	return ds
 }

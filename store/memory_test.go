@@ -157,7 +157,7 @@ func drainBulky(path string) error {
 			}
 			offered += backlogSamples
 		}
-		ds, err := s.Pending("aws", 1000)
+		ds, err := s.Pending("aws", 1000, nil)
 		if err != nil {
 			return err
 		}

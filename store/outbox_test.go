@@ -199,7 +199,7 @@ func TestRoutesPickSamples(t *testing.T) {
 		t.Errorf("gcp got %v", got)
 	}
 	if st := s.Stats(); st.Sweeps != 1 {
-		t.Errorf("a sweep for nobody was kept")
+		t.Errorf("a sweep for no integration was kept")
 	}
 }
 
@@ -301,7 +301,7 @@ func TestSettlingTwiceCountsOnce(t *testing.T) {
 	must(t, s.Settle("aws", results(store.Accepted, store.Delivery{Seq: 77}, store.Delivery{Index: 77},
 		store.Delivery{Index: -1})))
 	if err := s.Settle("aws", []store.Result{{}}); err == nil {
-		t.Error("a result without outcome was taken")
+		t.Error("a result without outcome was accepted")
 	}
 	if err := s.Settle("nobody", nil); !errors.Is(err, store.ErrUnknownIntegration) {
 		t.Errorf("unknown integration: %v", err)

@@ -68,14 +68,14 @@ func TestWhatIsRejectedIsNoBacklog(t *testing.T) {
 func TestWhatIsRejectedIsNotDelivered(t *testing.T) {
 	s := reopenFull(t, Options{Limits: Limits{RejectNewest: true}})
 	var during []Delivery
-	whileCommitting(s, func() { during, _ = s.Pending("aws", 100) })
+	whileCommitting(s, func() { during, _ = s.Pending("aws", 100, nil) })
 	if err := s.Append(t.Context(), sweepOf(41, 10, "aws")); err != nil {
 		t.Fatal(err)
 	}
 	if len(during) != 40 {
 		t.Errorf("%d pending while the commit that rejects them was made", len(during))
 	}
-	after, err := s.Pending("aws", 100)
+	after, err := s.Pending("aws", 100, nil)
 	if is := s.Stats().Integrations["aws"]; err != nil || len(after) != 40 || is.Backlog != 40 {
 		t.Errorf("%d pending, backlog %d, %v", len(after), is.Backlog, err)
 	}

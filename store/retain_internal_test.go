@@ -12,7 +12,7 @@ func TestWhatIsRetainedGivesWay(t *testing.T) {
 		if err := s.Append(t.Context(), sweepOf(1+10*n, 10, "aws")); err != nil {
 			t.Fatal(err)
 		}
-		ds, err := s.Pending("aws", 100)
+		ds, err := s.Pending("aws", 100, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

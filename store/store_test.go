@@ -91,7 +91,7 @@ func TestCallsAfterCloseFail(t *testing.T) {
 	must(t, s.Close())
 	changed := s.Changed("aws")
 	<-changed // closed: the one that waits looks, and finds out
-	_, errPending := s.Pending("aws", 1)
+	_, errPending := s.Pending("aws", 1, nil)
 	_, _, errTriggers := s.Triggers(store.TriggerQuery{})
 	for what, err := range map[string]error{
 		"append":           s.Append(context.Background(), storetest.Sweep(1, 1, 1, "aws")),

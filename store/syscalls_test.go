@@ -54,7 +54,7 @@ func appendAndTake(s *store.Store, n uint64) error {
 		fmt.Printf("+%d %d\n", s.Run(), n)
 	}
 	for _, id := range []string{"aws", "gcp"} {
-		ds, err := s.Pending(id, drained[id])
+		ds, err := s.Pending(id, drained[id], nil)
 		if err != nil {
 			return err
 		}

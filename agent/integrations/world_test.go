@@ -169,8 +169,8 @@ func names(list []configs.Integration) string {
 	return strings.Join(out, " ")
 }
 
-// inForce are the names of the integrations that the agent got last.
-func (d *desk) inForce() string {
+// used returns the names of the integrations that the agent got last.
+func (d *desk) used() string {
 	if len(d.engine.edits) == 0 {
 		return "nothing"
 	}
@@ -222,7 +222,10 @@ func (c *cloud) Probe(_ context.Context, tell func(sinks.Step)) bool {
 }
 
 func (c *cloud) Publish(_ context.Context, messages []sinks.Message) []sinks.Result {
-	c.sent = append(c.sent, messages...)
+	for _, m := range messages {
+		m.Body, m.Attributes = slices.Clone(m.Body), slices.Clone(m.Attributes) // a sink keeps nothing
+		c.sent = append(c.sent, m)
+	}
 	return []sinks.Result{{Outcome: sinks.Accepted, MessageID: fmt.Sprint("m-", len(c.sent))}}
 }
 

@@ -25,19 +25,23 @@ type ahead struct {
 
 	changed <-chan struct{} // closed: there is a new sample in the outbox
 	turned  <-chan struct{} // closed: more is known about the clock
+
+	room []store.Delivery // memory of the samples that were read last
 }
 
+// mostRoom is for how many samples memory is kept: a sweep of a large controller.
+const mostRoom = 128
+
 // forget makes the forwarder read the outbox again.
-func (a *ahead) forget() { *a = ahead{} }
+func (a *ahead) forget() { *a = ahead{ready: a.ready[:0], room: a.room} }
 
 // current reports whether the read samples are still current.
 func (a *ahead) current() bool {
 	return len(a.ready) > 0 && !worker.Over(a.changed) && !worker.Over(a.turned)
 }
 
-// take returns the samples at these places, ascending, and removes them.
-func (a *ahead) take(places []int) []outgoing {
-	taken := make([]outgoing, 0, len(places))
+// take appends the samples at these places, ascending, to taken, and removes them.
+func (a *ahead) take(taken []outgoing, places []int) []outgoing {
 	left := a.ready[:0]
 	for i := range a.ready {
 		if len(places) > 0 && places[0] == i {
@@ -54,20 +58,29 @@ func (a *ahead) take(places []int) []outgoing {
 func (f *Forwarder) read() error {
 	a := ahead{turned: f.clock.Wall.Turned()}
 	limit := f.readLimit()
-	pending, err := f.store.Pending(f.cfg.ID, limit)
+	room, ready := f.ahead.memory()
+	pending, err := f.store.Pending(f.cfg.ID, limit, room)
 	if err != nil {
 		return fmt.Errorf("read what waits: %w", err)
 	}
-	a.changed, a.all = f.store.Changed(f.cfg.ID), len(pending) < limit
+	a.changed, a.all, a.room = f.store.Changed(f.cfg.ID), len(pending) < limit, pending
 	pending = f.flights.without(pending)
 	due := f.whole(f.round.due(pending))
 	a.pending, a.due = len(pending), len(due)
-	a.ready, a.hold = f.correctTimes(due)
+	a.ready, a.hold = f.correctTimes(ready, due)
 	if worker.Over(a.turned) {
-		a.ready = nil // the clock was judged again after these samples were read
+		a.ready = a.ready[:0] // the clock was judged again after these samples were read
 	}
 	f.ahead = a
 	return nil
+}
+
+// memory returns the memory of the samples that were read last, if it is not large. The samples in flight are copies.
+func (a *ahead) memory() (room []store.Delivery, ready []outgoing) {
+	if cap(a.room) > mostRoom {
+		return nil, nil
+	}
+	return a.room, a.ready[:0]
 }
 
 // readLimit is the highest useful number of deliveries in one read of the outbox.

@@ -23,40 +23,45 @@ const (
 type parcels struct {
 	messages []sinks.Message
 	counts   []int
+
+	bodies     []byte            // memory of the messages of single samples
+	attributes []sinks.Attribute // the same
+}
+
+// reset removes the messages and keeps their memory for others.
+func (p *parcels) reset() {
+	p.messages, p.counts = p.messages[:0], p.counts[:0]
+	p.bodies, p.attributes = p.bodies[:0], p.attributes[:0]
 }
 
 func (p *parcels) add(m sinks.Message, deliveries int) {
 	p.messages, p.counts = append(p.messages, m), append(p.counts, deliveries)
 }
 
-// parcels makes messages of the samples to send.
-func (f *Forwarder) parcels(published time.Time, batch []outgoing) parcels {
+// fill makes messages of the samples to send. They are in the memory of the messages that out had before.
+func (f *Forwarder) fill(out *parcels, published time.Time, batch []outgoing) {
+	out.reset()
 	if f.cfg.Envelope != configs.EnvelopeBatch {
-		return f.singles(published, batch)
+		f.singles(out, published, batch)
+		return
 	}
-	var out parcels
 	for len(batch) > 0 {
 		n := 1
 		for n < len(batch) && follows(&batch[n-1], &batch[n]) {
 			n++
 		}
-		f.pack(&out, published, batch[:n], mostBatch)
+		f.pack(out, published, batch[:n], mostBatch)
 		batch = batch[n:]
 	}
-	return out
 }
 
-// singles makes a message of each delivery. The messages of a request share their memory: that is four allocations
-// instead of four for each message.
-func (f *Forwarder) singles(published time.Time, batch []outgoing) parcels {
-	out := parcels{make([]sinks.Message, 0, len(batch)), make([]int, 0, len(batch))}
-	bodies := make([]byte, 0, len(batch)*sinks.UsualBody)
+// singles makes a message of each delivery. The messages of a request share their memory.
+func (f *Forwarder) singles(out *parcels, published time.Time, batch []outgoing) {
+	out.messages, out.counts = slices.Grow(out.messages, len(batch)), slices.Grow(out.counts, len(batch))
+	out.bodies = slices.Grow(out.bodies, len(batch)*sinks.UsualBody)
+	out.attributes = slices.Grow(out.attributes, len(batch)*len(f.cfg.Attributes))
 	var ids strings.Builder
 	ids.Grow(len(batch) * objects.UsualSampleID)
-	var attributes []sinks.Attribute
-	if n := len(f.cfg.Attributes); n > 0 {
-		attributes = make([]sinks.Attribute, 0, len(batch)*n)
-	}
 	var text [objects.UsualSampleID]byte
 	for i := range batch {
 		d := &batch[i]
@@ -64,17 +69,16 @@ func (f *Forwarder) singles(published time.Time, batch []outgoing) parcels {
 			PublishedAt: published, DeviceID: f.deviceID, IntegrationID: f.cfg.ID, Source: d.Source, Run: d.Run,
 			Sample: d.Sample,
 		}
-		body, id, first := len(bodies), ids.Len(), len(attributes)
-		bodies = sinks.AppendBody(bodies, envelope)
+		body, id, first := len(out.bodies), ids.Len(), len(out.attributes)
+		out.bodies = sinks.AppendBody(out.bodies, envelope)
 		ids.Write(objects.AppendSampleID(text[:0], f.deviceID, d.Store, d.Run, d.Sample.N))
 		sampleID := ids.String()[id:]
-		attributes = sinks.AppendAttributes(attributes, f.cfg.Attributes, envelope, sampleID)
+		out.attributes = sinks.AppendAttributes(out.attributes, f.cfg.Attributes, envelope, sampleID)
 		out.add(sinks.Message{
-			Body: slices.Clip(bodies[body:]), Attributes: d.mark(slices.Clip(attributes[first:])), SampleID: sampleID,
-			Key: d.key, Kind: sinks.KindOf(d.Sample),
+			Body: slices.Clip(out.bodies[body:]), Attributes: d.mark(slices.Clip(out.attributes[first:])),
+			SampleID: sampleID, Key: d.key, Kind: sinks.KindOf(d.Sample),
 		}, 1)
 	}
-	return out
 }
 
 // follows reports whether b may follow a in a batch. Dead letters may come from stores that gave their sweeps the same

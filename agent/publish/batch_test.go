@@ -60,11 +60,17 @@ func (n narrow) Publish(context.Context, []sinks.Message) []sinks.Result { retur
 func (n narrow) Window() int                                             { return int(n) }
 func (n narrow) Close() error                                            { return nil }
 
+// filled returns messages in memory of their own.
+func filled(f *Forwarder, published time.Time, batch []outgoing) (out parcels) {
+	f.fill(&out, published, batch)
+	return out
+}
+
 func TestEachSweepIsAMessageAndEstimatedSamplesAreApart(t *testing.T) {
 	f := &Forwarder{cfg: &configs.Integration{Envelope: configs.EnvelopeBatch, Attributes: configs.Attributes{"unit"}}, deviceID: "d"}
 	batch := outgoingOf(sweepsOf(3, 2))
 	batch[2].estimated = true
-	parcels := f.parcels(time.Unix(0, 0), batch)
+	parcels := filled(f, time.Unix(0, 0), batch)
 	var got []string
 	for i, m := range parcels.messages {
 		got = append(got, fmt.Sprintf("%s %d %s %v", rows(t, m.Body), parcels.counts[i], m.Key, m.Attributes))
@@ -77,7 +83,7 @@ func TestEachSweepIsAMessageAndEstimatedSamplesAreApart(t *testing.T) {
 		t.Errorf("\n got %q\nwant %q", got, want)
 	}
 	f.cfg.Envelope = configs.EnvelopeSingle
-	if n := len(f.parcels(time.Unix(0, 0), batch).messages); n != 5 {
+	if n := len(filled(f, time.Unix(0, 0), batch).messages); n != 5 {
 		t.Errorf("%d messages of 5 samples", n)
 	}
 }
@@ -90,7 +96,7 @@ func TestBatchIsOfOneSweepAndByAscendingNumbers(t *testing.T) {
 	batch = append(batch[3:], batch[:3]...)
 	batch[2].Store, batch[3].Run = "deadbeef", 2
 	var got []string
-	for _, m := range f.parcels(time.Unix(0, 0), batch).messages {
+	for _, m := range filled(f, time.Unix(0, 0), batch).messages {
 		_, first, _ := strings.Cut(string(m.Body), `"first_sample":`)
 		got = append(got, first)
 	}
@@ -133,14 +139,14 @@ func TestMessagesOfARequestAreApart(t *testing.T) {
 	batch := outgoingOf(sweepsOf(60))
 	batch[7].Sample.Value = objects.Text(strings.Repeat("x", 5000)) // more than there is room for
 	batch[3].estimated, batch[8].estimated = true, true
-	together := f.parcels(time.Unix(0, 0), batch)
+	together := filled(f, time.Unix(0, 0), batch)
 	for i := range together.messages {
 		m := &together.messages[i]
 		_ = append(m.Body, "end"...)
 		_ = append(m.Attributes, sinks.Attribute{Name: "replayed", Value: "true"})
 	}
 	for i := range batch {
-		alone := f.parcels(time.Unix(0, 0), batch[i:i+1])
+		alone := filled(f, time.Unix(0, 0), batch[i:i+1])
 		if diff := cmp.Diff(alone.messages[0], together.messages[i]); diff != "" || together.counts[i] != 1 {
 			t.Errorf("message %d: %s", i, diff)
 		}

@@ -10,13 +10,23 @@ import (
 	"noi-agent/store"
 )
 
-// flight is one request in flight.
+// flight is one request in flight. A later request uses its memory again.
 type flight struct {
 	items     []outgoing
-	parcels   parcels // of the items
+	samples   []store.Delivery // of the items
+	parcels   parcels          // of the items
 	published time.Time
 	begun     time.Duration
 	results   []sinks.Result // set when the request has ended
+}
+
+// own gives the flight copies of its samples. The next samples are read into the memory of the others.
+func (fl *flight) own() {
+	fl.samples = slices.Grow(fl.samples[:0], len(fl.items))
+	for i := range fl.items {
+		fl.samples = append(fl.samples, *fl.items[i].Delivery)
+		fl.items[i].Delivery = &fl.samples[i]
+	}
 }
 
 // place identifies a delivery.
@@ -35,7 +45,8 @@ type flights struct {
 	lanes  lanes
 	places map[place]bool // the deliveries in flight
 
-	settled []store.Result // room for the results of the request that has ended last
+	spare   []*flight      // have landed: the next requests use their memory
+	settled []store.Result // memory for the results of the request that has ended last
 
 	// After a failure no request is sent before all requests in flight have ended. Then their results are judged
 	// together, because they had the same failure.
@@ -86,6 +97,25 @@ func (s *flights) end(fl *flight) {
 	}
 }
 
+// prepare returns a flight without samples.
+func (s *flights) prepare() *flight {
+	last := len(s.spare) - 1
+	if last < 0 {
+		return new(flight)
+	}
+	fl := s.spare[last]
+	s.spare = s.spare[:last]
+	return fl
+}
+
+// keep keeps the memory of a flight that has landed. Its sink has returned, and keeps nothing of the messages.
+func (s *flights) keep(fl *flight) {
+	if cap(fl.items) <= mostRoom {
+		fl.items, fl.results = fl.items[:0], nil
+		s.spare = append(s.spare, fl)
+	}
+}
+
 // abreast is how many requests may be in flight now: one probe after a failure.
 func (f *Forwarder) abreast() int {
 	if f.circuit.probes() {
@@ -103,8 +133,10 @@ func (f *Forwarder) full() bool {
 func (f *Forwarder) next() bool {
 	s := &f.flights
 	if s.flow.most == 1 {
-		f.launch(f.ahead.ready)
+		fl := s.prepare()
+		fl.items = append(fl.items, f.ahead.ready...)
 		f.ahead.forget()
+		f.launch(fl)
 		return true
 	}
 	most := f.window()
@@ -114,7 +146,9 @@ func (f *Forwarder) next() bool {
 	if short := len(places) < most && !s.lanes.shape.OneKey; s.n > 0 && (short || len(places) == 0) {
 		return f.readOrLand()
 	}
-	f.launch(f.ahead.take(places))
+	fl := s.prepare()
+	fl.items = f.ahead.take(fl.items, places)
+	f.launch(fl)
 	return true
 }
 
@@ -133,16 +167,22 @@ func (f *Forwarder) readOrLand() bool {
 	return f.land(a.changed)
 }
 
-// launch sends a request with as many of the samples as fit.
-func (f *Forwarder) launch(items []outgoing) {
-	fl := &flight{items: items, published: f.clock.Now(), begun: f.clock.Elapsed()}
-	fl.parcels = f.parcels(fl.published, items)
+// launch sends a request with as many of the samples of a flight as fit.
+func (f *Forwarder) launch(fl *flight) {
+	fl.own()
+	fl.published, fl.begun = f.clock.Now(), f.clock.Elapsed()
+	f.fill(&fl.parcels, fl.published, fl.items)
 	f.hurried()
 	f.flights.begin(fl)
-	go func() {
+	send := func() {
 		fl.results = f.ask(fl.parcels.messages)
 		f.flights.landed <- fl
-	}()
+	}
+	if f.abreast() == 1 { // nothing can be done before it has ended
+		send()
+	} else {
+		go send()
+	}
 }
 
 // land waits until a request has ended, or until more samples can be sent in addition to those in flight. False: the
@@ -151,7 +191,9 @@ func (f *Forwarder) land(more <-chan struct{}) bool {
 	select {
 	case fl := <-f.flights.landed:
 		f.ahead.again = false
-		if err := f.settle(fl); err != nil {
+		err := f.settle(fl)
+		f.flights.keep(fl)
+		if err != nil {
 			f.log.Error("outbox does not settle", "error", err)
 			return false
 		}
@@ -190,12 +232,9 @@ func (f *Forwarder) settle(fl *flight) error {
 	return nil
 }
 
-// mostSettled is for how many results room is kept: a sweep of a large controller.
-const mostSettled = 128
-
-// keepRoom keeps the room of results, without their texts, for the next request.
+// keepRoom keeps the memory of results, without their texts, for the next request.
 func (s *flights) keepRoom(settled []store.Result) {
-	if cap(settled) <= mostSettled {
+	if cap(settled) <= mostRoom {
 		clear(settled)
 		s.settled = settled[:0]
 	}

@@ -71,7 +71,7 @@ func TestLanesKeepTheOrderOfEachObject(t *testing.T) {
 		var air [][]outgoing
 		for len(a.ready) > 0 || len(air) > 0 {
 			if places := l.pick(a.ready, 10, 1+rnd.IntN(16), len(air) == 0); len(places) > 0 {
-				items := a.take(places)
+				items := a.take(nil, places)
 				for i := range items {
 					l.busy[items[i].key] = true
 				}

@@ -257,7 +257,8 @@ func (f *Forwarder) sendAgain(p *replay, n int) (pause time.Duration, err error)
 	for i, d := range p.queue[:n] {
 		items[i] = d.outgoing()
 	}
-	parcels := f.parcels(published, items)
+	var parcels parcels
+	f.fill(&parcels, published, items)
 	for i, m := range parcels.messages {
 		parcels.messages[i] = p.mark(m)
 	}

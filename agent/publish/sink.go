@@ -6,7 +6,8 @@ import (
 )
 
 // Sink sends messages to one cloud. Publish sends the longest prefix of the messages that fits one request. It returns
-// one result for each sent message, at least one, and returns before ctx ends or soon after.
+// one result for each sent message, at least one, and returns before ctx ends or soon after. After that it reads
+// neither the messages nor their bodies and attributes: later messages have the same memory.
 type Sink interface {
 	Publish(ctx context.Context, messages []sinks.Message) []sinks.Result
 	Window() int // highest useful number of messages for one Publish, at least 1

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
@@ -64,11 +65,12 @@ func timed(d *store.Delivery, key string) outgoing {
 
 // correctTimes gives deliveries their time, and returns those that may be sent now: the ones before the first that must
 // wait for the clock. So the order is kept. hold is the remaining wait of this first one. correctTimes changes pending.
-func (f *Forwarder) correctTimes(pending []store.Delivery) (ready []outgoing, hold time.Duration) {
+// It appends to ready.
+func (f *Forwarder) correctTimes(ready []outgoing, pending []store.Delivery) (_ []outgoing, hold time.Duration) {
 	f.clock.Wall.Look()
 	_, up := f.clock.Wall.Read()
 	most := f.clock.Wall.MaxWait()
-	ready = make([]outgoing, 0, len(pending))
+	ready = slices.Grow(ready, len(pending))
 	for i := range pending {
 		d := &pending[i]
 		waited := up - d.Stamp.Uptime

@@ -22,15 +22,15 @@ func TestMisuseOfSlavesAndFaults(t *testing.T) {
 		{"--slaves 1=PSPWM,", `not ""`},
 		{"--slaves 1=pspwm", `there is no family "pspwm"; did you mean PSPWM?`},
 		{"--slaves 1=Enphase", "GENSTAR, PSMPPT, PSPWM"},
-		{"--slaves 1=PSPWM,1=TSMPPT", "unit 1 is there twice"},
+		{"--slaves 1=PSPWM,1=TSMPPT", "unit 1 is given twice"},
 		{"--fault array_fault", "want [UNIT/]OBJECT:VALUE@FROM[-UNTIL]"},
 		{"--fault array_fault@1s", "want [UNIT/]OBJECT"},
 		{"--fault array_fault:@1s", "want [UNIT/]OBJECT"},
 		{"--fault x/array_fault:rts_shorted@1s", "want [UNIT/]OBJECT"},
 		{"--fault 0/array_fault:rts_shorted@1s", "want [UNIT/]OBJECT"},
-		{"--fault array_fault:rts_shorted@soon", `"soon" is no time`},
-		{"--fault array_fault:rts_shorted@", `"" is no time`},
-		{"--fault array_fault:rts_shorted@5s-5s", `"5s" is no time after 5s`},
+		{"--fault array_fault:rts_shorted@soon", `want a time as in 30s or 5m, not "soon"`},
+		{"--fault array_fault:rts_shorted@", `want a time as in 30s or 5m, not ""`},
+		{"--fault array_fault:rts_shorted@5s-5s", `want an end after 5s, as in 30s-90s, not "5s"`},
 		{"--fault array_falt:rts_shorted@1s", `object "array_falt"; did you mean array_fault?`},
 		{"--fault array_fault:rts_short@1s", `array_fault has no bit "rts_short"; did you mean rts_shorted?`},
 		{"--faults alarm:rts_open@1s,load_state:LVDD@2s", `load_state has no state "LVDD"; did you mean LVD?`},
@@ -94,7 +94,7 @@ func TestTimesOfFaultsAreReal(t *testing.T) {
 		t.Errorf("without an end: from %v until %v", from, until)
 	}
 	if from, until := slow.simulated(0, time.Millisecond); from != 0 || until <= 0 {
-		t.Errorf("in a world that stands nearly still: from %v until %v; 0 would be for ever", from, until)
+		t.Errorf("at a very low speed: from %v until %v; 0 would mean: without end", from, until)
 	}
 	if far := accelerate(1e6*time.Hour, 10_000); far != math.MaxInt64 {
 		t.Errorf("beyond what a time can hold: %v", far)

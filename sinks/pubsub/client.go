@@ -17,7 +17,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/encoding"
-	_ "google.golang.org/grpc/encoding/gzip" // unpacks answers; Packer packs requests
+	_ "google.golang.org/grpc/encoding/gzip" // unpacks answers
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -38,6 +38,10 @@ const (
 
 // bufferSize is that of a connection's buffers, in bytes: a packed request of a sweep has 2,500. gRPC's own are 32 kB.
 const bufferSize = 4 << 10
+
+// windowSize is how many bytes of answers may come before they are read: HTTP/2's own number. gRPC would measure the
+// link to choose a larger one, with a ping for each answer. An answer to 1,000 messages has some 20,000 bytes.
+const windowSize = 64<<10 - 1
 
 // connected returns the connection, with a token that is valid now. nil: there is none; fault has the reason.
 func (s *Sink) connected(ctx context.Context) (conn *grpc.ClientConn, fault sinks.Result) {
@@ -132,9 +136,10 @@ func (s *Sink) dial(host string, plain bool) (*grpc.ClientConn, error) {
 		grpc.WithDisableRetry(),
 		grpc.WithContextDialer(s.tunnel),
 		//lint:ignore SA1019 a registered compressor would be one for the whole process, made by init
-		grpc.WithCompressor(s.o.Packer),
+		grpc.WithCompressor(packed{}),
 		grpc.WithReadBufferSize(bufferSize),
 		grpc.WithWriteBufferSize(bufferSize),
+		grpc.WithInitialWindowSize(windowSize),
 		grpc.WithMaxHeaderListSize(sinks.MaxHeader),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(sinks.MaxAnswer)), // unpacked
 	}
@@ -184,11 +189,15 @@ func (s *Sink) classify(ctx context.Context, err error) sinks.Result {
 
 // publish calls the same method of the service as the service's own client (pubsub/v2/apiv1). That client adds retries
 // and a timeout, which we do not want, telemetry, and 2.8 MB of binary. Of its additions only the header by which
-// Google routes a request is needed. A small request is not compressed; the connection compresses all others.
-func (s *Sink) publish(ctx context.Context, conn *grpc.ClientConn, body request) (*pubsubpb.PublishResponse, error) {
+// Google routes a request is needed. A small request is not compressed.
+func (s *Sink) publish(ctx context.Context, conn *grpc.ClientConn, r *room) (*pubsubpb.PublishResponse, error) {
 	options := []grpc.CallOption{grpc.ForceCodecV2(codec{encoding.GetCodecV2(codecName)})}
-	if len(body) <= packAbove {
+	body := r.plain
+	if r.small() {
 		options = append(options, grpc.UseCompressor(encoding.Identity))
+	} else {
+		r.packed = s.o.Packer.Pack(r.packed[:0], r.plain)
+		body = r.packed
 	}
 	out := new(pubsubpb.PublishResponse)
 	err := conn.Invoke(routed(ctx, "topic", s.topic), pubsubpb.Publisher_Publish_FullMethodName, body, out, options...)

@@ -12,38 +12,35 @@ import (
 // compressor makes one for each request that is compressed at the same moment, and makes it again after the garbage
 // collector has taken it. The zero Packer is ready; it may be used by several goroutines.
 type Packer struct {
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards writer
 	writer *gzip.Writer
-	packed bytes.Buffer
 }
 
-// mostPacked is how much room for a packed request is kept, in bytes: a request of 1,000 messages has some 10,000.
-const mostPacked = 64 << 10
-
-// Do writes body to w, compressed. It is part of grpc.Compressor.
-func (p *Packer) Do(w io.Writer, body []byte) error {
+// Pack appends a request to room, compressed.
+func (p *Packer) Pack(room, body request) request {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	packed := bytes.NewBuffer(room)
 	if p.writer == nil {
-		p.writer = gzip.NewWriter(&p.packed)
+		p.writer = gzip.NewWriter(packed)
 	}
-	p.packed.Reset()
-	p.writer.Reset(&p.packed)
-	_, err := p.writer.Write(body)
-	if err == nil {
-		err = p.writer.Close()
-	}
-	if err == nil {
-		_, err = w.Write(p.packed.Bytes()) // gRPC's buffer in memory; it takes room for each write
-	}
-	if p.packed.Cap() > mostPacked {
-		p.packed = bytes.Buffer{}
-	}
-	if err != nil {
-		return fmt.Errorf("compress a request: %w", err)
+	p.writer.Reset(packed)
+	_, _ = p.writer.Write(body) // a buffer takes everything
+	_ = p.writer.Close()
+	return packed.Bytes()
+}
+
+// packed is gRPC's compressor for requests that Packer has compressed already. gRPC compresses a request after it has
+// begun to send the header. While it compressed, the header left alone, in a segment of its own.
+type packed struct{}
+
+// Do is part of grpc.Compressor. gRPC copies the body.
+func (packed) Do(w io.Writer, body []byte) error {
+	if _, err := w.Write(body); err != nil {
+		return fmt.Errorf("hand over a request: %w", err)
 	}
 	return nil
 }
 
 // Type is the name of the compression on the wire. It is part of grpc.Compressor.
-func (*Packer) Type() string { return "gzip" }
+func (packed) Type() string { return "gzip" }

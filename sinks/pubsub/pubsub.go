@@ -75,7 +75,7 @@ type Sink struct {
 	creds *tokens          // nil until found, and again after they were refused
 	who   identity         // owner of the last credentials
 
-	rooms sync.Pool // of requests that are done with: of *request
+	rooms sync.Pool // of *room: memory of requests that have ended
 
 	learn    sync.Mutex      // guards refusals
 	refusals *sinks.Refusals // the known refusals of the topic
@@ -139,7 +139,8 @@ func (s *Sink) Publish(ctx context.Context, msgs []sinks.Message) []sinks.Result
 	}
 	for {
 		selected := s.choose(msgs)
-		body, fits := s.pack(s.room(), msgs, selected.Send)
+		r := s.room()
+		fits := s.pack(r, msgs, selected.Send)
 		if fits == 0 {
 			first := selected.Send[0]
 			if first > 0 { // the messages before it are set aside by the next call, with these alone
@@ -151,7 +152,7 @@ func (s *Sink) Publish(ctx context.Context, msgs []sinks.Message) []sinks.Result
 			return []sinks.Result{sinks.Failed(sinks.Reject, "InvalidArgument", text)}
 		}
 		selected = selected.First(fits)
-		answers, whole := s.send(ctx, conn, body, fits)
+		answers, whole := s.send(ctx, conn, r, fits)
 		if results := s.learnt(msgs, selected, answers, whole); len(results) > 0 {
 			return results
 		}
@@ -181,13 +182,12 @@ func (s *Sink) Refuses() string {
 }
 
 // send makes one request of n messages. Pub/Sub always gives one answer for the whole request.
-func (s *Sink) send(ctx context.Context, conn *grpc.ClientConn, body request, n int) (results []sinks.Result,
-	whole bool) {
+func (s *Sink) send(ctx context.Context, conn *grpc.ClientConn, r *room, n int) (results []sinks.Result, whole bool) {
 	if conn.GetState() == connectivity.Shutdown { // another request has lost the connection
 		return sinks.Repeat(sinks.Failed(sinks.Retry, "Unavailable", "the connection was lost"), n), true
 	}
-	out, err := s.publish(ctx, conn, body)
-	s.done(body)
+	out, err := s.publish(ctx, conn, r)
+	s.done(r)
 	if err != nil {
 		fault := s.classify(ctx, err)
 		s.giveUp(ctx, conn, fault)
@@ -207,11 +207,10 @@ func accepted(n int, ids []string) []sinks.Result {
 	return results
 }
 
-// pack returns a request with the messages at the first of these places that fit one, and their number; 0 when the
+// pack makes a request of the messages at the first of these places that fit one, and returns their number; 0 when the
 // first message is too large for any. All messages of a request have to have one ordering key (Pub/Sub RPC reference,
-// PubsubMessage): with Options.Ordering it ends where the key changes. The request has the room of another that is done
-// with.
-func (s *Sink) pack(room request, msgs []sinks.Message, places []int) (body request, fits int) {
+// PubsubMessage): with Options.Ordering it ends where the key changes.
+func (s *Sink) pack(r *room, msgs []sinks.Message, places []int) (fits int) {
 	total, key := 0, ""
 	for _, at := range places {
 		n, next := s.size(msgs[at])+framing, s.key(msgs[at])
@@ -221,29 +220,38 @@ func (s *Sink) pack(room request, msgs []sinks.Message, places []int) (body requ
 		}
 		key, total, fits = next, total+n, fits+1
 	}
-	body = appendText(slices.Grow(room[:0], total+len(s.topic)+framing), fieldTopic, s.topic)
+	r.plain = appendText(slices.Grow(r.plain[:0], total+len(s.topic)+framing), fieldTopic, s.topic)
 	for _, at := range places[:fits] {
-		body = s.appendMessage(body, msgs[at])
+		r.plain = s.appendMessage(r.plain, msgs[at])
 	}
-	return body, fits
+	return fits
 }
 
-// mostRoom is how much room is kept for a request, in bytes: a sweep of a large controller has some 25,000.
+// room is the memory of a request.
+type room struct {
+	plain  request
+	packed request // plain, compressed; not for a small request
+}
+
+// small reports whether the request is sent as it is.
+func (r *room) small() bool { return len(r.plain) <= packAbove }
+
+// mostRoom is how much memory is kept for a request, in bytes: a sweep of a large controller has some 25,000.
 const mostRoom = 64 << 10
 
-// room returns room for a request.
-func (s *Sink) room() request {
-	if kept, ok := s.rooms.Get().(*request); ok {
-		return *kept
+// room returns memory for a request.
+func (s *Sink) room() *room {
+	if kept, ok := s.rooms.Get().(*room); ok {
+		return kept
 	}
-	return nil
+	return new(room)
 }
 
-// done keeps the room of a request that was answered, or has failed. A small request goes unpacked: gRPC may still hold
-// it then.
-func (s *Sink) done(body request) {
-	if len(body) > packAbove && cap(body) <= mostRoom {
-		s.rooms.Put(&body)
+// done keeps the memory of a request that was answered, or has failed. gRPC has a copy of a compressed request, but may
+// still hold a small one.
+func (s *Sink) done(r *room) {
+	if !r.small() && cap(r.plain) <= mostRoom {
+		s.rooms.Put(r)
 	}
 }
 

@@ -261,6 +261,52 @@ func lostAnswer(t *testing.T, r Rig) {
 	wantTaken(t, r.Cloud, slices.Concat(msgs, msgs))
 }
 
+// keepsNothing builds the messages of each request in the memory of the one before, as the forwarder does: as soon as
+// Publish has returned, also where it was cancelled while the cloud had the request. Each text of a message is its
+// number, so a message with the number of another was read too late. The race detector sees this too.
+func keepsNothing(t *testing.T, r Rig) {
+	const texts = 100 // of a message: more than goes unpacked to Pub/Sub
+	msgs := Messages(min(r.Sink.Window(), 10))
+	names := make([]sinks.Attribute, len(msgs))
+	var cancel context.CancelFunc
+	for round := range 100 {
+		for i := range msgs {
+			text := fmt.Sprintf("%04d-%d ", round, i)
+			msgs[i].Body = msgs[i].Body[:0]
+			for range texts {
+				msgs[i].Body = append(msgs[i].Body, text...)
+			}
+			names[i] = sinks.Attribute{Name: "object", Value: text}
+			msgs[i].Attributes = names[i : i+1 : i+1]
+		}
+		r.Cloud.SetFault(func(standin.Request) *standin.Fault {
+			switch round % 5 {
+			case 1:
+				cancel() // the answer comes nevertheless
+				return nil
+			case 2:
+				cancel()
+				return &standin.Fault{Hang: true}
+			case 3:
+				return &standin.Fault{Drop: true, Taken: true}
+			}
+			return nil
+		})
+		var ctx context.Context
+		ctx, cancel = context.WithCancel(t.Context())
+		publishCtx(ctx, t, r.Sink, msgs)
+		cancel()
+	}
+	for _, m := range r.Cloud.Messages() {
+		if want := strings.Repeat(m.Attributes["object"], texts); string(m.Body) != want {
+			t.Fatalf("a message of %q is %q", m.Attributes["object"], m.Body)
+		}
+	}
+	if n := len(r.Cloud.Messages()); n < 40*len(msgs) {
+		t.Errorf("%d messages arrived", n)
+	}
+}
+
 func closing(t *testing.T, r Rig) {
 	want(t, publish(t, r.Sink, Messages(1)), sinks.Accepted)
 	if err := errors.Join(r.Sink.Close(), r.Sink.Close()); err != nil {

@@ -69,6 +69,7 @@ func Run(t *testing.T, start func(t *testing.T) Rig) {
 		{"HangEndsWithTheContext", hang},
 		{"AbandonedWindowDoesNotMixWithTheNext", abandoned},
 		{"LostAnswerIsRetriedUnderTheSameIdentity", lostAnswer},
+		{"MemoryOfMessagesIsTheCallersAgain", keepsNothing},
 		{"CloseIsFinalAndHarmless", closing},
 	} {
 		t.Run(c.rule, func(t *testing.T) {

@@ -24,7 +24,7 @@ import (
 
 const stateDir = "/var/lib/noi-agent"
 
-// sound is a gateway on which nothing is wrong, in a directory.
+// sound makes a gateway without a fault, in a directory.
 func sound(t *testing.T) *doctor.Site {
 	t.Helper()
 	s := &doctor.Site{
@@ -139,7 +139,7 @@ func problem(code string, severity api.Severity) func(*testing.T, *doctor.Site) 
 
 type site = doctor.Site
 
-// planted is each fault with what doctor has to find: "level id", and nothing else.
+// planted has each fault with the only finding that doctor must report for it: "level id".
 var planted = map[string]struct {
 	plant func(t *testing.T, s *site)
 	want  string
@@ -242,7 +242,7 @@ func ubi(t *testing.T, s *site, most, badBlocks, reserve string) {
 	put(t, s, "/sys/class/ubi/ubi0_0/name", "rootfs\n")
 }
 
-// What comes when a line is asked.
+// The answers of a line to a probe.
 func nothing() (modbus.ScanResult, error) { return modbus.ScanResult{}, nil }
 func only1() (modbus.ScanResult, error) {
 	return modbus.ScanResult{Settings: modbus.Settings{Baud: 19200, Parity: "even"}, Found: []modbus.Found{{Unit: 1}}}, nil
@@ -266,10 +266,10 @@ func deaf(s *site, own, others func() (modbus.ScanResult, error)) {
 	}
 }
 
-// downAnd is what is found while no daemon answers.
+// downAnd returns the findings while no daemon answers, and further ones.
 func downAnd(found string) string { return found + ", fault daemon_no_answer" }
 
-// unsure is what a probe says that another user than the daemon runs.
+// unsure is a probe by another user than the daemon's: it does not know whether the daemon has a key.
 func unsure(context.Context, *configs.Integration) []sinks.Step {
 	return []sinks.Step{{Name: "credentials", Verdict: sinks.StepUnknown, Text: "no key", Remedy: "try as the daemon"}}
 }
@@ -330,7 +330,7 @@ func TestDoctorFindsEachPlantedFaultAndNothingElse(t *testing.T) {
 	}
 }
 
-// expect holds a report to what is to be found, "level id" of each.
+// expect compares the findings of a report, each as "level id", with the wanted ones.
 func expect(t *testing.T, r doctor.Report, want string) {
 	t.Helper()
 	var bad []string
@@ -359,25 +359,25 @@ func TestDoctorSaysWhatASilentControllerSuggests(t *testing.T) {
 		"nothing arrives":       {func(s *site) { deaf(s, nothing, nothing) }, "whether A and B are swapped"},
 		"noise":                 {func(s *site) { deaf(s, noise, nothing) }, "check baud rate and parity first"},
 		"others answer":         {func(s *site) { deaf(s, only1, nothing) }, "its power and its unit id"},
-		"polled, others answer": {polled(0, "ok"), "its power and its unit id"},
-		"polled, noise":         {polled(9, "silent"), "check baud rate and parity first"},
-		"polled, nothing":       {polled(0, "silent"), "whether A and B are swapped"},
+		"polled, others answer": {polled("slave_silent", "ok"), "its power and its unit id"},
+		"polled, noise":         {polled("slave_garbled", "silent"), "check baud rate and parity first"},
+		"polled, nothing":       {polled("slave_silent", "silent"), "Nothing at all arrives"},
 	} {
 		s := sound(t)
 		c.plant(s)
 		r := doctor.Examine(t.Context(), s)
 		if !slices.ContainsFunc(r.Findings, func(f doctor.Finding) bool { return f.Subject == "rs485/2" && strings.Contains(f.Why, c.want) }) {
-			t.Errorf("%s: nobody says %q: %+v", name, c.want, r.Findings)
+			t.Errorf("%s: no finding has the text %q: %+v", name, c.want, r.Findings)
 		}
 	}
 }
 
-// polled has the daemon report that unit 2 is silent, and how unit 1 is.
-func polled(crcErrors uint64, other string) func(*site) {
+// polled has the daemon report a problem of unit 2, and how unit 1 is. Some noise was on the line long ago.
+func polled(code, other string) func(*site) {
 	return func(s *site) {
-		s.Status.Lines = []api.Line{{Name: "rs485", Port: "/dev/ttyUSB0", Counters: api.Counters{CRCErrors: crcErrors},
+		s.Status.Lines = []api.Line{{Name: "rs485", Port: "/dev/ttyUSB0", Counters: api.Counters{CRCErrors: 9},
 			Slaves: []api.Slave{{UnitID: 1, State: other}, {UnitID: 2, State: "silent"}}}}
-		s.Status.Problems = []api.Problem{{Code: "slave_silent", Severity: api.Fault, Subject: "rs485/2", Title: "Unit 2 does not answer"}}
+		s.Status.Problems = []api.Problem{{Code: code, Severity: api.Fault, Subject: "rs485/2", Title: "Unit 2 does not answer"}}
 	}
 }
 
@@ -401,7 +401,7 @@ func TestDoctorNamesTheCertificate(t *testing.T) {
 	}
 	s.Status.Endpoint = &api.Endpoint{Addresses: []string{"http://127.0.0.1:8780"}}
 	if named() {
-		t.Error("a certificate is named, and there is none")
+		t.Error("the report names a certificate, but there is none")
 	}
 	s.Status.Endpoint = &api.Endpoint{Addresses: []string{"https://10.0.0.1:8443"}, Fingerprint: print}
 	if !named() {
