@@ -259,7 +259,7 @@ func TestFaultsOfLimits(t *testing.T) {
 		{"odd size", "buffer: {max_size: 1.5GiB}", `1 buffer.max_size want a size like 256MiB, 512KiB or 1GiB, not "1.5GiB"`},
 		{"unit of size", "buffer: {max_size: 1TiB}", "1 buffer.max_size TiB is not a unit of size"},
 		{"negative age", "buffer: {max_age: -1h}", "1 buffer.max_age want 1s to 87600h, not -1h"},
-		{"age in days", "buffer: {max_age: 30d}", "1 buffer.max_age days are not a unit, not 30d; write hours"},
+		{"age in days", "buffer: {max_age: 30d}", "1 buffer.max_age want a duration in hours, not in days (30d); write hours"},
 		{"when full", "buffer: {when_full: block}", `1 buffer.when_full "block" is not known; want drop_oldest or reject_newest`},
 		{"pacing", "integrations: [{type: gcp, topic: projects/test-project/topics/Main, pacing: 2h}]", "1 integrations[0].pacing want 0s to 1h, not 2h"},
 		{"pacing without a unit", "integrations: [{type: gcp, topic: projects/test-project/topics/Main, pacing: 30}]", "1 integrations[0].pacing "},

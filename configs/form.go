@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// form is a regular expression that is compiled when it is first used: most commands of the command line check no
-// configuration, and these expressions cost more than the start of the rest of the program.
+// form returns a regular expression that is compiled at its first use. Most commands check no configuration, and to
+// compile these expressions takes longer than the start of the rest of the program.
 func form(expression string) func() *regexp.Regexp {
 	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
 }

@@ -9,22 +9,22 @@ import (
 	"time"
 )
 
-// lookUpLimit bounds the question for a host's addresses: a gateway may start before its network does.
+// lookUpLimit is the time limit for looking up a host's addresses: the agent may start before the network.
 const lookUpLimit = 2 * time.Second
 
-// lookUp returns the addresses of a host's name; none when they are not known now.
+// lookUp returns the addresses of a host's name; nil if they are not known now.
 func lookUp(host string) []string {
 	ctx, cancel := context.WithTimeout(context.Background(), lookUpLimit)
 	defer cancel()
 	addresses, err := net.DefaultResolver.LookupHost(ctx, host)
 	if err != nil {
-		return nil // the daemon starts without its network too; the connection will say what is wrong
+		return nil // the daemon starts without a network too; the connection reports the error later
 	}
 	return addresses
 }
 
-// sameGateway reports whether two host:port lead to the same device: the port is the same, and the hosts have an
-// address in common. A name is looked up only for that.
+// sameGateway reports whether two host:port are the same device: the ports are the same, and the hosts have an address
+// in common. It looks a name up only if the ports are the same.
 func sameGateway(a, b string, lookUp func(host string) []string) bool {
 	hostA, portA, errA := net.SplitHostPort(a)
 	hostB, portB, errB := net.SplitHostPort(b)
@@ -38,7 +38,7 @@ func sameGateway(a, b string, lookUp func(host string) []string) bool {
 	return slices.ContainsFunc(addressesOf(hostA, lookUp), func(x string) bool { return slices.Contains(known, x) })
 }
 
-// thisMachine stands for the usual addresses of this machine within itself.
+// thisMachine replaces the loopback addresses of this machine in addressesOf.
 const thisMachine = "loopback"
 
 // addressesOf returns the addresses of a host, each in one spelling.

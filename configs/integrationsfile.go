@@ -48,7 +48,7 @@ func (a *Added) Sound(faults strictyaml.Faults) (sound []Integration) {
 	for _, f := range faults {
 		harmless := []string{CodeUnknownObject, CodeUnknownSlave, CodeNotPolled}
 		if steps := strictyaml.Steps(f.Path); len(steps) < 2 {
-			return nil // of the file as a whole
+			return nil // the error is about the whole file
 		} else if !slices.Contains(harmless, f.Code) {
 			bad[strictyaml.Key("", steps[0])+"["+steps[1]+"]"] = true
 		}

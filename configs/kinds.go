@@ -17,7 +17,7 @@ type Size int64
 
 var sizeForm = form(`^(0|[1-9][0-9]*)([A-Za-z]*)$`)
 
-// sizeUnits in the order in which String tries them.
+// sizeUnits has the units in the order in which String tries them.
 var sizeUnits = []struct {
 	name  string
 	bytes int64
@@ -77,7 +77,7 @@ type Names struct {
 	All  bool
 	List []string // all words except `all`, in the order of the file
 
-	places []int           // where the words of List stand in the file's list, `all` counted
+	places []int           // index of each word of List in the file's list, which also has `all`
 	set    map[string]bool // the words of List; nil when the value was not decoded
 }
 
@@ -98,7 +98,7 @@ func (n *Names) UnmarshalNode(node strictyaml.Node) error {
 	return err
 }
 
-// has reports whether a word is in List, in a time that does not grow with the list of a decoded value.
+// has reports whether a word is in List. For a decoded value the time does not depend on the length of List.
 func (n *Names) has(word string) bool {
 	if n.set == nil {
 		return slices.Contains(n.List, word)
@@ -112,7 +112,7 @@ type word struct {
 	place int
 }
 
-// wordsOf returns the words without the blanks around them.
+// wordsOf returns the words, without blanks around them.
 func wordsOf(node strictyaml.Node) ([]word, error) {
 	switch node.Kind() {
 	case strictyaml.KindScalar:
@@ -160,8 +160,8 @@ func listWords(node strictyaml.Node) ([]word, error) {
 // Attributes are the names of the message attributes that an integration sends. Nil means none.
 type Attributes []string
 
-// attributeNames are what `all` means, in the order in which they are sent. `seq` has to be named: only who looks for
-// gaps in the numbers wants it.
+// attributeNames returns the attributes that `all` means, in the order in which they are sent. It does not have `seq`:
+// only a consumer that looks for missing numbers needs it.
 func attributeNames() []string { return []string{"object", "slave", "unit", "device_id", "sample_id"} }
 
 // KnownAttributes returns the attribute names that a configuration may list.
@@ -195,7 +195,7 @@ func (a *Attributes) UnmarshalNode(node strictyaml.Node) error {
 	return nil
 }
 
-// clip shortens a text of the file for a message.
+// clip shortens a text from the file for an error message.
 func clip(s string) string {
 	const most = 80
 	if len(s) > most {

@@ -6,21 +6,20 @@ import (
 	"noi-agent/objects"
 )
 
-// Names of objects may be patterns. `*` stands for any characters, none included, and is the only
-// wildcard: names like T_ind[U] hold brackets, which are literal.
+// Names of objects may be patterns. `*` matches any characters, also none. It is the only wildcard: brackets are
+// literal, because names such as T_ind[U] have them.
 
 // isPattern reports whether a word is a pattern.
 func isPattern(word string) bool { return strings.Contains(word, "*") }
 
-// matchesAnything reports whether a word is a pattern that says nothing about the name.
+// matchesAnything reports whether a word is a pattern that matches every name.
 func matchesAnything(word string) bool { return word != "" && strings.Trim(word, "*") == "" }
 
-// match reports whether a name or pattern fits an object's name, case-sensitive.
+// match reports whether a name or a pattern matches an object's name, case-sensitive.
 func match(word, name string) bool { return objects.MatchesName(word, name) }
 
-// best returns the word that decides for a name: the exact name before any pattern, then the
-// longest pattern. tie is another pattern of the same length that fits as well, "" when there is
-// none. Both are empty when nothing fits.
+// best returns the word that decides for a name: the exact name, else the longest pattern that matches. tie is another
+// matching pattern of the same length; "" if there is none. If no word matches, both are "".
 func best(words []string, name string) (winner, tie string) {
 	for _, w := range words {
 		switch {

@@ -21,7 +21,7 @@ const tcpPort = "502"
 func (l *Line) Network() (scheme, address string) {
 	scheme, address, err := parsePort(l.Port)
 	if err != nil {
-		return "", "" // Parse has refused it
+		return "", "" // Parse refuses such a port
 	}
 	return scheme, address
 }
@@ -29,7 +29,7 @@ func (l *Line) Network() (scheme, address string) {
 const portForms = "want the path of a serial port, as in /dev/ttyUSB0, or tcp://host:502 for Modbus TCP, or " +
 	"rtu+tcp://host:port for RTU frames through a TCP gateway"
 
-// parsePort takes the port of a line apart. A path has no scheme and no address.
+// parsePort splits the port of a line into scheme and address. A path has neither: both are "".
 func parsePort(port string) (scheme, address string, err error) {
 	scheme, rest, ok := strings.Cut(port, "://")
 	if !ok {
@@ -54,8 +54,8 @@ func parsePort(port string) (scheme, address string, err error) {
 	return scheme, address, nil
 }
 
-// hostPort checks host and port of a network port and returns them in one spelling. A port that is left out is the
-// usual one, if there is one.
+// hostPort checks the host and the port of a network port. It returns them in one spelling. If the port is left out, it
+// is usual; if usual is "", this is an error.
 func hostPort(scheme, text, usual string) (string, error) {
 	if addr, err := netip.ParseAddr(text); err == nil && addr.Is6() {
 		return "", fmt.Errorf("an IPv6 address stands in brackets; write %s://[%s]:%s", scheme, clip(text),
@@ -83,15 +83,15 @@ func hostPort(scheme, text, usual string) (string, error) {
 	return net.JoinHostPort(strings.ToLower(host), port), nil
 }
 
-// hostForm is RFC 1123 §2.1, and the underscore that some routers take.
+// hostForm matches a host name: RFC 1123 §2.1, and underscores, which some routers allow.
 var hostForm = form(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?$`)
 
-// endsInNumber is what no name does (RFC 3696 §2), but a mistyped address.
+// endsInNumber matches a mistyped address: no name ends in a number (RFC 3696 §2).
 var endsInNumber = form(`(^|\.)[0-9]+\.?$`)
 
 const mostHost = 253 // bytes; RFC 1035 §2.3.4
 
-// isHost reports whether text is a host's name or address. In brackets only an IPv6 address is.
+// isHost reports whether text is a host's name or address. In brackets, only an IPv6 address is valid.
 func isHost(text string, bracketed bool) bool {
 	addr, err := netip.ParseAddr(text)
 	if err == nil || bracketed {

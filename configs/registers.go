@@ -46,7 +46,7 @@ func parseRange(text string) (RegisterRange, error) {
 	return RegisterRange{first, last}, err
 }
 
-// parseAddress takes four hex digits and nothing else, so that 10 is never mistaken for 0x10.
+// parseAddress accepts only 0x and four hex digits, so that 10 is never taken for 0x10.
 func parseAddress(text string) (uint16, error) {
 	digits, ok := strings.CutPrefix(text, "0x")
 	n, err := strconv.ParseUint(digits, 16, 16)

@@ -45,7 +45,7 @@ func (s *Slave) Polled(f *objects.Family) []Polled {
 		if len(o.Choices) > 0 {
 			chosen, err := o.With(s.Encodings[o.Name])
 			if err != nil {
-				continue // no choice, or one that is meant for another family (model auto)
+				continue // no encoding is chosen, or the chosen one is for another family (model auto)
 			}
 			o = chosen
 		}
@@ -58,7 +58,7 @@ func (s *Slave) Polled(f *objects.Family) []Polled {
 	return polled
 }
 
-// picks reports whether the slave's selection means the object.
+// picks reports whether the slave's `objects` selects the object.
 func (s *Slave) picks(o *objects.Object) bool {
 	if s.Objects.All && !o.Setting() {
 		return true
@@ -66,8 +66,8 @@ func (s *Slave) picks(o *objects.Object) bool {
 	return slices.ContainsFunc(s.Objects.List, func(word string) bool { return selects(word, o) })
 }
 
-// selects reports whether a word of a slave's selection means the object. Settings need a word
-// that says something about the name: they lie in EEPROM and hardly ever change.
+// selects reports whether a word of the slave's `objects` matches the object. `*` alone does not select a setting:
+// settings are in EEPROM and hardly ever change.
 func selects(word string, o *objects.Object) bool {
 	return match(word, o.Name) && (!o.Setting() || !matchesAnything(word))
 }

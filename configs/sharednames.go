@@ -5,7 +5,8 @@ import (
 	"noi-agent/objects"
 )
 
-// sharedNames notices slaves that would publish under one `slave`: a consumer could not distinguish their samples.
+// sharedNames adds a notice for slaves that would have the same `slave` in their messages: a consumer could not
+// distinguish their samples.
 func (v *validator) sharedNames() {
 	f := firstNames{named: map[string]int{}, coded: map[*objects.Family]int{}, bare: map[*objects.Family]int{}}
 	var units []string
@@ -24,15 +25,15 @@ func (v *validator) sharedNames() {
 	}
 }
 
-// firstNames holds the number of the first slave of each kind, so that a slave is compared with kinds and not with
-// slaves.
+// firstNames has the number of the first slave with each name, code or family. So a slave is not compared with every
+// other slave.
 type firstNames struct {
 	named map[string]int          // by name, or by product code when there is no name
 	coded map[*objects.Family]int // without a name, with a product code
-	bare  map[*objects.Family]int // with neither: the slave publishes under what it reports
+	bare  map[*objects.Family]int // with neither: `slave` is the product code that the slave reports
 }
 
-// add takes in slave number n, and returns the number of the first slave that it may share its name with; -1: none.
+// add adds slave number n. It returns the number of the first slave that may have the same name; -1: none.
 func (f *firstNames) add(n int, s *Slave, families []*objects.Family) (first int) {
 	first = -1
 	sooner := func(other int, ok bool) {

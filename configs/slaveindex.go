@@ -7,21 +7,21 @@ import (
 	"noi-agent/objects"
 )
 
-// slaveIndex answers which slaves the `slaves` of an integration mean. Its cost grows with the number of slaves plus
-// the number of words, and not with their product: a fleet's gateway may have thousands of both.
+// slaveIndex finds the slaves that the `slaves` of an integration select. Its time grows with the number of slaves plus
+// the number of words, and not with their product: a gateway may have thousands of both.
 type slaveIndex struct {
 	catalog *objects.Catalog
 	slaves  []indexedSlave           // in the order of the file
 	words   map[string]bool          // each word of each slave
-	asked   map[*objects.Family]bool // each family of each slave
+	asked   map[*objects.Family]bool // the families of all slaves
 	names   []string                 // for hints: "line/unit id", names and product codes
 }
 
-// indexedSlave is a slave with what the words of an integration are compared with.
+// indexedSlave is a slave with its names: the words of an integration are compared with them.
 type indexedSlave struct {
 	slave *Slave
-	words []string // "line/unit id", name, product code, model; as far as the configuration has them
-	// families are those that the slave may turn out to be when it is asked for its product code; nil: it is not asked.
+	words []string // "line/unit id", name, product code, model, if the configuration has them
+	// families that the slave may have; it is asked for its product code. nil: the slave is not asked.
 	families []*objects.Family
 }
 
@@ -60,7 +60,7 @@ func (x *slaveIndex) add(s indexedSlave) {
 	}
 }
 
-// means reports whether a word means any slave, or may mean one once the slave has reported its product code.
+// means reports whether a word is a name of a slave, or may be the product code that a slave reports later.
 func (x *slaveIndex) means(word string) bool {
 	if x.words[word] {
 		return true
@@ -69,7 +69,7 @@ func (x *slaveIndex) means(word string) bool {
 	return ok && x.asked[f]
 }
 
-// selected returns the slaves that an integration takes samples from, as far as the configuration shows it.
+// selected returns the slaves whose samples an integration may send, by the configuration alone.
 func (x *slaveIndex) selected(n Names) []*Slave {
 	words, families := map[string]bool{}, map[*objects.Family]bool{}
 	for _, word := range n.List {
@@ -96,11 +96,10 @@ func anyIn[K comparable](set map[K]bool, keys []K) bool {
 	return false
 }
 
-// mostHinted is the most slaves among which a similar name is looked for. Each unknown word costs a look at each of
-// them.
+// mostHinted is the most slaves for which hint searches a similar name: it compares each unknown word with each slave.
 const mostHinted = 200
 
-// hint says what may be meant by a word that means no slave.
+// hint returns what may be meant by a word that is no name of a slave.
 func (x *slaveIndex) hint(word string) string {
 	if len(x.names) <= mostHinted {
 		if near := strictyaml.Nearest(word, x.names); near != "" {

@@ -26,9 +26,9 @@ func (i *Integration) Destination() string {
 // Pub/Sub.
 func (i *Integration) Ordered() bool { return i.Ordering || strings.HasSuffix(i.TopicARN, ".fifo") }
 
-// deriveID returns the id of an integration that has none of its own: the first 20 base-62 digits
-// of SHA-256 over its name, or over "type topic". It hangs on nothing else, so that all gateways
-// with one configuration send under one id.
+// deriveID returns the id of an integration without a configured id: the first 20 base-62 digits of the SHA-256 of its
+// name, or of "type topic" if it has no name. It depends on nothing else, so all gateways with the same configuration
+// use the same id.
 func deriveID(i *Integration) string {
 	what := i.Name
 	if what == "" {
@@ -43,8 +43,7 @@ func DeriveID(text string) string { return base62(sha256.Sum256([]byte(text)))[:
 
 const idLength = 20
 
-// base62 writes the sum as one number, most significant digit first, in the 43 digits that 256
-// bits can need.
+// base62 returns the sum as one number of 43 digits, most significant digit first. 256 bits need at most 43 digits.
 func base62(sum [sha256.Size]byte) string {
 	const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	var text [43]byte
@@ -68,11 +67,12 @@ var (
 	pubsubNameForm = form(`^[A-Za-z][A-Za-z0-9._~+%-]{2,254}$`)
 	// IAM and STS API references (AssumeRole); a role's name may have a path before it.
 	roleForm     = form(`^arn:([a-z-]+):iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,576}$`)
-	externalForm = form(`^[A-Za-z0-9_+=,.@:/-]{2,}$`) // mostExternalID at most
+	externalForm = form(`^[A-Za-z0-9_+=,.@:/-]{2,}$`) // and at most mostExternalID characters
 	// AWS IoT API reference (CreateRoleAlias, CreateThing).
 	aliasForm = form(`^[A-Za-z0-9_=,@-]{1,128}$`)
 	thingForm = form(`^[A-Za-z0-9:_-]{1,128}$`)
-	// Project ids are 6 to 30 characters; emulators take shorter ones, older projects a domain.
+	// A project id has 6 to 30 characters. Emulators accept shorter ones. Some older projects have a domain in their
+	// id.
 	projectForm = form(`^([a-z0-9.-]+:)?[a-z][a-z0-9-]{0,61}$`)
 )
 
@@ -119,7 +119,7 @@ func arnRegion(arn string) (string, error) {
 	return region, nil
 }
 
-// splitTopic takes a Pub/Sub topic, in full or only its name, apart. project is "" for a bare name.
+// splitTopic splits a Pub/Sub topic into project and name. If the topic is only a name, project is "".
 func splitTopic(topic string) (project, name string, err error) {
 	name = topic
 	if parts := strings.Split(topic, "/"); len(parts) > 1 {

@@ -13,7 +13,7 @@ import (
 	"noi-agent/objects"
 )
 
-// validator collects what is wrong with a decoded configuration.
+// validator checks a decoded configuration and collects the faults.
 type validator struct {
 	config  *Config
 	doc     *strictyaml.Document
@@ -21,13 +21,13 @@ type validator struct {
 	faults  strictyaml.Faults
 	notices strictyaml.Faults
 	index   *slaveIndex
-	decode  []string // paths that could not be decoded; their fields hold defaults
+	decode  []string // paths that could not be decoded; their fields have defaults
 
-	beside []Integration // those of another file, whose names and ids are taken; nil: there is no other file
+	beside []Integration // integrations of the other file, with which names and ids are compared; nil: no other file
 }
 
-// The codes of errors that programs may want to distinguish. All other errors are CodeInvalid. strictyaml has the codes
-// of decoding.
+// The codes of errors that programs may want to distinguish. All other errors are CodeInvalid. Package strictyaml has
+// the codes for decoding.
 const (
 	CodeInvalid       = "invalid"
 	CodeRequired      = "required"          // the key is missing
@@ -49,8 +49,8 @@ func newValidator(c *Config, doc *strictyaml.Document, cat *objects.Catalog, fau
 	return v
 }
 
-// broken reports whether a path, or something within it, could not be decoded: what follows from
-// that would only hide the fault itself.
+// broken reports whether a path, or a part of it, could not be decoded. Then faults that follow from it are not
+// reported: they would only hide the first one.
 func (v *validator) broken(path string) bool {
 	return slices.ContainsFunc(v.decode, func(p string) bool {
 		rest, within := strings.CutPrefix(p, path)
@@ -58,18 +58,18 @@ func (v *validator) broken(path string) bool {
 	})
 }
 
-// shapeless reports whether an item of a list is refused as a whole, so that nothing within it
-// need be checked; key is one that every sound item has.
+// shapeless reports whether an item of a list could not be decoded at all, so its keys need no checks. key is a key
+// that every valid item has.
 func (v *validator) shapeless(path, key string) bool {
 	return slices.Contains(v.decode, path) && !v.doc.Has(path+"."+key)
 }
 
-// fault reports a fault at a path unless decoding has found one there already.
+// fault adds a fault at a path, if decoding has not found one there already.
 func (v *validator) fault(path, format string, args ...any) {
 	v.coded(CodeInvalid, path, format, args...)
 }
 
-// coded is fault with a code of its own.
+// coded adds a fault with a code.
 func (v *validator) coded(code, path, format string, args ...any) {
 	if !v.broken(path) {
 		f := v.doc.Fault(path, fmt.Sprintf(format, args...))
@@ -82,7 +82,8 @@ func (v *validator) notice(path, format string, args ...any) {
 	v.notices = append(v.notices, v.doc.Fault(path, fmt.Sprintf(format, args...)))
 }
 
-// item returns the path of the i-th word: its own in a list, the key's when it stands among commas.
+// item returns the path of the i-th word: the path of its item in a list, or of the key if the words are comma
+// separated.
 func (v *validator) item(path string, n Names, i int) string {
 	if own := strictyaml.Index(path, n.places[i]); v.doc.Has(own) {
 		return own
@@ -90,7 +91,7 @@ func (v *validator) item(path string, n Names, i int) string {
 	return path
 }
 
-// oneOf checks a word.
+// oneOf adds a fault if a word is not one of the allowed words.
 func (v *validator) oneOf(path, word string, words ...string) {
 	if slices.Contains(words, word) {
 		return
@@ -106,8 +107,8 @@ func (v *validator) oneOf(path, word string, words ...string) {
 	v.fault(path, "%q is not known; want %s", clip(word), want)
 }
 
-// switchWord returns on or off for the other words that YAML 1.1 has for them: a tool that writes the
-// file again may turn one into the other. Empty for all else.
+// switchWord returns on or off for other words with this meaning in YAML 1.1, because a tool that writes the file again
+// may replace one word by another. It returns "" for all other words.
 func switchWord(word string) string {
 	switch strings.ToLower(word) {
 	case "true", "yes", "y":
@@ -118,21 +119,21 @@ func switchWord(word string) string {
 	return ""
 }
 
-// between checks a number that the document may leave out.
+// between checks the range of a number.
 func (v *validator) between(path string, n, least, most int, hint string) {
 	if n < least || n > most {
 		v.fault(path, "want %d to %d, not %d%s", least, most, n, hint)
 	}
 }
 
-// span checks a duration.
+// span checks the range of a duration.
 func (v *validator) span(path string, d, least, most time.Duration) {
 	if d < least || d > most {
 		v.fault(path, "want %s to %s, not %s", short(least), short(most), short(d))
 	}
 }
 
-// short prints a duration without the zero units of Go's format: 1m, not 1m0s.
+// short returns a duration in Go's format, but without zero units: 1m, not 1m0s.
 func short(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
@@ -144,7 +145,7 @@ func short(d time.Duration) string {
 	return s
 }
 
-// all checks everything, in the order of the file as the example shows it.
+// all checks the whole configuration, in the order of the example file.
 func (v *validator) all() {
 	v.root()
 	v.lines()
@@ -172,12 +173,12 @@ func (v *validator) root() {
 	v.oneOf("log.format", c.Log.Format, "text", "json")
 }
 
-// Upper bounds of durations: more is a slip of the unit, and some arithmetic on them must not overflow.
+// Upper limits of durations. A longer one is probably a wrong unit. The limits also prevent overflows in calculations.
 const (
 	mostAge    = 10 * 365 * 24 * time.Hour
-	mostWindow = time.Minute // what a power cut may take
+	mostWindow = time.Minute // of buffer.commit_every: a power cut loses the samples of this time
 	mostFlush  = time.Hour
-	mostWait   = 30 * 24 * time.Hour // what buffer.max_age keeps by default
+	mostWait   = 30 * 24 * time.Hour // default of buffer.max_age
 )
 
 func (v *validator) limits() {
@@ -195,7 +196,7 @@ func (v *validator) limits() {
 	v.span("clock.max_wait", v.config.Clock.MaxWait, 0, mostWait)
 }
 
-// mostHistory is the longest time of the charts: their buckets are 21 minutes long then.
+// mostHistory is the longest time of the charts. Then a bucket has 21 minutes.
 const mostHistory = 7 * 24 * time.Hour
 
 // mostSocketPath is the length of sun_path less its closing zero, unix(7).
@@ -228,7 +229,7 @@ func (v *validator) status() {
 	}
 }
 
-// endpointNames checks what the endpoint is called and shows.
+// endpointNames checks the host names and the certificate of the endpoint.
 func (v *validator) endpointNames() {
 	s := v.config.Status
 	for i, name := range s.Hosts {

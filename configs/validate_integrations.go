@@ -36,7 +36,7 @@ func (v *validator) integrations() {
 	}
 }
 
-// called is an integration as its user knows it: by its name, else by its place in the file.
+// called returns the name of an integration for people: its name, or its place in the file if it has no name.
 func called(at int, in *Integration) string {
 	if in.Name != "" {
 		return fmt.Sprintf("%q", in.Name)
@@ -44,8 +44,8 @@ func called(at int, in *Integration) string {
 	return strictyaml.Index("integrations", at)
 }
 
-// nameTaken refuses a name that another integration is known by: people and commands name integrations so. Within the
-// configuration file equal names are allowed, beside ids that differ.
+// nameTaken adds a fault if an integration of the other file has the same name, because commands and people use the
+// name to select an integration. In the configuration file two integrations with different ids may have the same name.
 func (v *validator) nameTaken(path string, at int) {
 	own := v.config.Integrations
 	name := own[at].Name
@@ -72,7 +72,7 @@ func (v *validator) id(path string, in *Integration) {
 	}
 }
 
-// idPlace returns the key an integration's id comes from.
+// idPlace returns the key that an integration's id comes from.
 func (v *validator) idPlace(path string) string {
 	for _, key := range []string{".id", ".name", ".topic_arn", ".topic"} {
 		if v.doc.Has(path + key) {
@@ -82,10 +82,10 @@ func (v *validator) idPlace(path string) string {
 	return path
 }
 
-// mostRate is far above what either cloud takes from one gateway, in samples a second.
+// mostRate is in samples per second. It is far above the rate that a cloud accepts from one gateway.
 const mostRate = 1_000_000
 
-// mostSpread is far beyond what any fleet needs to spread out.
+// mostSpread is the longest time over which a fleet can spread its sending. No fleet needs more.
 const mostSpread = time.Hour
 
 func (v *validator) integration(path string, in *Integration) {
@@ -105,7 +105,7 @@ func (v *validator) integration(path string, in *Integration) {
 		v.foreign(path, in.Type, "profile", "topic_arn", "region", "imds", "iot", "role_arn", "external_id")
 		v.gcp(path, in)
 		if !v.doc.Has(path + ".attributes") {
-			in.Attributes = attributeNames() // gzip makes them cheap here, form encoding dear on SNS
+			in.Attributes = attributeNames() // gzip makes them short here; on SNS, form encoding makes them long
 		}
 	case !v.doc.Has(path + ".type"):
 		v.coded(CodeRequired, path+".type", "an integration needs its type: aws for SNS, gcp for Pub/Sub")
@@ -115,7 +115,7 @@ func (v *validator) integration(path string, in *Integration) {
 	v.batch(path, in)
 }
 
-// foreign refuses keys that belong to the other cloud.
+// foreign adds a fault for each key that belongs to the other cloud.
 func (v *validator) foreign(path, kind string, keys ...string) {
 	for _, key := range keys {
 		if v.doc.Has(path + "." + key) {
@@ -125,7 +125,7 @@ func (v *validator) foreign(path, kind string, keys ...string) {
 	}
 }
 
-// slavesFilter refuses words that mean no slave.
+// slavesFilter adds a fault for each word that is no name of a slave.
 func (v *validator) slavesFilter(path string, in *Integration) {
 	if len(v.index.slaves) == 0 || v.broken("lines") {
 		return // no slave to compare with
@@ -166,7 +166,7 @@ func (v *validator) aws(path string, in *Integration) {
 	}
 }
 
-// role checks the role that is assumed on the way to the topic.
+// role checks the role to assume, and its external id.
 func (v *validator) role(path string, in *Integration) {
 	v.roleARN(path+".role_arn", in)
 	switch {
@@ -179,8 +179,8 @@ func (v *validator) role(path string, in *Integration) {
 	}
 }
 
-// roleARN checks the role's ARN. The role lies in the topic's partition: no identity of one partition is valid in
-// another.
+// roleARN checks the role's ARN. The role and the topic must be in the same partition: an access key of one partition
+// is not valid in another.
 func (v *validator) roleARN(path string, in *Integration) {
 	if in.RoleARN == "" {
 		return
@@ -193,7 +193,7 @@ func (v *validator) roleARN(path string, in *Integration) {
 	}
 	region, err := arnRegion(in.TopicARN)
 	if err != nil {
-		return // the topic has a fault of its own
+		return // the topic has its own fault
 	}
 	if p := awsregion.Of(region).Name; p != m[1] {
 		v.fault(path, "the role lies in partition %s and the topic in %s; no role of one partition is valid in another",
@@ -201,7 +201,7 @@ func (v *validator) roleARN(path string, in *Integration) {
 	}
 }
 
-// iot checks where credentials for a device's certificate come from.
+// iot checks the keys for credentials from AWS IoT Core.
 func (v *validator) iot(path string, in *Integration) {
 	if !v.doc.Has(path+".iot") || slices.Contains(v.decode, path+".iot") {
 		return
@@ -235,7 +235,7 @@ func (v *validator) iot(path string, in *Integration) {
 	}
 }
 
-// isURL reports whether text is http:// or https:// with a host and nothing but a path behind it.
+// isURL reports whether text is an http:// or https:// address with a host, and with nothing after it but a path.
 func isURL(text string) bool {
 	u, err := url.Parse(text)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
@@ -253,13 +253,13 @@ func (v *validator) gcp(path string, in *Integration) {
 	host, port, err := net.SplitHostPort(endpoint)
 	hostPort := err == nil && host != "" && isPort(port)
 	address, _ := strings.CutSuffix(endpoint, "/")
-	if !hostPort && (!isURL(endpoint) || strings.Count(address, "/") != 2) { // gRPC has no path to put one before
+	if !hostPort && (!isURL(endpoint) || strings.Count(address, "/") != 2) { // an endpoint of gRPC has no path
 		v.fault(path+".endpoint", "want host:port as in 127.0.0.1:8085, not %q; leave the key out for Google itself",
 			clip(endpoint))
 	}
 }
 
-// topic checks topic and project_id against each other and fills in what one of them implies.
+// topic checks topic and project_id, and that they agree. It sets the one that is missing from the other.
 func (v *validator) topic(path string, in *Integration) {
 	projectSound := in.ProjectID == "" || projectForm().MatchString(in.ProjectID)
 	if !projectSound {

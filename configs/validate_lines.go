@@ -11,17 +11,17 @@ import (
 	"noi-agent/objects"
 )
 
-// Bounds of a line and its slaves.
+// Limits of a line and its slaves.
 const (
 	leastTimeout  = 10 * time.Millisecond // less than the latency timer of common USB adapters, 16 ms
 	mostTimeout   = 30 * time.Second
 	leastInterval = 10 * time.Millisecond
 	mostInterval  = 366 * 24 * time.Hour
-	mostRegisters = 125 // MODBUS Application Protocol V1.1b3 §6.3: one reply holds no more
+	mostRegisters = 125 // of one reply: MODBUS Application Protocol V1.1b3 §6.3
 	mostName      = 64  // bytes; far above any product code
 )
 
-// baudRates are those that serial ports of gateways and controllers have in common.
+// baudRates are the rates that serial ports of gateways and controllers usually have.
 func baudRates() []int { return []int{1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400} }
 
 // lineNameForm keeps "line/unit id" readable in filters, attributes and keys.
@@ -88,8 +88,8 @@ func (v *validator) line(path string, l *Line) {
 	}
 }
 
-// unitID checks a unit id. On Modbus TCP 0 and 255 mean the device itself (MODBUS Messaging on TCP/IP V1.0b §4.4.1.2);
-// on a serial line, behind a gateway too, 0 is the broadcast, which no device answers.
+// unitID checks a unit id. On Modbus TCP 0 and 255 mean the device itself (MODBUS Messaging on TCP/IP V1.0b §4.4.1.2).
+// On a serial line, also behind a gateway, 0 means all devices, and no device answers.
 func (v *validator) unitID(path string, l *Line, id int) {
 	scheme, _ := l.Network()
 	switch {
@@ -135,7 +135,7 @@ func (v *validator) slave(path string, l *Line, s *Slave) {
 	}
 }
 
-// label checks a text that goes into messages and into the comma separated `slaves` of integrations.
+// label checks a text that is used in messages, and in the comma separated `slaves` of integrations.
 func (v *validator) label(path, text string) {
 	odd := func(r rune) bool { return r < ' ' || r == 0x7F || r == ',' || r == '/' || r == '\uFFFD' }
 	switch {
@@ -149,7 +149,7 @@ func (v *validator) label(path, text string) {
 	}
 }
 
-// productCode refuses a configured product code of another family than the model.
+// productCode adds a fault if the configured product code is of another family than the model.
 func (v *validator) productCode(path string, s *Slave, families []*objects.Family) {
 	if s.Auto() || s.ProductCode == "" || s.ModelCheck == ModelIgnore || len(families) != 1 {
 		return
@@ -161,13 +161,13 @@ func (v *validator) productCode(path string, s *Slave, families []*objects.Famil
 	}
 }
 
-// families returns what the slave can be: one family, or with model auto any; none when the
-// configuration names one that is not known.
+// families returns the families that the slave can have: one family, or all with model auto. It returns none if the
+// model is not known.
 func (v *validator) families(s *Slave) []*objects.Family {
 	if f, ok := s.Family(v.cat); ok {
 		return []*objects.Family{f}
 	}
-	// A configured product code and firmware say that the slave is not to be asked.
+	// A slave with a configured product code and firmware is not asked.
 	if s.Auto() && (s.ProductCode == "" || s.Firmware == "") {
 		return v.cat.Families()
 	}
@@ -192,7 +192,7 @@ func (v *validator) unknownModel(path string, s *Slave) {
 	v.fault(path+".model", "no family and no product code known as %q; %s", clip(s.Model), hint)
 }
 
-// numbers joins numbers for a message.
+// numbers joins numbers for an error message.
 func numbers(list []int) string {
 	words := make([]string, len(list))
 	for i, n := range list {
@@ -208,5 +208,5 @@ func firstOf(a, b string) string {
 	return b
 }
 
-// keysOf returns a map's keys in a fixed order, so that a report is the same each time.
+// keysOf returns a map's keys in ascending order, so that the faults have the same order each time.
 func keysOf[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -2,8 +2,8 @@ package configs
 
 import "noi-agent/objects"
 
-// neverSampled returns which polled objects can give no sample whatever the controller answers: the read that they need
-// is longer than the slave allows, or goes over registers that the slave does not have.
+// neverSampled adds a notice for each polled object that can never give a sample: its read needs more registers than
+// the slave allows in one read, or includes registers of `avoid`.
 func (v *validator) neverSampled(path string, s *Slave, family *objects.Family) {
 	most := int(family.MaxRegisters)
 	if s.MaxRegisters > 0 {
@@ -19,7 +19,7 @@ func (v *validator) neverSampled(path string, s *Slave, family *objects.Family) 
 			continue
 		}
 		if addr == o.Address && count == o.Registers {
-			continue // it leans on nothing
+			continue // it needs no other registers
 		}
 		for _, r := range s.Avoid {
 			if !o.Table.OfBits() && int(r.First) < int(addr)+int(count) && r.Last >= addr {

@@ -9,9 +9,9 @@ import (
 	"noi-agent/objects"
 )
 
-// What follows checks names and patterns of objects against the families a slave can be.
+// This file compares names and patterns of objects with the families that a slave can have.
 
-// anyObject returns the first object of the families for which ok holds, nil when there is none.
+// anyObject returns the first object of the families for which ok is true; nil if there is none.
 func anyObject(families []*objects.Family, ok func(*objects.Object) bool) *objects.Object {
 	for _, f := range families {
 		for i := range f.Objects {
@@ -23,8 +23,8 @@ func anyObject(families []*objects.Family, ok func(*objects.Object) bool) *objec
 	return nil
 }
 
-// UnknownObject says that a name or pattern matches no object of the families, and what may be meant; "": it matches
-// one.
+// UnknownObject returns an error text with a hint, if a name or a pattern matches no object of the families. It returns
+// "" if it matches one.
 func UnknownObject(word string, families []*objects.Family) string {
 	if anyObject(families, func(o *objects.Object) bool { return match(word, o.Name) }) != nil {
 		return ""
@@ -32,7 +32,7 @@ func UnknownObject(word string, families []*objects.Family) string {
 	return unknownObject(word, families)
 }
 
-// unknownObject is UnknownObject for a word that is known to match none, or none that can be meant.
+// unknownObject returns the error text of UnknownObject without checking that the word matches no object.
 func unknownObject(word string, families []*objects.Family) string {
 	var slugs, names []string
 	for _, f := range families {
@@ -55,7 +55,7 @@ func unknownObject(word string, families []*objects.Family) string {
 	return fmt.Sprintf("%s %s %q; %s", where, have, clip(word), hint)
 }
 
-// slaveObjects checks what a slave is to poll.
+// slaveObjects checks the `objects` of a slave.
 func (v *validator) slaveObjects(path string, s *Slave, families []*objects.Family) {
 	for i, word := range s.Objects.List {
 		at := v.item(path, s.Objects, i)
@@ -70,14 +70,14 @@ func (v *validator) slaveObjects(path string, s *Slave, families []*objects.Fami
 	}
 }
 
-// decided reports whether the object has one encoding, of its own or chosen. A choice that does
-// not exist is a fault of its own.
+// decided reports whether the object has one encoding: its only one, or a chosen one. Another check finds a choice that
+// does not exist.
 func (s *Slave) decided(o *objects.Object) bool {
 	_, chosen := s.Encodings[o.Name]
 	return chosen || len(o.Choices) == 0
 }
 
-// disputed says why an object is not sampled and what to write.
+// disputed returns an error text for an object whose encoding is not chosen: why it is not sampled, and what to write.
 func disputed(o *objects.Object) string {
 	names := make([]string, len(o.Choices))
 	for i, c := range o.Choices {
@@ -134,8 +134,8 @@ func (v *validator) intervals(path string, s *Slave, families []*objects.Family)
 	v.ties(path, words, families)
 }
 
-// ties refuses patterns of one length that match one object: which of them wins would depend on their order, which a
-// map has not.
+// ties adds a fault for two patterns of equal length that match the same object. Only their order could decide between
+// them, and a map has no order.
 func (v *validator) ties(path string, words []string, families []*objects.Family) {
 	reported := map[string]bool{}
 	anyObject(families, func(o *objects.Object) bool {
@@ -155,8 +155,8 @@ func (v *validator) ties(path string, words []string, families []*objects.Family
 	})
 }
 
-// reach returns the slaves of an integration and what families they can be; with known false there is no slave to ask,
-// and at least the names must be right.
+// reach returns the slaves of an integration, and the families that they can have. If known is false, the slaves are
+// not known, and families are all families: then only the names can be checked.
 func (v *validator) reach(in *Integration) (slaves []*Slave, families []*objects.Family, known bool) {
 	slaves = v.index.selected(in.Slaves)
 	for _, s := range slaves {
@@ -172,7 +172,7 @@ func (v *validator) reach(in *Integration) (slaves []*Slave, families []*objects
 	return slaves, families, true
 }
 
-// integrationObjects checks what an integration is to send: each name is an object, and is polled.
+// integrationObjects checks the `objects` of an integration: each name must be an object that a slave polls.
 func (v *validator) integrationObjects(path string, in *Integration) {
 	slaves, families, known := v.reach(in)
 	for i, word := range in.Objects.List {
@@ -191,14 +191,14 @@ func (v *validator) integrationObjects(path string, in *Integration) {
 	}
 }
 
-// polls reports whether a slave may sample anything a word matches.
+// polls reports whether a slave may sample an object that a word matches.
 func (v *validator) polls(s *Slave, word string) bool {
 	return anyObject(v.families(s), func(o *objects.Object) bool {
 		return match(word, o.Name) && s.picks(o) && s.decided(o)
 	}) != nil
 }
 
-// whyNot says what to do about an object that is not polled.
+// whyNot returns what to do about an object that is not polled.
 func whyNot(o *objects.Object) string {
 	switch {
 	case len(o.Choices) > 0:

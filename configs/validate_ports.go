@@ -3,22 +3,23 @@ package configs
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
 
-// Bounds of what a line's hardware needs.
+// Limits for the hardware of a line.
 const (
 	mostDelay = time.Second     // between an RTS switch and a bit; transceivers need microseconds, radios some 100 ms
-	mostGap   = 5 * time.Second // of silence before a request
+	mostGap   = 5 * time.Second // silence before a request
 
-	mostConnectDelay = 30 * time.Second // the slowest gateways begin to serve within some seconds
+	mostConnectDelay = 30 * time.Second // the slowest gateways need some seconds
 )
 
-// meansNothing is what is wrong with a sound key on a network port.
+// meansNothing is the error text for a key of a serial port at a network port.
 const meansNothing = "means nothing for a network port; leave the key out"
 
-// port checks where the line is and what its hardware is asked for.
+// port checks the port of a line, and the keys of its hardware.
 func (v *validator) port(path string, l *Line) {
 	if l.Port == "" {
 		v.fault(path+".port",
@@ -28,6 +29,8 @@ func (v *validator) port(path string, l *Line) {
 		return
 	}
 	switch scheme, _, err := parsePort(l.Port); {
+	case strings.TrimSpace(l.Port) != l.Port:
+		v.fault(path+".port", "%q begins or ends with a blank; write %s", l.Port, strings.TrimSpace(l.Port))
 	case err != nil:
 		v.fault(path+".port", "%v", err)
 	case scheme != "":
@@ -59,7 +62,7 @@ func (v *validator) hardware(path string, l *Line) {
 	}
 }
 
-// network checks the keys of a network port, and refuses what only a serial port has.
+// network checks the keys of a network port. It adds a fault for keys that only a serial port has.
 func (v *validator) network(path, scheme string, l *Line) {
 	v.span(path+".connect_delay", l.ConnectDelay, 0, mostConnectDelay)
 	if scheme == ModbusTCP {
@@ -72,7 +75,7 @@ func (v *validator) network(path, scheme string, l *Line) {
 		"rs485", "rs485_delay_before", "rs485_delay_after", "rs485_polarity", "echo", "dtr", "rts", "low_latency")
 }
 
-// onlyDefaults reports each of the keys that has another value than the default.
+// onlyDefaults adds a fault for each of the keys that has another value than its default.
 func (v *validator) onlyDefaults(path string, l *Line, text string, keys ...string) {
 	values := func(l *Line) map[string]any {
 		return map[string]any{
@@ -91,24 +94,24 @@ func (v *validator) onlyDefaults(path string, l *Line, text string, keys ...stri
 	}
 }
 
-// level checks a level that may be left to the driver.
+// level checks a level. "" is allowed: the driver sets the level.
 func (v *validator) level(path, word string) {
 	if word != "" {
 		v.oneOf(path, word, wordOn, wordOff)
 	}
 }
 
-// portPlace is where a line's port leads, as far as is known now.
+// portPlace is the device or the address of a line's port, as far as it is known now.
 type portPlace struct {
 	line     string // path in the configuration
-	port     string // as it is written there
-	name     string // the path without detours, or host and port
+	port     string // as in the configuration
+	name     string // absolute path, or host:port
 	network  bool
-	resolved string // the path behind all links; name when there is nothing yet
+	resolved string // path after all links; the same as name if the path does not exist yet
 	device   uint64 // st_rdev; 0: no device
 }
 
-// placeOf looks where a port leads. What is not there yet is known by its name alone.
+// placeOf finds the device of a port. If the path does not exist yet, only the name is known.
 func placeOf(line string, l *Line) (portPlace, bool) {
 	scheme, address, err := parsePort(l.Port)
 	if err != nil || l.Port == "" {
@@ -116,8 +119,8 @@ func placeOf(line string, l *Line) (portPlace, bool) {
 	}
 	p := portPlace{line: line, port: l.Port}
 	if scheme != "" {
-		// One gateway takes one of the two, so the scheme makes no other place. No path looks like an address:
-		// they all begin with a slash.
+		// The scheme does not count: an address accepts either Modbus TCP or RTU over TCP. An address is never equal
+		// to a path, because a path begins with a slash.
 		p.name, p.resolved, p.network = address, address, true
 		return p, true
 	}
@@ -137,8 +140,7 @@ func placeOf(line string, l *Line) (portPlace, bool) {
 	return p, true
 }
 
-// sharedPort finds the line among those before that has the same port: two programs, or two lines of
-// one, on one wire hear each other's answers.
+// sharedPort adds a fault if a line before has the same port: each line would read the answers for the other.
 func (v *validator) sharedPort(here portPlace, before []portPlace) {
 	for _, p := range before {
 		switch {

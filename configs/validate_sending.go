@@ -8,9 +8,9 @@ import (
 	"noi-agent/objects"
 )
 
-// What follows checks when an integration's samples are sent, and in what.
+// This file checks the keys for when the samples of an integration are sent, and in which form.
 
-// mostCollected is the longest useful time to collect samples, and far below the default of buffer.max_age.
+// mostCollected is the longest time to collect samples. It is far below the default of buffer.max_age.
 const mostCollected = 24 * time.Hour
 
 func (v *validator) sending(path string, in *Integration) {
@@ -37,7 +37,7 @@ func (v *validator) sending(path string, in *Integration) {
 	}
 }
 
-// alone refuses keys that say nothing without another one.
+// alone adds a fault for each key that has no effect without another key.
 func (v *validator) alone(path, with string, keys ...string) {
 	for _, key := range keys {
 		if v.doc.Has(path + "." + key) {
@@ -46,7 +46,7 @@ func (v *validator) alone(path, with string, keys ...string) {
 	}
 }
 
-// deadband checks the words and bounds: each has a number to be about, among what the integration sends.
+// deadband checks the names and the values of `deadband`: each name must match a number that the integration sends.
 func (v *validator) deadband(path string, in *Integration) {
 	_, families, _ := v.reach(in)
 	words := keysOf(in.Deadband)
@@ -74,7 +74,7 @@ func (v *validator) deadband(path string, in *Integration) {
 	v.ties(path, words, families)
 }
 
-// batch checks what does not go with many samples in one message.
+// batch checks the keys that cannot be used with several samples in one message.
 func (v *validator) batch(path string, in *Integration) {
 	if in.Envelope != EnvelopeBatch {
 		return

@@ -1,6 +1,7 @@
 package modbus
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -83,6 +84,13 @@ func (t *tally) count(unit int, add func(*account)) {
 	add(a)
 }
 
+// ended counts a connection that ended with err, if its header was the reason.
+func (t *tally) ended(err error) {
+	if errors.Is(err, errMBAP) {
+		t.count(lineOnly, func(a *account) { a.BadHeaders++ })
+	}
+}
+
 // misfit counts a frame of another unit, or with another length, than the answer to q.
 func (a *account) misfit(q ask, frame []byte) {
 	if frame[0] != q.unit {
@@ -120,20 +128,22 @@ func (a *account) snapshot() Counters {
 	return c
 }
 
-// Counters returns the counters of the whole line. It is safe from any goroutine.
-func (l *Line) Counters() Counters {
-	l.tally.mu.Lock()
-	defer l.tally.mu.Unlock()
-	return l.tally.line.snapshot()
-}
-
-// UnitCounters returns the counters of one unit; zero before the first request to it. Events that belong to no unit,
-// such as discarded bytes, count only for the line. It is safe from any goroutine.
-func (l *Line) UnitCounters(unit byte) Counters {
-	l.tally.mu.Lock()
-	defer l.tally.mu.Unlock()
-	if a := l.tally.units[unit]; a != nil {
+// of returns the counters of a unit, or with lineOnly of the line; zero before the first event.
+func (t *tally) of(unit int) Counters {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if unit == lineOnly {
+		return t.line.snapshot()
+	}
+	if a := t.units[byte(unit)]; a != nil {
 		return a.snapshot()
 	}
 	return Counters{}
 }
+
+// Counters returns the counters of the whole line. It is safe from any goroutine.
+func (l *Line) Counters() Counters { return l.tally.of(lineOnly) }
+
+// UnitCounters returns the counters of one unit; zero before the first request to it. Events that belong to no unit,
+// such as discarded bytes, count only for the line. It is safe from any goroutine.
+func (l *Line) UnitCounters(unit byte) Counters { return l.tally.of(int(unit)) }

@@ -32,12 +32,13 @@
 //
 // In reading order:
 //
-//   - line.go, errors.go, settings.go: Line, its errors, the settings of a port
-//   - exchange.go, frame.go, await.go, receive.go: one request and its reply
-//   - trust.go, others.go, shared.go: late replies, other masters, other programs
+//   - line.go, unit.go, errors.go, settings.go: Line, its units and errors, the settings of a port
+//   - exchange.go, frame.go, await.go, receive.go, echo.go: one request and its reply
+//   - trust.go, previous.go, others.go, shared.go: late replies, other masters, other programs
 //   - network.go, tcp.go, mbap.go, transactions.go: lines over the network
 //   - plan.go, planner.go, identify.go, scan.go: reads, identification, search for units
 //   - counters.go, faults.go, openerror.go: what the status shows
+//   - wire.go, sleeper.go: bytes in and out, and the waits for them
 //   - dial.go, serial.go, reader.go, ioctl.go, modem.go, rs485.go, latency.go: the port
 //
 // Use:

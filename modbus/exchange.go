@@ -1,11 +1,9 @@
 package modbus
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 )
 
@@ -38,16 +36,16 @@ func (l *Line) Send(adu []byte) ([]byte, error) {
 	}
 	u := l.unit(q.unit)
 	frame, err := l.ask(u, q, adu)
-	if err == nil && l.repeats(q, frame) {
+	if err == nil && !l.ids.proven() && l.previous.repeats(q, frame) {
 		// The reply equals, byte by byte, the reply to another address: by chance, or because that frame was sent
 		// twice. The line treats it as a repetition, so the real answer may still come. It asks again after a probe.
-		u.trust.sent(q.shape(), false, l.tick())
+		u.trust.sent(q.shape(), false, tick())
 		frame, err = l.ask(u, q, adu)
 	}
 	if err != nil {
 		return nil, err
 	}
-	l.previous.q, l.previous.frame = q, append(l.previous.frame[:0], frame...)
+	l.previous.keep(q, frame)
 	switch {
 	case isRead(frame[1]):
 		u.keep(q)
@@ -57,17 +55,11 @@ func (l *Line) Send(adu []byte) ([]byte, error) {
 	return frame, nil
 }
 
-// repeats reports whether frame is the same as the answer to the request before, although that request had another
-// address. Exceptions do not count: they have no address, and are always equal.
-func (l *Line) repeats(q ask, frame []byte) bool {
-	return !l.proven() && q != l.previous.q && frame[1]&exceptionBit == 0 && bytes.Equal(frame, l.previous.frame)
-}
-
 // ask brings unit and line in step if needed, then sends q. While a reply of the unit may still come that looks like
 // the answer, ask sends probes to the unit first.
 func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
 	if !l.network {
-		u.trust.forget(l.tick().Add(-l.timeoutOf(u) - lostAfter))
+		u.trust.forget(tick().Add(-u.patience(l.timeout) - lostAfter))
 	}
 	var refusal *Exception // of the last probe
 	for try := 0; ; try++ {
@@ -84,7 +76,7 @@ func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
 		case try == maxProbes:
 			return nil, unasked{fmt.Errorf("%w: out of step with the slave after %d probes", ErrFrame, maxProbes)}
 		}
-		probe := u.trust.probe(q.shape(), l.probes(u, q), u.proofs(), try)
+		probe := u.trust.probe(q.shape(), u.probes(q, &l.others, tick()), u.proofs(), try)
 		frame, err := l.exchangeOver(u, probe, probe.appendRequest(l.request[:0]), true)
 		if err != nil {
 			return nil, unasked{err} // the slave has not answered a probe; q was not sent
@@ -104,12 +96,12 @@ func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
 // connection on which no unit answers any more is also replaced, for the next request.
 func (l *Line) exchangeOver(u *unit, q ask, adu []byte, probe bool) ([]byte, error) {
 	frame, err := l.exchange(u, q, adu, probe)
-	if l.canRedial(err) {
+	if l.wire.canRedial(err) {
 		if err := l.redial(); err != nil {
 			return nil, err
 		}
 		// A gateway may send replies for another program to the newest connection, which is ours now.
-		if l.attached = l.tick(); l.unaware && l.early() {
+		if l.attached = tick(); l.unaware && l.early() {
 			return nil, errAware
 		}
 		if err := l.hush(u); err != nil {
@@ -126,18 +118,14 @@ func (l *Line) exchangeOver(u *unit, q ask, adu []byte, probe bool) ([]byte, err
 // hush waits until no bytes are expected on the line any more: until the time of each late reply is over, and then
 // until the silence of t3.5, or of the unit's own gap, is over. It discards bytes that come meanwhile.
 func (l *Line) hush(u *unit) error {
-	if l.port == nil {
+	if !l.wire.isOpen() {
 		return fmt.Errorf("%w: not open", ErrPort)
 	}
 	if l.drained() && u.gap == 0 {
 		return l.ctx.Err()
 	}
 	silence := max(l.silence(), u.gap)
-	limit := l.tick()
-	if l.quietUntil.After(limit) {
-		limit = l.quietUntil
-	}
-	limit = limit.Add(silence + l.timeout + l.settings.WireTime(maxFrame))
+	limit := l.wire.notBefore(tick()).Add(silence + l.timeout + l.settings.WireTime(maxFrame))
 	discarded, redialled := l.window.begun, false
 	l.window.reset(ask{}, nil)
 	l.window.have = discarded
@@ -149,24 +137,23 @@ func (l *Line) hush(u *unit) error {
 		if err := l.ctx.Err(); err != nil {
 			return err
 		}
-		now := l.tick()
+		now := tick()
 		if now.After(limit) {
 			return fmt.Errorf("%w: the line does not fall silent", ErrFrame)
 		}
-		ready := l.lastByte.Add(silence)
-		if l.quietUntil.After(ready) {
-			ready = l.quietUntil
-		}
+		ready := l.wire.notBefore(l.wire.last().Add(silence))
 		wait := max(0, min(ready.Sub(now), ctxInterval))
-		n, err := l.readPort(l.window.space(maxFrame), wait)
+		n, err := l.wire.read(l.window.space(maxFrame), wait)
+		l.tally.ended(err)
 		switch {
-		case !redialled && l.canRedial(err): // the gateway closed an idle connection
+		case !redialled && l.wire.canRedial(err): // the gateway closed an idle connection
 			redialled = true
 			if err := l.redial(); err != nil {
 				return err
 			}
-			if limit = limit.Add(l.settings.ConnectDelay); l.quietUntil.After(limit) {
-				limit = l.quietUntil.Add(silence)
+			limit = limit.Add(l.settings.ConnectDelay)
+			if ready := l.wire.notBefore(limit); ready.After(limit) {
+				limit = ready.Add(silence)
 			}
 		case err != nil:
 			return err
@@ -187,7 +174,7 @@ const drainedFor = time.Millisecond
 // for lines on which ids prove what a reply is. There a read could find only another program's reply or the end of the
 // connection, and both are also noticed after the request. The read would cost a tenth of a round trip over loopback.
 func (l *Line) drained() bool {
-	return l.proven() && l.tcp.spent() && l.tick().Sub(l.lastByte) < drainedFor
+	return l.ids.proven() && l.tcp.spent() && tick().Sub(l.wire.last()) < drainedFor
 }
 
 // silence returns the pause between two frames: t3.5, or 0 if the port separates frames in another way.
@@ -221,12 +208,12 @@ func (l *Line) stranger(frame []byte) (expected bool) {
 			a.Rivals++
 		}
 	})
-	again := l.network && l.repetition(frame[:len(frame)-2])
-	u := l.units[frame[0]]
+	again := l.network && l.previous.again(frame[:len(frame)-2])
+	u := l.units.get(frame[0])
 	switch {
 	case request:
 		if u != nil {
-			u.trust.overheard(l.tick())
+			u.trust.overheard(tick())
 		}
 		return false
 	case u != nil && u.trust.owes(frame):
@@ -234,7 +221,7 @@ func (l *Line) stranger(frame []byte) (expected bool) {
 		return true
 	case u != nil && u.trust.unknown > 0 && !l.others.any():
 		if s, ok := shapeOf(frame); ok && l.network {
-			l.others.mark(s, l.tick())
+			l.others.mark(s, tick())
 		}
 		if l.network && l.window.sent != nil {
 			l.unfit(frame)
@@ -255,13 +242,9 @@ func (l *Line) stranger(frame []byte) (expected bool) {
 // suspect makes the line distrust all units after a frame that we did not ask for, when the present exchange is over.
 // This is not for another program that is known to use the gateway: it causes such frames at any time, so probes would
 // not help. shared.go handles this case.
-func (l *Line) suspect() { l.suspicious = l.suspicious || !l.company() }
-
-// distrust marks every unit: a frame of it that we did not ask for may be on its way.
-func (l *Line) distrust() {
-	l.suspicious = false
-	for _, u := range l.units {
-		u.trust.suspect(l.tick())
+func (l *Line) suspect() {
+	if !l.company() {
+		l.units.suspect()
 	}
 }
 
@@ -273,48 +256,32 @@ func (l *Line) discarded(n int) {
 		l.tally.count(lineOnly, func(a *account) { a.DiscardedBytes += uint64(n) })
 		l.log.Debug("discarded bytes", "port", l.settings.Port, "bytes", n)
 	}
-	if l.suspicious || l.window.skipped >= strayFrame && !l.owed() {
-		l.distrust()
+	if l.window.skipped >= strayFrame && !l.units.owe() {
+		l.units.suspect()
 	}
-}
-
-// owed reports whether a damaged or missing reply may still come from any unit.
-func (l *Line) owed() bool {
-	for _, u := range l.units {
-		if len(u.trust.debts) > 0 {
-			return true
-		}
-	}
-	return false
+	l.units.distrustNew()
 }
 
 // exchange sends a request on the silent line, and returns its answer or exception. The deadline is absolute: a slave
 // that sends byte by byte cannot block the line.
 func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) {
-	start := l.tick()
-	l.rest.pace(l.port, start, l.lastByte)
+	start := tick()
 	l.tally.count(int(u.id), func(a *account) {
 		a.Requests++
 		if probe {
 			a.Probes++
 		}
 	})
-	l.refusal = nil
 	u.trust.sent(q.shape(), probe, start) // from the first byte on: the slave may answer even an incomplete request
 	l.window.reset(q, adu)
 	l.window.disguised = l.company()
-	n, err := l.port.Write(adu)
-	if err == nil && n < len(adu) {
-		err = io.ErrShortWrite
+	if err := l.wire.write(adu, start); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, l.portFault("write", err)
-	}
-	l.lastByte = l.left(start, len(adu))
 	if l.sent != nil {
 		l.sent()
 	}
-	frame, err := l.await(u, l.lastByte)
+	frame, err := l.await(u, l.wire.last())
 	l.account(u, start)
 	if err == nil {
 		l.answered(u, q, frame)
@@ -326,44 +293,22 @@ func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) 
 			u.drop(q)
 		}
 	}
-	if l.suspicious {
-		l.distrust()
-	}
+	l.units.distrustNew()
 	return frame, err
 }
-
-// left returns the time at which the last of n characters leaves the wire, if writing began at start. A port that
-// switches RTS returns from Write only at this time. Any other port returns at once, and its driver may wait before it
-// sends.
-func (l *Line) left(start time.Time, n int) time.Time {
-	if l.settings.RS485.Mode == rs485RTS {
-		return l.tick()
-	}
-	return start.Add(l.settings.RS485.Before + l.settings.WireTime(n))
-}
-
-// echoSure is how many exchanges in a row must have, or lack, an echo before the line counts as one that echoes.
-const echoSure = 3
 
 // account counts the bus time of an exchange, and the bytes that came in addition to the answer.
 func (l *Line) account(u *unit, start time.Time) {
 	w := &l.window
 	l.tally.count(int(u.id), func(a *account) {
-		a.BusTime += l.tick().Sub(start) + l.silence()
+		a.BusTime += tick().Sub(start) + l.silence()
 		a.DiscardedBytes += uint64(w.skipped)
 		if w.echoed {
 			a.Echoes++
 		}
 	})
-	switch {
-	case w.echoed:
-		l.echoRun = min(l.echoRun+1, echoSure)
-	case w.heard:
-		l.echoRun = max(l.echoRun-1, 0)
-	}
-	if echoes := l.echoRun == echoSure; echoes != l.echoes && (echoes || l.echoRun == 0) {
-		l.echoes = echoes
-		l.log.Info("echo of the own requests", "port", l.settings.Port, "echo", echoes)
+	if echo, changed := l.echoes.learn(w); changed {
+		l.log.Info("echo of the own requests", "port", l.settings.Port, "echo", echo)
 	}
 }
 
@@ -378,15 +323,15 @@ func (l *Line) answered(u *unit, q ask, frame []byte) {
 	case !refused:
 		u.trust.answered(q.shape())
 	case l.openRefusal(q, frame) != nil:
-		u.missedAt, u.trust.silent = l.asked, 0
-	case l.ambiguous() && l.others.any(): // the answer may be for another program, and proves nothing
+		u.missedAt, u.trust.silent = l.window.asked, 0
+	case l.ids.ambiguous() && l.others.any(): // the answer may be for another program, and proves nothing
 		u.trust.silent = 0
 	default:
 		u.trust.refused(q.function)
 	}
 	l.tally.count(int(u.id), func(a *account) {
 		a.Replies++
-		a.turnaround(l.began.Sub(l.asked) - l.settings.CharTime())
+		a.turnaround(l.window.began.Sub(l.window.asked) - l.settings.CharTime())
 		a.Rivals += uint64(l.window.surplus)
 		if refused {
 			a.exception(frame[2])
@@ -396,20 +341,21 @@ func (l *Line) answered(u *unit, q ask, frame []byte) {
 		}
 	})
 	if refused {
-		l.fault(&Exception{Function: q.function, Code: frame[2]})
+		l.tally.failed(l.window.fault(&Exception{Function: q.function, Code: frame[2]}), tick())
 	}
 }
 
 // miss counts a failed exchange. It keeps the line silent until a late reply, if it begins now, would be over.
 func (l *Line) miss(u *unit, q ask, err error) error {
 	if errors.Is(err, ErrPort) {
+		l.tally.ended(err)
 		return err
 	}
-	err = l.named(u, err)
-	l.fault(err)
-	u.missedAt, u.misfits = l.asked, errors.Is(err, ErrLength)
+	err = l.window.named(u.late, err)
+	l.tally.failed(l.window.fault(err), tick())
+	u.missedAt, u.misfits = l.window.asked, errors.Is(err, ErrLength)
 	if l.tcp == nil {
-		l.quietUntil = l.tick().Add(adapterSlack + l.settings.WireTime(q.replyChars()))
+		l.wire.quiet(tick().Add(adapterSlack + l.settings.WireTime(q.replyChars())))
 	}
 	l.tally.count(int(u.id), func(a *account) {
 		switch {
@@ -426,13 +372,10 @@ func (l *Line) miss(u *unit, q ask, err error) error {
 	})
 	if errors.Is(err, ErrTimeout) {
 		u.silent++
-		if g, ok := l.port.(interface{ Gone() bool }); ok && g.Gone() {
-			return l.portFault("wait", errGone)
+		if gone := l.wire.checkName(); gone != nil {
+			return gone
 		}
 	}
 	l.log.Debug("exchange failed", "port", l.settings.Port, "unit", q.unit, "function", q.function, "err", err)
 	return err
 }
-
-// errGone: the port's name now leads to another device than the open one.
-var errGone = errors.New("the port's name leads to another device, or to none")

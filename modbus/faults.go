@@ -49,16 +49,17 @@ type Fault struct {
 
 // Faults returns the last failed exchanges of the line and failures of its port (PortFailed), at most 20, the newest
 // first. It is safe from any goroutine.
-func (l *Line) Faults() []Fault {
-	l.tally.mu.Lock()
-	defer l.tally.mu.Unlock()
-	now := l.tick()
-	list := make([]Fault, 0, len(l.tally.faults))
-	for _, f := range slices.Backward(l.tally.faults) {
-		f.Age = now.Sub(f.at)
-		list = append(list, f.Fault)
-	}
-	return list
+func (l *Line) Faults() []Fault { return l.tally.newestFaults(tick()) }
+
+// PortFailed adds a failure of the port to the faults. A port that fails again in the same way stays one fault, with
+// the last time: a port is tried for days. It is safe from any goroutine.
+func (l *Line) PortFailed(err error) { l.tally.portFailed(err, tick()) }
+
+// Try is Read for a unit that may not exist, as in a scan: that it does not answer, or refuses, is no Fault.
+func (l *Line) Try(ctx context.Context, unit, function byte, addr, count uint16) (Reply, error) {
+	l.tally.try(true)
+	defer l.tally.try(false)
+	return l.Read(ctx, unit, function, addr, count)
 }
 
 // failedAt is a Fault with its time on the line's monotonic clock.
@@ -67,42 +68,42 @@ type failedAt struct {
 	at time.Time
 }
 
-// fault remembers the exchange in the window, which ended with err.
-func (l *Line) fault(err error) {
-	w := &l.window
-	kind := w.kindOf(err)
-	if kind == "" {
-		return
+// newestFaults returns the faults with their age, the newest first.
+func (t *tally) newestFaults(now time.Time) []Fault {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	list := make([]Fault, 0, len(t.faults))
+	for _, f := range slices.Backward(t.faults) {
+		f.Age = now.Sub(f.at)
+		list = append(list, f.Fault)
 	}
-	request := w.sent
-	if w.framed {
-		request = request[:len(request)-checksumSize]
-	}
-	f := Fault{
-		Unit: w.q.unit, Kind: kind, Err: err, Request: slices.Clone(request[:min(len(request), faultBytes)]),
-		Received: slices.Clone(w.came[:min(w.length, faultBytes)]), Length: w.length,
-	}
-	l.tally.mu.Lock()
-	defer l.tally.mu.Unlock()
-	if l.tally.trying && (kind == FaultTimeout || kind == FaultException) {
-		return
-	}
-	l.tally.remember(failedAt{f, l.tick()})
+	return list
 }
 
-// PortFailed adds a failure of the port to the faults. A port that fails again in the same way stays one fault, with
-// the last time: a port is tried for days. It is safe from any goroutine.
-func (l *Line) PortFailed(err error) {
-	l.tally.mu.Lock()
-	defer l.tally.mu.Unlock()
-	now := l.tick()
-	if n := len(l.tally.faults); n > 0 {
-		if last := &l.tally.faults[n-1]; last.Kind == FaultPort && last.Err.Error() == err.Error() {
+// failed adds a failed exchange, unless the unit was only tried. A Fault without kind is none.
+func (t *tally) failed(f Fault, now time.Time) {
+	if f.Kind == "" {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.trying && (f.Kind == FaultTimeout || f.Kind == FaultException) {
+		return
+	}
+	t.remember(failedAt{f, now})
+}
+
+// portFailed adds a failure of the port, or renews the time of the same failure.
+func (t *tally) portFailed(err error, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n := len(t.faults); n > 0 {
+		if last := &t.faults[n-1]; last.Kind == FaultPort && last.Err.Error() == err.Error() {
 			last.at = now
 			return
 		}
 	}
-	l.tally.remember(failedAt{Fault{Kind: FaultPort, Err: err}, now})
+	t.remember(failedAt{Fault{Kind: FaultPort, Err: err}, now})
 }
 
 // remember adds a fault. t.mu is held.
@@ -113,17 +114,27 @@ func (t *tally) remember(f failedAt) {
 	t.faults = append(t.faults, f)
 }
 
-// Try is Read for a unit that may not exist, as in a scan: that it does not answer, or refuses, is no Fault.
-func (l *Line) Try(ctx context.Context, unit, function byte, addr, count uint16) (Reply, error) {
-	l.tally.try(true)
-	defer l.tally.try(false)
-	return l.Read(ctx, unit, function, addr, count)
-}
-
+// try notes whether a unit is only tried.
 func (t *tally) try(now bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.trying = now
+}
+
+// fault returns the exchange in the window, which ended with err. Its kind is empty if this is no fault of the line.
+func (w *window) fault(err error) Fault {
+	kind := w.kindOf(err)
+	if kind == "" {
+		return Fault{}
+	}
+	request := w.sent
+	if w.framed {
+		request = request[:len(request)-checksumSize]
+	}
+	return Fault{
+		Unit: w.q.unit, Kind: kind, Err: err, Request: slices.Clone(request[:min(len(request), faultBytes)]),
+		Received: slices.Clone(w.came[:min(w.length, faultBytes)]), Length: w.length,
+	}
 }
 
 // kindOf returns the kind of a failed exchange; "" if the caller ended it, or if the port failed.

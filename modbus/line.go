@@ -3,15 +3,12 @@ package modbus
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"strings"
 	"time"
-
-	goburrow "github.com/goburrow/modbus"
 )
 
 // Port is what a line needs of a serial port. Read returns (0, nil) after the read timeout, as in go.bug.st/serial, and
@@ -37,90 +34,33 @@ type Options struct {
 	Logger   *slog.Logger         // nil: discard. Frames are logged at debug level only
 }
 
-// Echo is whether requests come back before their replies, as on two-wire adapters that receive their own requests.
-type Echo string
-
-// The kinds. With each of them, an echo is never taken for a reply.
-const (
-	EchoAuto Echo = "auto" // detected; the same as ""
-	EchoOn   Echo = "on"   // a reply without an echo was disturbed
-	EchoOff  Echo = "off"  // no echo is expected, and an echo means nothing
-)
-
 // Line is one Modbus RTU line. One goroutine owns it; only Counters, UnitCounters and Faults may be called from others.
 type Line struct {
 	settings Settings
 	timeout  time.Duration
-	echo     Echo
-	open     func() (Port, error)
-	now      func() time.Time // wall clock, for stamps
-	tick     func() time.Time // monotonic clock, for waiting; tests may freeze the other one
+	now      func() time.Time // wall clock, for stamps; tests may freeze it
 	sent     func()           // called after each request; nil: nothing
 	log      *slog.Logger
+	tally    *tally
 
-	port       Port
-	gone       Port // the port that has failed, and may be dialled again
-	echoes     bool // the line echoes, as far as is known
-	echoRun    int  // exchanges in a row that say so, up to echoSure
-	suspicious bool // another program speaks on the line
-	units      map[byte]*unit
+	wire   wire
+	echoes echoes
+	units  units
 
-	lastByte   time.Time       // when something was last seen or sent
-	quietUntil time.Time       // until then a late reply may come: send nothing
-	rest       sleeper         // sleeps until the missing bytes of a reply can have come
-	ctx        context.Context // of the present call; goburrow's Transporter has no argument for it
-	asked      time.Time       // when the last request had left the wire
-	began      time.Time       // when the last reply's first byte was seen
-	at         time.Time       // wall time of the last reply's last byte
-	window     window          // the bytes since the last request
-	reply      [maxFrame]byte  // the last answer
-	request    [8]byte         // the probe being sent
-	previous   previous
-	refusal    error // why the bytes in this exchange are not the answer; nil: no bytes
+	ctx      context.Context // of the present call; goburrow's Transporter has no argument for it
+	window   window          // the last request, and the bytes since
+	request  [8]byte         // the probe being sent
+	reply    [maxFrame]byte  // the last answer
+	at       time.Time       // wall time of its last byte
+	previous previous
 
 	network  bool         // the port is a TCP connection
 	tcp      *tcpPort     // a Modbus TCP port; nil: any other
-	ids      transactions // of all Modbus TCP connections of this line
-	strayed  []byte       // the last frame that was no answer, without checksum
-	crossed  bool         // replies for another program came over Modbus TCP: ids alone prove nothing
+	ids      transactions // of all connections of this line
 	others   others       // the replies to another program that came through the gateway
 	unaware  bool         // the present read was planned before another program was noticed
-	doubled  bool         // one of them had an id of ours
-	attached time.Time    // when the line was opened last
+	attached time.Time    // when the line was opened last, or connected to a gateway that did not answer
 	mute     growing      // until then no new connection because of missing answers
-
-	tally *tally
-}
-
-// unit is what the line knows of one slave.
-type unit struct {
-	id     byte
-	client goburrow.Client
-	encode goburrow.Packager
-	trust  trust
-	good   ask   // the last read that was answered with registers
-	short  []ask // the last short ones, of different shapes, the newest first
-	probed []ask // the last probes that were answered, of different shapes, the newest first
-	named  ask   // the identification, if it was answered last time
-	picky  bool  // it has ignored a probe: perhaps it lacks registers, and does not answer reads of them
-
-	silent   int       // exchanges in a row without any byte
-	missedAt time.Time // when the last unanswered request was sent
-	misfits  bool      // its last reply to a read had another length than requested
-	// the longest possible delay of the last late answer, from its request on; 0: no late answer since the last one in
-	// time
-	late  time.Duration
-	avoid []Range // registers that are read only if an object needs them
-	most  uint16  // registers in a widened read; 0: as many as the protocol allows
-
-	timeout time.Duration // of the first byte; 0: the line's
-	gap     time.Duration // shortest silence before a request; t3.5 if that is longer
-}
-
-// previous is the last accepted answer. With it the line recognises a repetition.
-type previous struct {
-	q     ask
-	frame []byte
 }
 
 // growing is a wait that grows.
@@ -129,30 +69,24 @@ type growing struct {
 	wait  time.Duration // the last one
 }
 
+// tick returns the present time of the monotonic clock, for all waits and ages.
+func tick() time.Time { return time.Now() }
+
 // NewLine returns a closed line; Open opens its port.
 func NewLine(o Options) *Line {
 	l := &Line{
 		settings: o.Settings.withDefaults(),
 		timeout:  o.Timeout,
-		echo:     cmp.Or(o.Echo, EchoAuto),
-		open:     o.Open,
+		echoes:   echoes{mode: cmp.Or(o.Echo, EchoAuto)},
 		now:      o.Now,
 		sent:     o.Sent,
-		tick:     time.Now,
 		log:      o.Logger,
 		ctx:      context.Background(),
-		units:    map[byte]*unit{},
+		units:    units{byID: map[byte]*unit{}},
 		tally:    &tally{units: map[byte]*account{}},
 	}
 	if l.timeout <= 0 {
 		l.timeout = DefaultTimeout
-	}
-	if l.open == nil {
-		connect := o.Connect
-		if connect == nil {
-			connect = connectTCP
-		}
-		l.open = func() (Port, error) { return DialOver(l.settings, connect) }
 	}
 	if l.now == nil {
 		l.now = time.Now
@@ -160,28 +94,37 @@ func NewLine(o Options) *Line {
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)
 	}
+	l.wire = wire{settings: l.settings, dial: o.Open, log: l.log}
+	if l.wire.dial == nil {
+		connect := o.Connect
+		if connect == nil {
+			connect = connectTCP
+		}
+		l.wire.dial = func() (Port, error) { return DialOver(l.settings, connect) }
+	}
 	return l
 }
 
 // Open opens the port unless it is open. The error is that of Options.Open, an *OpenError for a
 // serial port. Call it again after any ErrPort.
 func (l *Line) Open() error {
-	if l.port != nil {
+	if l.wire.isOpen() {
 		return nil
 	}
-	port, err := l.open()
+	port, err := l.wire.open()
 	if err != nil {
 		return err
 	}
 	again := !l.attached.IsZero()
 	l.attach(port)
-	if l.proven() {
-		for _, u := range l.units {
-			u.trust.unknown = 0
-		}
-	} else { // another program may have sent a request meanwhile, or this program before its restart
-		l.distrust()
-		l.distrustGateway()
+	switch { // another program may have sent a request meanwhile, or this program before its restart
+	case l.ids.proven():
+		l.units.expect(0)
+	case l.network && l.tcp == nil: // the gateway may still have several requests, a serial line has only one frame
+		l.units.distrust()
+		l.units.expect(maxUnknown)
+	default:
+		l.units.distrust()
 	}
 	if again {
 		l.tally.count(lineOnly, func(a *account) { a.Reopens++ })
@@ -190,18 +133,7 @@ func (l *Line) Open() error {
 }
 
 // Close closes the port. A closed line can be opened again.
-func (l *Line) Close() error {
-	l.gone = nil
-	if l.port == nil {
-		return nil
-	}
-	port := l.port
-	l.port = nil
-	if err := port.Close(); err != nil {
-		return fmt.Errorf("close %s: %w", l.settings.Port, err)
-	}
-	return nil
-}
+func (l *Line) Close() error { return l.wire.close() }
 
 // SetUnit sets the times of one unit: how long the first byte of its reply may take (0: the line's timeout), and how
 // long the line must be silent before a request to it, if this is longer than t3.5.
@@ -212,17 +144,13 @@ func (l *Line) SetUnit(unit byte, timeout, gap time.Duration) {
 
 // unit returns what is known of a unit; a new one is distrusted.
 func (l *Line) unit(id byte) *unit {
-	u := l.units[id]
+	u := l.units.get(id)
 	if u == nil {
-		// The handler's own serial transporter stays unused; NewRTUClientHandler is the only
-		// way to its packager.
-		handler := goburrow.NewRTUClientHandler("")
-		handler.SlaveId = id
-		u = &unit{id: id, client: goburrow.NewClient2(handler, l), encode: handler}
-		if !l.proven() {
-			u.trust.suspect(l.tick())
+		u = newUnit(id, l)
+		if !l.ids.proven() {
+			u.trust.suspect(tick())
 		}
-		l.units[id] = u
+		l.units.add(u)
 	}
 	return u
 }
@@ -276,38 +204,6 @@ func (l *Line) readPart(dst []uint16, u *unit, q ask) ([]uint16, error) {
 		return l.shared(dst, u, q)
 	}
 	return values, err
-}
-
-// values asks q through goburrow's client. It appends the registers, or 0 or 1 for each bit.
-func (l *Line) values(dst []uint16, u *unit, q ask) ([]uint16, error) {
-	request := goburrow.Client.ReadInputRegisters
-	switch q.function {
-	case FuncReadCoils:
-		request = goburrow.Client.ReadCoils
-	case FuncReadDiscrete:
-		request = goburrow.Client.ReadDiscreteInputs
-	case FuncReadHolding:
-		request = goburrow.Client.ReadHoldingRegisters
-	}
-	p, err := request(u.client, q.addr, q.count)
-	var refusal *goburrow.ModbusError
-	if errors.As(err, &refusal) {
-		return nil, &Exception{Function: q.function, Code: refusal.ExceptionCode}
-	}
-	if err != nil {
-		return nil, err
-	}
-	if want := q.shape().bytes(); len(p) != want { // Send has checked this; it is the last check before a value
-		return nil, fmt.Errorf("%w: %d bytes, want %d", ErrFrame, len(p), want)
-	}
-	for i := range int(q.count) {
-		if ofBits(q.function) {
-			dst = append(dst, uint16(p[i/8]>>(i%8)&1)) // §6.1: the first one is the lowest bit of the first byte
-		} else {
-			dst = append(dst, binary.BigEndian.Uint16(p[2*i:]))
-		}
-	}
-	return dst, nil
 }
 
 // isTCP reports whether the line leads to a Modbus TCP device, open or not.

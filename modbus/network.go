@@ -1,8 +1,6 @@
 package modbus
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -25,75 +23,31 @@ var (
 	ErrLate = fmt.Errorf("%w: it answers too late", ErrTimeout)
 )
 
-// redialer is a port that can replace its connection.
-type redialer interface{ redial() error }
-
 // attach notes the kind of the line's port.
 func (l *Line) attach(port Port) {
-	l.port, l.gone = port, nil
-	l.lastByte, l.attached = l.tick(), l.tick()
+	l.attached = l.wire.last()
 	l.tcp, _ = port.(*tcpPort)
+	l.ids.connect(l.tcp != nil && !l.tcp.loose)
 	if l.tcp != nil {
 		l.tcp.ids, l.tcp.stray = &l.ids, l.astray
-		l.ids.dial++
 	}
 	_, l.network = port.(redialer)
 	l.window.framed = l.tcp != nil
-	l.leaveAlone()
 }
-
-// distrustGateway expects several old replies after a connection to a gateway without ids: the gateway may still have
-// several earlier requests in its memory, while a serial line has only one frame.
-func (l *Line) distrustGateway() {
-	if !l.network || l.tcp != nil {
-		return
-	}
-	for _, u := range l.units {
-		u.trust.unknown = maxUnknown
-	}
-}
-
-// leaveAlone waits for the time after connecting in which the device gets no request.
-func (l *Line) leaveAlone() {
-	if until := l.tick().Add(l.settings.ConnectDelay); l.settings.ConnectDelay > 0 && until.After(l.quietUntil) {
-		l.quietUntil = until
-	}
-}
-
-// proven reports whether the port itself matches replies with requests, so that the line begins without doubt.
-func (l *Line) proven() bool { return l.tcp != nil && !l.tcp.loose && !l.crossed }
-
-// ambiguous reports whether a reply may be for another program even with the right id, or because there are no ids.
-func (l *Line) ambiguous() bool { return l.tcp == nil || l.tcp.loose || l.doubled }
 
 // redial makes a new connection after the port has failed. Gateways close idle connections, and some devices close the
 // connection after each reply. This is no fault. If redial fails, the port is closed.
 func (l *Line) redial() error {
-	port := l.gone
-	l.gone = nil
-	r, ok := port.(redialer)
-	if !ok {
-		return fmt.Errorf("%w: not open", ErrPort)
+	if err := l.wire.redial(); err != nil {
+		return err
 	}
-	if err := r.redial(); err != nil {
-		return fmt.Errorf("%w: %w", ErrPort, err)
+	if l.units.anySilent() { // the gateway may have served another client only, whose replies may come now
+		l.attached = l.wire.last()
 	}
-	l.port, l.lastByte = port, l.tick()
-	for _, u := range l.units {
-		if u.silent > 0 { // the gateway may have served another client only, whose replies may come now
-			l.attached = l.lastByte
-		}
-	}
-	l.leaveAlone()
-	l.others.losses++
+	l.others.lose()
 	l.tally.count(lineOnly, func(a *account) { a.Redials++ })
 	l.log.Debug("connected again", "port", l.settings.Port)
 	return nil
-}
-
-// canRedial reports whether the connection has ended with err, and whether the line may make a new one at once.
-func (l *Line) canRedial(err error) bool {
-	return errors.Is(err, ErrPort) && l.gone != nil && l.network
 }
 
 const (
@@ -106,17 +60,12 @@ const (
 
 // unmute replaces the connection of a network line on which no unit answers any more.
 func (l *Line) unmute() error {
-	if !l.network || l.port == nil || l.tick().Before(l.mute.until) {
+	if !l.network || !l.wire.isOpen() || tick().Before(l.mute.until) || !l.units.allSilent(muteAfter) {
 		return nil
 	}
-	for _, u := range l.units {
-		if u.silent < muteAfter {
-			return nil
-		}
-	}
 	l.mute.wait = min(max(2*l.mute.wait, muteFirst), muteLimit)
-	l.mute.until = l.tick().Add(l.mute.wait)
-	l.gone, l.port = l.port, nil
+	l.mute.until = tick().Add(l.mute.wait)
+	l.wire.giveUp()
 	return l.redial()
 }
 
@@ -124,7 +73,7 @@ func (l *Line) unmute() error {
 // case no answer comes.
 func (l *Line) astray(s stray) {
 	q := l.window.q
-	l.tally.count(l.askedUnit(), func(a *account) {
+	l.tally.count(l.window.unit(), func(a *account) {
 		a.ForeignFrames++
 		switch s.sort {
 		case strayID:
@@ -136,55 +85,36 @@ func (l *Line) astray(s stray) {
 	l.others.misnamed(q, s.frame)
 	l.window.hear(s.frame)
 	l.log.Debug("not the answer", "port", l.settings.Port, "asked", q, "id", s.id, "frame", s.frame)
-	again := l.repetition(s.frame) || l.tcp.repeats(s.frame)
-	u := l.units[s.frame[0]]
+	again := l.previous.again(s.frame) || l.tcp.repeats(s.frame)
+	doubled := false
+	u := l.units.get(s.frame[0])
 	switch late := u != nil && len(s.frame) > 2 && u.trust.owes(s.frame); {
 	case s.sort == strayLate:
 		l.late(u, s.after)
 		return
 	case s.sort == strayMisfit && late && l.tcp.loose: // a strict id says which request it belongs to
-		l.late(u, l.tick().Sub(u.missedAt))
+		l.late(u, tick().Sub(u.missedAt))
 		return
 	case s.sort == strayMisfit && l.company(): // the other program has our id
-		l.doubled = true
+		doubled = true
 		l.rival(s.frame)
-		l.refusal = misfit(q, s.frame)
+		l.window.refusal = misfit(q, s.frame)
 	case s.sort == strayMisfit:
-		l.refusal = misfit(q, s.frame)
+		l.window.refusal = misfit(q, s.frame)
 	case s.sort == strayID && s.fits: // a fault of the device, unless the answer comes too
 		l.window.surplus++
-		l.refusal = fmt.Errorf("%w: it is 0x%04X, the request's is 0x%04X", ErrForeignID, s.id, l.ids.newest().id)
+		l.window.refusal = fmt.Errorf("%w: it is 0x%04X, the request's is 0x%04X", ErrForeignID, s.id,
+			l.ids.newest().id)
 	case s.sort == strayMoved: // our own answer, but over another connection
 	case s.sort == strayDouble && again && !l.tcp.loose: // because of its id it cannot be taken for the next answer
 		return
 	case s.sort == strayDouble && again:
 	default:
-		l.doubled = l.doubled || s.sort == strayDouble
+		doubled = s.sort == strayDouble
 		l.rival(s.frame)
 	}
-	l.crossed = true
+	l.ids.cross(doubled)
 	l.suspect()
-}
-
-// askedUnit is the unit whose answer is waited for; lineOnly: none.
-func (l *Line) askedUnit() int {
-	if l.window.sent == nil {
-		return lineOnly
-	}
-	return int(l.window.q.unit)
-}
-
-// repetition reports whether a frame without its checksum equals the last answer, or the last frame that was no answer.
-func (l *Line) repetition(body []byte) bool {
-	again := l.previous.is(body) || bytes.Equal(body, l.strayed)
-	l.strayed = append(l.strayed[:0], body...)
-	return again
-}
-
-// is reports whether a frame without its checksum equals the last answer.
-func (p *previous) is(body []byte) bool {
-	n := len(p.frame) - 2
-	return n > 0 && bytes.Equal(body, p.frame[:n])
 }
 
 // rival notes a reply of any unit to another program: the program may also send requests to our units.
@@ -194,7 +124,7 @@ func (l *Line) rival(frame []byte) {
 		return
 	}
 	if s, ok := shapeOf(frame); ok {
-		l.others.note(s, l.tick())
+		l.others.note(s, tick())
 	}
 }
 
@@ -208,7 +138,7 @@ func (l *Line) unasked(u *unit, frame []byte) {
 	l.window.surplus++
 	l.unfit(frame)
 	if s, ok := shapeOf(frame); ok && u != nil {
-		l.others.note(s, l.tick())
+		l.others.note(s, tick())
 	}
 }
 
@@ -216,10 +146,10 @@ func (l *Line) unasked(u *unit, frame []byte) {
 func (l *Line) unfit(frame []byte) {
 	q := l.window.q
 	l.others.misnamed(q, frame)
-	if l.refusal != nil {
+	if l.window.refusal != nil {
 		return
 	}
-	l.refusal = misfit(q, frame)
+	l.window.refusal = misfit(q, frame)
 	l.tally.count(int(q.unit), func(a *account) { a.misfit(q, frame) })
 }
 
@@ -262,7 +192,7 @@ func (l *Line) openRefusal(q ask, frame []byte) *Exception {
 // owing handles a frame that looks like the reply to an earlier, unanswered request. It is more likely a wrong answer
 // to the present request if the device has sent replies of wrong lengths, or if the earlier request was long ago.
 func (l *Line) owing(u *unit, frame []byte) {
-	after := l.tick().Sub(u.missedAt)
+	after := tick().Sub(u.missedAt)
 	if l.network && l.window.sent != nil && (u.misfits || after > 3*max(u.timeout, l.timeout)) {
 		l.unfit(frame)
 		return
@@ -280,20 +210,4 @@ func (l *Line) late(u *unit, after time.Duration) {
 		u.late = after
 	}
 	l.tally.count(int(u.id), func(a *account) { a.Late++ })
-}
-
-// named returns the most exact known reason for which an exchange had no answer.
-func (l *Line) named(u *unit, err error) error {
-	if l.window.surplus > 0 && !errors.Is(err, ErrTimeout) {
-		return err
-	}
-	switch {
-	case l.refusal != nil && errors.Is(err, ErrTimeout):
-		return l.refusal
-	case u.late > 0 && err == ErrTimeout:
-		return fmt.Errorf("%w: an answer came at most %v after its request; set a timeout above that", ErrLate,
-			u.late.Round(10*time.Millisecond))
-	default:
-		return err
-	}
 }

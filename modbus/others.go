@@ -1,6 +1,7 @@
 package modbus
 
 import (
+	"math/rand/v2"
 	"slices"
 	"time"
 )
@@ -58,6 +59,9 @@ func (o *others) misnamed(q ask, frame []byte) {
 	}
 }
 
+// lose notes a new connection.
+func (o *others) lose() { o.losses++ }
+
 // expired reports whether an observation at that time is too old to count.
 func (o *others) expired(at, now time.Time) bool {
 	return now.Sub(at) >= min(max(companyLeast, 3*o.gap), companyMost)
@@ -99,6 +103,53 @@ func (o *others) isNew(now time.Time) bool { return o.any() && now.Sub(o.from) <
 func (o *others) mayDraw(now time.Time) bool {
 	return !o.drew.IsZero() && now.Sub(o.drew) < othersMost || o.isNew(now)
 }
+
+// use reports whether the other program is present and gets replies of this shape.
+func (o *others) use(s shape, now time.Time) bool { return o.live(now) && o.has(s, now) }
+
+// spare reports whether the answer to a widened read has a length that the other program does not use, as far as was
+// seen.
+func (o *others) spare(q ask, now time.Time) bool {
+	return isDisguise(q.shape()) && !o.has(q.shape(), now) && !o.mayDraw(now)
+}
+
+// agree reports whether two reads have the same values of q, and no reply of the first one's length has come since. A
+// plain first read does not count if it is in doubt.
+func (o *others) agree(q ask, first, next wideRead, doubts bool, now time.Time) bool {
+	if first.asked == q && doubts || first.asked != q && o.has(first.asked.shape(), now) {
+		return false
+	}
+	return slices.Equal(first.values, next.values)
+}
+
+// disguise widens a read to a length that neither the other program nor an earlier read has used, so that none of their
+// replies looks like the answer. If there is no such length, it returns the wanted read. With front the additional
+// registers are before the wanted ones, if there are any.
+func (o *others) disguise(u *unit, q ask, before []wideRead, front bool, now time.Time) ask {
+	for choice := disguiseMore; choice < 5*disguiseMore; choice++ {
+		wide := q
+		wide.count = u.wider(q.shape().count, rand.IntN(choice))
+		if ofBits(q.function) {
+			wide.count *= 8 // a shape counts their bytes
+		}
+		more := wide.count - q.count
+		if wide.addr >= more && (front || int(wide.addr)+int(wide.count) > 0x10000) {
+			wide.addr -= more
+		}
+		switch {
+		case wide.count > u.mostOf(q.function), wide.count <= q.count:
+		case int(wide.addr)+int(wide.count) > 0x10000, u.avoids(wide):
+		case o.has(wide.shape(), now), u.trust.find(wide.shape()) != nil:
+		case slices.ContainsFunc(before, func(r wideRead) bool { return r.asked.shape() == wide.shape() }):
+		default:
+			return wide
+		}
+	}
+	return q
+}
+
+// isDisguise reports whether widened reads use this shape, if the device allows it.
+func isDisguise(s shape) bool { return s.count >= disguiseLeast && s.count%2 == 1 }
 
 // shapeOf returns the shape of a whole reply; ok is false for an exception, which has none.
 func shapeOf(frame []byte) (s shape, ok bool) {

@@ -2,6 +2,7 @@ package modbus
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -19,10 +20,12 @@ const (
 // window has the bytes since a request was sent, without those that are handled already. Frames in it are recognised by
 // unit, function, byte count and CRC, so noise before a reply does not affect the reply.
 type window struct {
-	q    ask
-	sent []byte // the request, to recognise its echo; nil: no request
-	buf  [maxFrame]byte
-	have int
+	q     ask
+	sent  []byte    // the request, to recognise its echo; nil: no request
+	asked time.Time // when the request had left the wire
+	began time.Time // when the first byte of the reply was seen; asked before
+	buf   [maxFrame]byte
+	have  int
 
 	framed bool // the port takes frames apart by itself: there is no echo, and no request of another master
 
@@ -38,6 +41,8 @@ type window struct {
 	torn     int  // bytes of the first frame, if it was incomplete when the window closed
 	doubtful bool // the unit has answered another program in this window
 
+	refusal error // why the frames that came are not the answer; nil: no such frame
+
 	came   [faultBytes]byte // the first bytes since the request, for a Fault
 	length int              // of all that came
 }
@@ -46,7 +51,7 @@ type window struct {
 func (w *window) reset(q ask, sent []byte) {
 	w.q, w.sent, w.have = q, sent, 0
 	w.heard, w.echoed, w.skipped, w.damaged, w.torn, w.doubtful, w.surplus = false, false, 0, false, 0, false, 0
-	w.length, w.begun = 0, 0
+	w.length, w.begun, w.refusal = 0, 0, nil
 }
 
 // next returns the first whole frame; nil if more bytes are needed. final: no more bytes will come, so an incomplete
@@ -206,9 +211,19 @@ func (w *window) deadline(first, last, lastByte time.Time) time.Time {
 	return until
 }
 
-// failure says why there was no answer.
-func (w *window) failure() error {
+// unit returns the unit whose answer is waited for; lineOnly: none.
+func (w *window) unit() int {
+	if w.sent == nil {
+		return lineOnly
+	}
+	return int(w.q.unit)
+}
+
+// failure says why there was no answer. echo: the request should have come back.
+func (w *window) failure(echo bool) error {
 	switch {
+	case echo && w.heard && !w.echoed:
+		return errCollision
 	case w.damaged:
 		return errChecksum
 	case w.torn > 1 && w.torn == w.skipped:
@@ -217,6 +232,23 @@ func (w *window) failure() error {
 		return fmt.Errorf("%w: %d bytes that make none", ErrFrame, w.skipped)
 	default:
 		return ErrTimeout
+	}
+}
+
+// named returns the most exact known reason for which an exchange that ended with err had no answer. late is the
+// longest possible delay of a late answer of the unit; 0: none came.
+func (w *window) named(late time.Duration, err error) error {
+	if w.surplus > 0 && !errors.Is(err, ErrTimeout) {
+		return err
+	}
+	switch {
+	case w.refusal != nil && errors.Is(err, ErrTimeout):
+		return w.refusal
+	case late > 0 && err == ErrTimeout:
+		return fmt.Errorf("%w: an answer came at most %v after its request; set a timeout above that", ErrLate,
+			late.Round(10*time.Millisecond))
+	default:
+		return err
 	}
 }
 

@@ -33,16 +33,16 @@ var errAware = errors.New("another program was noticed")
 var errDisagree = fmt.Errorf("%w: two reads of different lengths do not agree", ErrShared)
 
 // company reports whether another program gets replies through the gateway, or got some recently.
-func (l *Line) company() bool { return l.others.near(l.tick()) }
+func (l *Line) company() bool { return l.others.near(tick()) }
 
 // doubts reports whether an answer to q may be for another program.
 func (l *Line) doubts(q ask) bool {
-	return l.ambiguous() && l.others.live(l.tick()) && l.others.has(q.shape(), l.tick())
+	return l.ids.ambiguous() && l.others.use(q.shape(), tick())
 }
 
 // early reports whether the line has no ids, and was opened recently, so that another program may be there unseen.
 func (l *Line) early() bool {
-	return l.network && (l.tcp == nil || l.tcp.loose) && l.tick().Sub(l.attached) < othersLeast
+	return l.network && !l.ids.strict && tick().Sub(l.attached) < othersLeast
 }
 
 // unshared reads the registers of q while no other program is known on the gateway. It fails with errAware if one is
@@ -53,7 +53,7 @@ func (l *Line) unshared(dst []uint16, u *unit, q ask) ([]uint16, error) {
 	}
 	l.unaware = true
 	defer func() { l.unaware = false }()
-	return l.values(dst, u, q)
+	return u.values(dst, q)
 }
 
 // wideRead is a read and the wanted values in its answer.
@@ -76,7 +76,7 @@ func (l *Line) shared(dst []uint16, u *unit, q ask) ([]uint16, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !l.ambiguous() && !l.others.isNew(l.tick()) || first.asked == q && !l.company() {
+	if !l.ids.ambiguous() && !l.others.isNew(tick()) || first.asked == q && !l.company() {
 		return append(dst, first.values...), nil
 	}
 	at, reads := l.at, []wideRead{first}
@@ -85,9 +85,12 @@ func (l *Line) shared(dst []uint16, u *unit, q ask) ([]uint16, error) {
 		switch {
 		case err != nil:
 			return nil, err
-		case slices.ContainsFunc(reads, func(r wideRead) bool { return l.agree(q, r, next) }):
+		case slices.ContainsFunc(reads, func(r wideRead) bool {
+			return l.others.agree(q, r, next, l.doubts(q), tick())
+		}):
 			return append(dst, next.values...), nil
-		case l.others.losses == losses && l.distinct(first.asked) && l.distinct(next.asked):
+		case l.others.losses == losses && l.others.spare(first.asked, tick()) &&
+			l.others.spare(next.asked, tick()):
 			l.at = at
 			return append(dst, first.values...), nil
 		}
@@ -99,34 +102,17 @@ func (l *Line) shared(dst []uint16, u *unit, q ask) ([]uint16, error) {
 	return nil, errDisagree
 }
 
-// agree reports whether two reads have the same values of q, and no reply of the first one's length has come since.
-func (l *Line) agree(q ask, first, next wideRead) bool {
-	if first.asked == q && l.doubts(q) || first.asked != q && l.others.has(first.asked.shape(), l.tick()) {
-		return false
-	}
-	return slices.Equal(first.values, next.values)
-}
-
-// distinct reports whether the answer to a widened read has a length that the other program does not use, as far as was
-// seen.
-func (l *Line) distinct(q ask) bool {
-	return isDisguise(q.shape()) && !l.others.has(q.shape(), l.tick()) && !l.others.mayDraw(l.tick())
-}
-
-// isDisguise reports whether widened reads use this shape, if the device allows it.
-func isDisguise(s shape) bool { return s.count >= disguiseLeast && s.count%2 == 1 }
-
 // widened reads the registers of q, with another length than the reads before. If the device refuses all these lengths,
 // widened sends the plain read, unless the other program uses this read too.
 func (l *Line) widened(u *unit, q ask, before []wideRead) (wideRead, error) {
 	front := rand.IntN(2) == 0
 	plain := slices.ContainsFunc(before, func(r wideRead) bool { return r.asked == q })
 	for try := 0; try < disguiseTries && !plain; try++ {
-		wide := l.disguise(u, q, before, front)
+		wide := l.others.disguise(u, q, before, front, tick())
 		if wide == q {
 			break
 		}
-		values, err := l.values(nil, u, wide)
+		values, err := u.values(nil, wide)
 		switch {
 		case err == nil:
 			return wideRead{wide, values[q.addr-wide.addr:][:q.count]}, nil
@@ -138,87 +124,14 @@ func (l *Line) widened(u *unit, q ask, before []wideRead) (wideRead, error) {
 	if l.doubts(q) {
 		return wideRead{}, fmt.Errorf("%w: no length is left that differs from those of the other program", ErrShared)
 	}
-	values, err := l.values(nil, u, q)
+	values, err := u.values(nil, q)
 	return wideRead{q, values}, err
-}
-
-// disguise widens a read to a length that neither the other program nor an earlier read has used, so that none of their
-// replies looks like the answer. If there is no such length, it returns the wanted read. With front the additional
-// registers are before the wanted ones, if there are any.
-func (l *Line) disguise(u *unit, q ask, before []wideRead, front bool) ask {
-	for choice := disguiseMore; choice < 5*disguiseMore; choice++ {
-		wide := q
-		wide.count = u.wider(q.shape().count, rand.IntN(choice))
-		if ofBits(q.function) {
-			wide.count *= 8 // a shape counts their bytes
-		}
-		more := wide.count - q.count
-		if wide.addr >= more && (front || int(wide.addr)+int(wide.count) > 0x10000) {
-			wide.addr -= more
-		}
-		switch {
-		case wide.count > u.mostOf(q.function), wide.count <= q.count:
-		case int(wide.addr)+int(wide.count) > 0x10000, u.avoids(wide):
-		case l.others.has(wide.shape(), l.tick()), u.trust.find(wide.shape()) != nil:
-		case slices.ContainsFunc(before, func(r wideRead) bool { return r.asked.shape() == wide.shape() }):
-		default:
-			return wide
-		}
-	}
-	return q
-}
-
-// probes lists the requests that can bring the unit in step before want, the most reliable first. None has the shape of
-// want: if its reply came twice, it would be taken for the data. If another program is there, probes lists only shapes
-// that the program does not use, if the unit allows any.
-func (l *Line) probes(u *unit, want ask) []ask {
-	widest := uint16(0)
-	if len(l.others.seen) > 0 {
-		widest = u.mostOf(FuncReadInput)
-	}
-	list := slices.DeleteFunc(candidates(want, u.good, u.proofs(), widest), func(c ask) bool {
-		return c.shape() == want.shape() || c.count >= disguiseLeast && u.avoids(c)
-	})
-	used := func(c ask) bool { return l.others.has(c.shape(), l.tick()) }
-	if rare := slices.DeleteFunc(slices.Clone(list), used); widest > 0 && len(rare) > 0 {
-		return rare
-	}
-	return list
-}
-
-// mostOf returns the largest count of one read of the unit.
-func (u *unit) mostOf(function byte) uint16 {
-	if u.most > 0 && ofRegisters(function) {
-		return min(u.most, most(function))
-	}
-	return most(function)
-}
-
-// wider returns the length of a widened read, in the units of a shape. If a device gives only few registers at a time,
-// wider uses any length that the device can give: other programs use these lengths more often, but they are better than
-// the wanted length.
-func (u *unit) wider(count uint16, draw int) uint16 {
-	odd := (max(count+3, disguiseLeast) | 1) + 2*uint16(draw)
-	if u.most == 0 || odd <= u.most {
-		return odd
-	}
-	return count + 1 + uint16(draw)%max(1, max(u.most, count+1)-count)
 }
 
 // isRefusal reports whether a device refuses the registers, or their number.
 func isRefusal(err error) bool {
 	var e *Exception
 	return errors.As(err, &e) && (e.Code == 0x02 || e.Code == 0x03)
-}
-
-// avoids reports whether a read touches registers that must not be read.
-func (u *unit) avoids(q ask) bool {
-	for _, r := range u.avoid {
-		if int(q.addr) <= int(r.Last) && int(r.First) < int(q.addr)+int(q.count) {
-			return true
-		}
-	}
-	return false
 }
 
 // SetLimits limits the reads of a unit that include more than the requested registers: at most so many registers in one

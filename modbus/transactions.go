@@ -20,13 +20,32 @@ type transaction struct {
 	answered bool // a frame with its id has come
 }
 
-// transactions makes ids, and knows the latest ones. Ids are random, and never follow one another. So ids of this
-// program before a restart, or of a client that counts, hardly ever equal ours.
+// transactions makes the ids of a line, knows the latest ones, and how much an id proves. Ids are random, and never
+// follow one another. So ids of this program before a restart, or of a client that counts, hardly ever equal ours.
 type transactions struct {
 	ring [remembered]transaction
 	last int // index of the newest
 	dial int // number of the connection in use
+
+	strict  bool // the port in use accepts only a reply with the id of the request
+	crossed bool // replies for another program came over Modbus TCP: ids alone prove nothing
+	doubled bool // one of them had an id of ours
 }
+
+// connect begins a new connection. strict: its replies have the ids of their requests.
+func (t *transactions) connect(strict bool) {
+	t.dial++
+	t.strict = strict
+}
+
+// cross notes a reply for another program. doubled: it had an id of ours.
+func (t *transactions) cross(doubled bool) { t.crossed, t.doubled = true, t.doubled || doubled }
+
+// proven reports whether the ids match replies with requests, so that a line begins without doubt.
+func (t *transactions) proven() bool { return t.strict && !t.crossed }
+
+// ambiguous reports whether a reply may be for another program even with the right id, or because there are no ids.
+func (t *transactions) ambiguous() bool { return !t.strict || t.doubled }
 
 // begin draws the id of a new request.
 func (t *transactions) begin(now time.Time) uint16 {

@@ -364,3 +364,21 @@ func candidates(want, good ask, short []ask, widest uint16) []ask {
 	}
 	return list
 }
+
+// probes lists the requests that can bring the unit in step before want, the most reliable first. None has the shape of
+// want: if its reply came twice, it would be taken for the data. If another program is there, probes lists only shapes
+// that the program does not use, if the unit allows any.
+func (u *unit) probes(want ask, o *others, now time.Time) []ask {
+	widest := uint16(0)
+	if len(o.seen) > 0 {
+		widest = u.mostOf(FuncReadInput)
+	}
+	list := slices.DeleteFunc(candidates(want, u.good, u.proofs(), widest), func(c ask) bool {
+		return c.shape() == want.shape() || c.count >= disguiseLeast && u.avoids(c)
+	})
+	used := func(c ask) bool { return o.has(c.shape(), now) }
+	if rare := slices.DeleteFunc(slices.Clone(list), used); widest > 0 && len(rare) > 0 {
+		return rare
+	}
+	return list
+}

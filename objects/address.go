@@ -31,8 +31,8 @@ func parseHex(text string) (uint16, error) {
 	return uint16(n), nil
 }
 
-// readings says what a decimal number in a document's register list may mean: "40084 is holding register 84, which is
-// 0x0053, or the address 0x9C94". Empty when the text is no such number.
+// readings returns the addresses that a decimal number in a document's register list may mean: "40084 is holding
+// register 84, which is 0x0053, or the address 0x9C94". It returns "" if the text is no such number.
 func readings(text string) string {
 	n, err := strconv.ParseUint(text, 10, 32)
 	if err != nil {
@@ -51,8 +51,8 @@ func readings(text string) string {
 	return text + " is " + strings.Join(meant, ", or ")
 }
 
-// numbered reads a number by the custom that its first of five or six digits names the table and the others count from
-// 1; any other number just counts from 1.
+// numbered reads a register number. If it has five or six digits, the first digit is the table, and the others count
+// from 1. Any other number counts from 1.
 func numbered(text string, n uint64) (word string, number uint64) {
 	words := map[byte]string{'0': "coil", '1': "discrete input", '3': "input register", '4': "holding register"}
 	if word = words[text[0]]; word == "" || len(text) < 5 || len(text) > 6 {

@@ -48,20 +48,20 @@ type place struct {
 	addr  uint16
 }
 
-// owner is an object, and what it has of a register.
+// owner is an object, and the bits of a register that it uses.
 type owner struct {
 	name string
 	bits uint16
 }
 
-// familyBuilder turns the file's words into a Family and collects what is wrong with them.
+// familyBuilder makes a Family from a FamilyFile, and collects the faults.
 type familyBuilder struct {
 	doc    *strictyaml.Document
 	file   *FamilyFile
 	own    bool // a user's family
 	family *Family
 	tables map[string]map[uint16]string
-	owners map[place][]owner // who has which bits of a register
+	owners map[place][]owner // the objects of each register
 	faults strictyaml.Faults
 }
 
@@ -99,7 +99,7 @@ func (b *familyBuilder) build() {
 	b.setIdentity()
 }
 
-// setIdentity takes the objects that stand in for an identification.
+// setIdentity sets CodeObject and FirmwareObject of the family.
 func (b *familyBuilder) setIdentity() {
 	if b.file.Identity == nil {
 		return
@@ -134,7 +134,7 @@ func (b *familyBuilder) readTables() {
 	}
 }
 
-// parseState reads the number of a state, a bit or a mode, written without leading zeros.
+// parseState parses the number of a state, a bit or a mode. Leading zeros are not allowed.
 func parseState(text string) (uint16, bool) {
 	n, err := strconv.ParseUint(text, 10, 16)
 	return uint16(n), err == nil && strconv.FormatUint(n, 10) == text
@@ -243,7 +243,7 @@ func (b *familyBuilder) setNames(path string, o *Object, f *ObjectFile) {
 	b.checkNames(path+".names", o, f.Names, o.Names)
 }
 
-// checkNames holds that each number of a table can be in the object's bits.
+// checkNames checks that the object's bits can hold each number of a table.
 func (b *familyBuilder) checkNames(path string, o *Object, table string, names map[uint16]string) {
 	width := int(o.Bits().Width)
 	for n, name := range names {
@@ -258,8 +258,8 @@ func (b *familyBuilder) checkNames(path string, o *Object, table string, names m
 	}
 }
 
-// checkAlarm holds that only what has names of its own is marked as an alarm: of a number it is not known which values
-// are urgent.
+// checkAlarm checks that only a bool, or an object with its own names, is marked as an alarm. For a number it is not
+// known which values are urgent.
 func (b *familyBuilder) checkAlarm(path string, o *Object) {
 	if o.Alarm && o.Names == nil && o.Encoding != Boolean {
 		b.fault(path+".alarm", "only states and bits with names of their own, and bools, can be an alarm")

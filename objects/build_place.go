@@ -9,10 +9,10 @@ import (
 	"noi-agent/internal/strictyaml"
 )
 
-// What follows checks where objects stand and what they lean on.
+// This file checks the addresses of objects, and the objects that they depend on.
 
-// checkPlace holds the order of a family file, input before holding and then ascending, and that no two objects
-// share a register.
+// checkPlace checks the address of an object, the order of the family file (see FamilyFile), and that no two objects
+// use the same bits.
 func (b *familyBuilder) checkPlace(path string, o *Object) {
 	if !b.doc.Has(path + ".address") {
 		b.fault(path+".address", "an object needs the address of its first register, as in 0x0012")
@@ -54,13 +54,13 @@ func (b *familyBuilder) checkPlace(path string, o *Object) {
 	}
 }
 
-// bitsOf returns which bits of the i-th of the object's own registers, in the order of own, it reads.
+// bitsOf returns a mask: the bits of the object in its i-th register, in the order of own.
 func (o *Object) bitsOf(i int) uint16 {
 	if slices.ContainsFunc(o.encodings(), Encoding.text) {
 		return math.MaxUint16
 	}
 	if !o.lowFirst() && o.High == nil {
-		i = int(o.Registers) - 1 - i // which word of the raw number it is, from the lowest
+		i = int(o.Registers) - 1 - i // index of the word in the raw number; 0 is the lowest word
 	}
 	mine := uint16(o.Bits().mask() >> (16 * i))
 	if o.Order.swapped() {
@@ -69,7 +69,7 @@ func (o *Object) bitsOf(i int) uint16 {
 	return mine
 }
 
-// own returns the object's own registers.
+// own returns the addresses of the object's own registers.
 func (o *Object) own() []uint16 {
 	if o.High != nil {
 		return []uint16{o.Address, *o.High}
@@ -81,7 +81,8 @@ func (o *Object) own() []uint16 {
 	return addrs
 }
 
-// connect finds the objects that o leans on, now that all are known, and holds that one read can bring them.
+// connect finds the objects that o depends on. All objects must be in the family already. It checks that one read can
+// include them all.
 func (b *familyBuilder) connect(path string, f *ObjectFile, o *Object) {
 	b.connectTimes(path, f, o)
 	b.connectSince(path, f, o)
@@ -164,8 +165,8 @@ func anyKey(tables map[string]map[uint16]string) string {
 	return cmp.Or(least, "charge_state")
 }
 
-// support returns the object that another one leans on: it is of the family, stands by itself, and one read can bring
-// both.
+// support returns the object with this name, on which o depends. It checks that the object is in the family, that it
+// does not depend on others, and that one read can include both. It returns nil if a check fails.
 func (b *familyBuilder) support(path, name string, o *Object) *Object {
 	i, ok := b.family.byName[name]
 	if !ok || name == o.Name {

@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// What follows makes the way from registers to a value: how many registers, in which order, which bits, and what the
-// raw number means.
+// This file checks how registers become a value: the number of registers, their order, the bits, and the meaning of the
+// raw number.
 
 // mostText is the most registers of a text: 128 characters.
 const mostText = 64
 
-// encodings returns what the object may be coded as.
+// encodings returns the encodings that the object may have: its encoding, or those of its choices.
 func (o *Object) encodings() []Encoding {
 	if len(o.Choices) == 0 {
 		return []Encoding{o.Encoding}
@@ -25,14 +25,14 @@ func (o *Object) encodings() []Encoding {
 	return all
 }
 
-// setWidth finds how many registers the object takes; the choices of a disputed one must agree in that and in their
-// kind.
+// setWidth sets the number of registers of the object. All choices of a disputed object must have the same number and
+// the same kind of value.
 func (b *familyBuilder) setWidth(path string, o *Object) {
 	if len(o.Choices) > 0 && o.Encoding != "" {
 		b.fault(path+".encoding", "an object has an encoding, or choices; not both")
 	}
 	if o.Table.OfBits() && len(o.Choices) == 0 {
-		o.Encoding = cmp.Or(o.Encoding, Boolean) // there is nothing else
+		o.Encoding = cmp.Or(o.Encoding, Boolean) // a bit table has no other encoding
 	}
 	for i, e := range o.encodings() {
 		width := e.width()
@@ -71,7 +71,7 @@ func encodingWords() string {
 	return strings.Join(words, " ")
 }
 
-// setOrder holds that the order of bytes is one that the registers can have.
+// setOrder checks that the registers can have the order of bytes.
 func (b *familyBuilder) setOrder(path string, o *Object) {
 	if o.Order == "" {
 		return
@@ -93,7 +93,7 @@ func (b *familyBuilder) setOrder(path string, o *Object) {
 	}
 }
 
-// setField holds that the bits are among those of the registers.
+// setField checks that the registers have the bits of the field.
 func (b *familyBuilder) setField(path string, o *Object, f *ObjectFile) {
 	if f.Bits == nil {
 		return
@@ -113,7 +113,8 @@ func (b *familyBuilder) setField(path string, o *Object, f *ObjectFile) {
 	}
 }
 
-// numeric reports whether every encoding of the object is a number's; key is what only numbers have.
+// numeric reports whether all encodings of the object are numbers. If not, it adds a fault for key, which only numbers
+// may have.
 func (b *familyBuilder) numeric(path, key string, o *Object) bool {
 	for _, e := range o.encodings() {
 		if e.kind() != KindNumber {
@@ -124,7 +125,7 @@ func (b *familyBuilder) numeric(path, key string, o *Object) bool {
 	return true
 }
 
-// digits is with how many hex digits a raw number of the object is written.
+// digits returns the number of hex digits of the object's raw numbers.
 func (o *Object) digits() int {
 	width, digits := int(o.Bits().Width), 2
 	for 4*digits < width {
@@ -133,7 +134,7 @@ func (o *Object) digits() int {
 	return digits
 }
 
-// fits reports whether a raw number can be in the object's bits.
+// fits reports whether the object's bits can hold a raw number.
 func (o *Object) fits(raw uint64) bool { return raw <= Field{Width: o.Bits().Width}.mask() }
 
 func (b *familyBuilder) setExact(path string, o *Object, f *ObjectFile) {
@@ -150,8 +151,7 @@ func (b *familyBuilder) setExact(path string, o *Object, f *ObjectFile) {
 			b.fault(path+".exact", "%v", err)
 		case math.IsNaN(value) || math.IsInf(value, 0):
 			b.fault(path+".exact", "%s stands for %v, which is no number", text, value)
-		// Four digits are right for eight bits too: that is how these were written before they were compared with the
-		// low byte alone.
+		// Four digits are allowed for eight bits too: older family files have them.
 		case w.Bits != 4*want && (want != 2 || w.Bits != 16):
 			b.fault(path+".exact", "want %d hex digits, as many as %s has, not %s", want, o.Encoding, text)
 		case !o.fits(w.Value):
@@ -186,7 +186,7 @@ func (b *familyBuilder) setAbsent(path string, o *Object, f *ObjectFile) {
 	}
 }
 
-// checkScale holds that only numbers are scaled.
+// checkScale checks that only numbers have a scale.
 func (b *familyBuilder) checkScale(path string, o *Object) {
 	if o.Scale != 1 && b.numeric(path, "scale", o) && !inScale(o.Scale) {
 		b.fault(path+".scale", scaleLimits, o.Scale)
@@ -200,7 +200,8 @@ func (b *familyBuilder) checkScale(path string, o *Object) {
 	}
 }
 
-// scaleLimits is the fault of a factor that no unit explains, and is likely a slip of the exponent.
+// scaleLimits is the error text for a factor that is too small or too large for any unit: probably the exponent is
+// wrong.
 const scaleLimits = "want a factor between 1e-9 and 1e9, negative or not, and not %g"
 
 func inScale(factor float64) bool { return math.Abs(factor) >= 1e-9 && math.Abs(factor) <= 1e9 }

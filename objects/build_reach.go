@@ -7,11 +7,10 @@ import (
 	"noi-agent/internal/strictyaml"
 )
 
-// What follows finds objects that are sound one by one and can give no sample all the same, whatever the device
-// answers.
+// This file finds objects that can never give a sample, although each of their keys is valid.
 
-// reach returns the least and the greatest value that the object's encoding, scale and offset can give, those of exact
-// included; without any limit where other objects scale it or its encoding is disputed.
+// reach returns the least and the greatest value that the object's encoding, scale and offset can give, also by
+// `exact`. It returns no limits (infinity) if other objects scale the object, or if its encoding is disputed.
 func (o *Object) reach() Range {
 	all := Range{Min: math.Inf(-1), Max: math.Inf(1)}
 	if o.Times != nil || len(o.Choices) > 0 || o.Encoding.kind() != KindNumber {
@@ -22,7 +21,7 @@ func (o *Object) reach() Range {
 	return Range{Min: min(a, b), Max: max(a, b)}
 }
 
-// limits returns the least and the greatest number of an encoding in so many bits.
+// limits returns the least and the greatest number of an encoding with width bits.
 func (e Encoding) limits(width uint8) (least, most float64) {
 	top := math.Ldexp(1, int(width))
 	switch e {
@@ -45,7 +44,7 @@ func (e Encoding) limits(width uint8) (least, most float64) {
 	}
 }
 
-// values returns what the object can give: its reach within its range.
+// values returns the values that the object can give: its reach, limited to its range.
 func (o *Object) values() Range {
 	r := o.reach()
 	if o.Range != nil {
@@ -57,7 +56,7 @@ func (o *Object) values() Range {
 	return r
 }
 
-// checkReach holds that a value is possible.
+// checkReach checks that the object can give a value.
 func (b *familyBuilder) checkReach(path string, o *Object) {
 	switch r := o.reach(); {
 	case o.Range != nil && o.Range.Min < o.Range.Max && o.Exact == nil && (r.Max < o.Range.Min || r.Min > o.Range.Max):
@@ -82,7 +81,7 @@ func (b *familyBuilder) checkReach(path string, o *Object) {
 	}
 }
 
-// neverThere reports whether every raw number of the object's few bits is absent.
+// neverThere reports whether every possible raw number of the object is in `absent`.
 func (o *Object) neverThere() bool {
 	for raw := range uint64(1) << o.Bits().Width {
 		if _, exact := o.Exact[raw]; !exact && !slices.Contains(o.Absent, raw) {

@@ -46,7 +46,7 @@ func LoadCatalog(dirs ...string) (*Catalog, error) {
 	return c, nil
 }
 
-// builtIn are the families that come with the program, read once: they are the same each time.
+// builtIn returns the families of the program. It parses them only once.
 var builtIn = sync.OnceValues(func() ([]*Family, error) {
 	dir, err := fs.Sub(familyFiles, "families")
 	if err != nil {
@@ -99,7 +99,7 @@ func readFamily(fsys fs.FS, name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, strictyaml.MaxSize+1))
 }
 
-// add takes a family whose slug and product codes no family has yet.
+// add adds a family. It fails if another family has the slug or one of the product codes.
 func (c *Catalog) add(f *Family) error {
 	for _, other := range c.families {
 		if other.Slug == f.Slug {
@@ -116,7 +116,7 @@ func (c *Catalog) add(f *Family) error {
 	return nil
 }
 
-// locate says in which file the faults are.
+// locate adds the name of the file to faults.
 func locate(path string, err error) error {
 	var faults strictyaml.Faults
 	if !errors.As(err, &faults) {

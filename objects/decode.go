@@ -35,7 +35,7 @@ func (o *Object) Decode(regs []uint16) (Value, error) {
 	return o.value(regs, 1, o.Names)
 }
 
-// value decodes the object's own registers, high word first where it has two apart.
+// value decodes the object's own registers. If the object has High, the high word comes first.
 func (o *Object) value(regs []uint16, factor float64, names map[uint16]string) (Value, error) {
 	if o.Encoding == "" {
 		return Value{}, fmt.Errorf("decode %s: the encoding is disputed and none is chosen", o.Name)
@@ -66,7 +66,7 @@ func (o *Object) value(regs []uint16, factor float64, names map[uint16]string) (
 
 func (o *Object) numberValue(raw uint64, factor float64) (Value, error) {
 	f := o.Encoding.number(raw, o.Bits().Width) * (o.Scale * factor)
-	if o.Offset != 0 { // so that a negative zero stays one
+	if o.Offset != 0 { // adding 0 would make 0 from a negative zero
 		f += o.Offset
 	}
 	if math.IsNaN(f) || math.IsInf(f, 0) {
@@ -93,7 +93,7 @@ func (o *Object) textValue(regs []uint16) (Value, error) {
 	}
 }
 
-// bytesOf returns two bytes a register.
+// bytesOf returns the two bytes of each register.
 func bytesOf(regs []uint16, highFirst bool) []byte {
 	b := make([]byte, 0, 2*len(regs))
 	for _, r := range regs {
@@ -105,8 +105,8 @@ func bytesOf(regs []uint16, highFirst bool) []byte {
 	return b
 }
 
-// printable reads an identity string up to its first zero. Anything but printable ASCII is no sample: such registers
-// are blank on units that were never given a number.
+// printable returns a text up to its first zero. If it has other bytes than printable ASCII, it returns an error: a
+// unit that never got a serial number has such registers.
 func (o *Object) printable(text []byte) (Value, error) {
 	end := slices.Index(text, 0)
 	if end < 0 {
@@ -120,8 +120,8 @@ func (o *Object) printable(text []byte) (Value, error) {
 	return Text(strings.TrimRight(string(text[:end]), " ")), nil
 }
 
-// stateName returns the name of a state. A number that no source names is reported, not hidden:
-// newer firmware may know more states than the documents.
+// stateName returns the name of a state. A number without a name in the documents gives UNKNOWN_N: newer firmware may
+// have more states.
 func stateName(names map[uint16]string, n uint16) string {
 	if name, ok := names[n]; ok {
 		return name
@@ -129,7 +129,7 @@ func stateName(names map[uint16]string, n uint16) string {
 	return "UNKNOWN_" + strconv.Itoa(int(n))
 }
 
-// bitNames returns the names of the set bits, lowest first; a bit that no source names is "bit_N".
+// bitNames returns the names of the set bits, lowest first. A bit without a name in the documents is "bit_N".
 func bitNames(names map[uint16]string, field uint64) []string {
 	set := make([]string, 0, bits.OnesCount64(field))
 	for ; field != 0; field &= field - 1 {

@@ -3,8 +3,8 @@
 // internal/strictyaml.
 //
 // A family is data, not code: one YAML file under families/, with its source document in the header. No address in a
-// file is guessed: an object that no source gives is absent. If the sources contradict each other about an encoding,
-// the object lists its Choices, and is not sampled until the configuration selects one.
+// file is guessed: if no source has an object, the file does not have it. If the sources contradict each other about an
+// encoding, the object lists its Choices, and is not sampled until the configuration selects one.
 //
 // Promises:
 //

@@ -42,7 +42,7 @@ const (
 	MACLoHi   Encoding = "mac_lohi"   // six bytes of an address, the low byte of the first register first
 )
 
-// Encodings returns all of them, in the order of the declaration above.
+// Encodings returns all encodings, in the order of the declaration above.
 func Encodings() []Encoding {
 	return []Encoding{
 		F16, F32, F32LO, F64, U8, S8, SM8, U16, S16, SM16, U32, U32LO, S32, S32LO, SM32, U64, S64, BCD16, Pow10,
@@ -51,7 +51,7 @@ func Encodings() []Encoding {
 	}
 }
 
-// width returns how many registers an encoding takes, 0 when the file must say, -1 when it is unknown.
+// width returns the number of registers of an encoding; 0 if the file must give it; -1 for an unknown encoding.
 func (e Encoding) width() int {
 	switch e {
 	case F16, U8, S8, SM8, U16, S16, SM16, BCD16, Pow10, Boolean, State16, Bits16, Version16:
@@ -69,7 +69,7 @@ func (e Encoding) width() int {
 	}
 }
 
-// kind returns the shape of the values; that of an encoding that is not chosen is a number.
+// kind returns the kind of the values. For "", an encoding that is not chosen yet, it returns KindNumber.
 func (e Encoding) kind() Kind {
 	switch e {
 	case State16, ASCIILoHi, ASCIIHiLo, Version16, IPv4LoHi, MACLoHi:

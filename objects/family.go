@@ -20,7 +20,7 @@ const (
 	Coil     Table = "coil"     // function 01: bits that a master may set
 )
 
-// Tables returns all of them, in the order in which a family file has them.
+// Tables returns all tables, in the order of a family file.
 func Tables() []Table { return []Table{Input, Holding, Discrete, Coil} }
 
 // OfBits reports whether the table has single bits instead of registers.
@@ -51,8 +51,8 @@ type Object struct {
 	Interval   time.Duration      // default log interval
 	ByName     bool               // sampled only if the configuration lists it: settings, and rarely used objects
 	Confidence string             // high, medium or low: how reliable the sources are about address and encoding
-	// not empty: the sources contradict each other about the encoding, or it depends on the unit, and none is selected
-	// yet
+	// encodings to select from, if the sources contradict each other, or if the encoding differs between units; nil if
+	// there is only one, or if one is selected
 	Choices []Choice
 }
 
@@ -78,12 +78,12 @@ type Mode struct {
 // Range is the lowest and the highest value that an object can have, in its unit.
 type Range struct{ Min, Max float64 }
 
-// rounding is how far a register times its scale may lie from the decimal number that is meant, relative to that
-// number: 164 × 0.1 is 16.400000000000002. Two multiplications are off by some 1e-16 each. Neighbours of a 32-bit
-// register are 2e-10 apart at least.
+// rounding is the allowed relative difference between a register times its scale and a limit of the range: 164 × 0.1 is
+// 16.400000000000002. Two multiplications have an error of some 1e-16 each. Two values of a 32-bit register differ by
+// at least 2e-10.
 const rounding = 1e-12
 
-// holds reports whether f is within the range, its ends included.
+// holds reports whether f is within the range, both ends included.
 func (r *Range) holds(f float64) bool {
 	return f >= r.Min-rounding*math.Abs(r.Min) && f <= r.Max+rounding*math.Abs(r.Max)
 }
@@ -94,7 +94,7 @@ func (r *Range) String() string { return fmt.Sprintf("%g to %g", r.Min, r.Max) }
 // Setting reports whether the object is sampled only if the configuration lists it.
 func (o *Object) Setting() bool { return o.ByName }
 
-// Unverified reports whether address or encoding rest on one doubtful source, or on sources that disagree.
+// Unverified reports whether the confidence is low: one doubtful source, or sources that disagree.
 func (o *Object) Unverified() bool { return o.Confidence == "low" }
 
 // Alarms returns the active alarms in a value of an object that is marked as an alarm: the names of the set bits, the
@@ -126,7 +126,7 @@ func (o *Object) Function() byte {
 	}
 }
 
-// Kind returns the shape of the object's values.
+// Kind returns the kind of the object's values.
 func (o *Object) Kind() Kind {
 	switch {
 	case len(o.Choices) > 0:

@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// An object's raw number is made in two steps: Order says how the bytes of its registers follow one another, Field says
-// which bits of the whole count. What a document prints of a raw number, absent and exact, is compared with the result.
+// An object's raw number is made in two steps. Order puts the bytes of the registers in order; Field selects the bits.
+// The raw numbers of `absent` and `exact` are compared with the result.
 
 // Field is the bits of an object's registers that hold its value, counted from the lowest bit. The zero Field means all
 // bits that the encoding reads.
@@ -41,10 +41,10 @@ func (f Field) String() string {
 	return fmt.Sprintf("%d-%d", f.Low, f.end()-1)
 }
 
-// end is the bit behind the last one.
+// end returns the number of the bit after the last one.
 func (f Field) end() int { return int(f.Low) + int(f.Width) }
 
-// mask is the bits of the field, in place.
+// mask returns the bits of the field as a mask.
 func (f Field) mask() uint64 { return (1<<f.Width - 1) << f.Low }
 
 // Order is the order of the bytes in the registers: A is the most significant byte. On the wire a register's high byte
@@ -59,7 +59,7 @@ const (
 	DCBA Order = "DCBA" // low word first, low byte of each word first
 )
 
-// Orders returns all of them.
+// Orders returns all orders.
 func Orders() []Order { return []Order{ABCD, CDAB, BADC, DCBA} }
 
 // lowFirst reports whether the first register holds the low word.

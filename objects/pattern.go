@@ -18,7 +18,7 @@ func MatchesName(word, name string) bool {
 		if !more {
 			return strings.HasSuffix(name, part)
 		}
-		// The leftmost fit leaves the most for what follows, so no other need be tried.
+		// The first match leaves the longest rest for the next parts, so no other match is tried.
 		at := strings.Index(name, part)
 		if at < 0 {
 			return false

@@ -2,9 +2,9 @@ package objects
 
 import "fmt"
 
-// Some registers mean nothing by themselves: a TriStar MPPT's voltage is a fraction of a full scale that stands in
-// registers of its own, a state's name depends on the mode. What an object leans on must come in the same read as the
-// object, or the answer of another controller, or of another moment, could give a wrong value.
+// Some registers need other registers. For example, a TriStar MPPT's voltage is a fraction of a full scale, which is in
+// other registers; and the name of a state may depend on a mode. All of them must come in one read: with registers of
+// another controller, or of another time, the value could be wrong.
 
 // Span returns the registers that one read must include to decode the object: its own registers, those on which it
 // depends, and those between. For most objects it is Address and Registers.
@@ -27,11 +27,11 @@ func (o *Object) Span() (addr, count uint16) {
 	if o.NamesBy != nil {
 		widen(&o.NamesBy.Object)
 	}
-	// more than one read brings is refused when the family is loaded
+	// loading the family has checked that one read can include all of them
 	return uint16(first), uint16(min(end-first, 0xFFFF))
 }
 
-// leans reports whether the object's registers do not suffice to decode it, or do not adjoin.
+// leans reports whether the object depends on other registers, or its own registers are not next to each other.
 func (o *Object) leans() bool {
 	return o.High != nil || o.Times != nil || o.Since != nil || o.NamesBy != nil
 }
@@ -55,7 +55,7 @@ func (o *Object) DecodeSpan(regs []uint16) (Value, error) {
 	}
 	names := o.Names
 	if o.NamesBy != nil {
-		// A mode without a table names no state: it comes out as UNKNOWN_3.
+		// For a mode without a table, no state has a name: the value is UNKNOWN_3.
 		p := &o.NamesBy.Object
 		names = o.NamesBy.Tables[uint16(p.Raw(regs[p.Address-addr:][:1]))]
 	}
@@ -66,13 +66,13 @@ func (o *Object) DecodeSpan(regs []uint16) (Value, error) {
 	return o.value(own[:o.Registers], factor, names)
 }
 
-// within decodes the object out of the registers that begin at addr.
+// within decodes the object from registers that begin at addr.
 func (o *Object) within(regs []uint16, addr uint16) (Value, error) {
 	from, count := o.Span()
 	return o.DecodeSpan(regs[from-addr:][:count])
 }
 
-// checkFirmware compares the version the object asks for.
+// checkFirmware returns ErrFirmware if the slave's firmware is older than the object needs.
 func (o *Object) checkFirmware(regs []uint16, addr uint16) error {
 	if o.Since == nil {
 		return nil
@@ -88,8 +88,8 @@ func (o *Object) checkFirmware(regs []uint16, addr uint16) error {
 	return nil
 }
 
-// factor is the product of the objects that scale this one; 1 without any. A scale of zero is none: it would make a
-// plausible 0 of every value.
+// factor returns the product of the objects that scale this one; 1 if there are none. A scale of zero is an error:
+// otherwise every value would be 0, which looks right.
 func (o *Object) factor(regs []uint16, addr uint16) (float64, error) {
 	product := 1.0
 	for i := range o.Times {

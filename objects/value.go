@@ -126,8 +126,8 @@ func appendNumber(dst []byte, f float64) []byte {
 	return dst
 }
 
-// AppendJSONString appends s as a JSON string without HTML escapes. Bytes that are not UTF-8
-// become U+FFFD, as encoding/json does it.
+// AppendJSONString appends s as a JSON string without HTML escapes. Bytes that are not UTF-8 become U+FFFD, as in
+// encoding/json.
 func AppendJSONString(dst []byte, s string) []byte {
 	if plain(s) {
 		dst = append(dst, '"')
@@ -137,11 +137,11 @@ func AppendJSONString(dst []byte, s string) []byte {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(s) // a string into memory cannot fail
+	_ = enc.Encode(s) // encoding a string into memory does not fail
 	return append(dst, strings.TrimSuffix(b.String(), "\n")...)
 }
 
-// plain reports whether s needs no escape at all, the case of nearly every name.
+// plain reports whether s needs no escape. This is so for nearly every name.
 func plain(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < 0x20 || c >= 0x7F || c == '"' || c == '\\' {

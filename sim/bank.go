@@ -2,8 +2,8 @@ package sim
 
 import "time"
 
-// stage is what the charger does with one battery. The numbers are those of charge_state, the same in all families;
-// their names are not (BULK, BULK_CHARGE, MPPT).
+// stage is the state of the charger for one battery. The numbers are the same as in charge_state of all families. The
+// names differ between the families (BULK, BULK_CHARGE, MPPT).
 type stage uint16
 
 const (
@@ -14,21 +14,21 @@ const (
 	floating   stage = 7
 )
 
-// bank is one battery, with what the charger knows of it.
+// bank is one battery, with the charger's measured values and times for it.
 type bank struct {
 	set      settings
-	multiple float64 // of 12 V nominal
+	multiple float64 // nominal voltage as a multiple of 12 V
 	capacity float64 // Ah
 	stored   float64 // Ah
-	share    float64 // of the array, while all batteries ask for more
+	share    float64 // part of the array's current, while all batteries need more
 
 	stage    stage
-	absorbed time.Duration // at the absorption voltage, today
-	low      time.Duration // below the float voltage, since float was reached
-	hold     time.Duration // of absorption before float, chosen each morning
+	absorbed time.Duration // time at the absorption voltage since the morning or the last float
+	low      time.Duration // time below the float voltage, since float was reached
+	hold     time.Duration // time of absorption before float; set each morning
 
 	chargeA, loadA, volts float64
-	reference             float64 // V the charger regulates to, 0 while it rests
+	reference             float64 // V that the charger regulates to; 0 while it does not charge
 	filtered25            float64 // V
 	filtered60            float64 // V
 	net60, charge60       float64 // A
@@ -38,7 +38,7 @@ type bank struct {
 	charged             float64       // Ah, in all
 }
 
-// extremes are the least and the greatest value that was noted.
+// extremes has the least and the greatest value since begin.
 type extremes struct{ least, most float64 }
 
 func (e *extremes) begin(f float64) { e.least, e.most = f, f }
@@ -48,13 +48,13 @@ func newBank(set settings, multiple, ah, share float64) *bank {
 	return &bank{
 		set: set, multiple: multiple, capacity: ah, stored: 0.68 * ah, share: share, stage: night,
 		hold: set.absorptionTime,
-		ever: extremes{12.3 * multiple, 13.9 * multiple}, // since they were cleared, not long ago
+		ever: extremes{12.3 * multiple, 13.9 * multiple}, // a real unit has values of the time before, too
 	}
 }
 
 func (b *bank) charging() bool { return b.stage >= bulk }
 
-// regulated reports whether the battery has the voltage it is to have.
+// regulated reports whether the battery has reached the regulation voltage.
 func (b *bank) regulated() bool { return b.volts >= b.reference }
 
 // aim sets the regulation voltage at the battery's temperature.
@@ -70,7 +70,8 @@ func (b *bank) aim(celsius float64) {
 	}
 }
 
-// take lets the battery take what it can of the current that is offered.
+// take sets the charge current and the voltage of the battery for an offered current, in A. The battery accepts less
+// than offered if it reaches the regulation voltage.
 func (b *bank) take(offered float64) {
 	if !b.charging() {
 		b.chargeA, b.volts = 0, b.terminal(-b.loadA)
@@ -85,23 +86,23 @@ func (b *bank) take(offered float64) {
 
 func (b *bank) full() float64 { return b.stored / b.capacity }
 
-// rest is the battery's voltage without current: at 12 V nominal 12.9 full, 12.0 at a fifth, and from there steeply
-// down to 10.8.
+// rest returns the battery's voltage without current. At 12 V nominal it is 12.9 V for a full battery and 12.0 V at a
+// fifth. Below a fifth it falls fast, to 10.8 V for an empty battery.
 func (b *bank) rest() float64 {
 	return b.multiple * (11.8 + 1.1*b.full() - 5*max(0.2-b.full(), 0))
 }
 
-// ohm is the resistance of the battery's plates and wires.
+// ohm returns the resistance of the battery's plates and wires, in Ω.
 func (b *bank) ohm() float64 { return 0.02 * b.multiple * capacity / b.capacity }
 
-// resistance is the battery's against charging, in Ω; it rises steeply as the battery fills, which is why the current
-// tapers.
+// resistance returns the battery's resistance against charging, in Ω. It rises fast when the battery is nearly full.
+// Therefore the current falls during absorption.
 func (b *bank) resistance() float64 {
 	third := b.full() * b.full() * b.full() // its fourth power is the twelfth
 	return b.ohm() * (1 + 60*third*third*third*third)
 }
 
-// terminal returns the battery's voltage while net flows into it (A, negative: out of it).
+// terminal returns the battery's voltage at a current of net into the battery (A; negative: out of the battery).
 func (b *bank) terminal(net float64) float64 {
 	if net > 0 {
 		return b.rest() + net*b.resistance()
@@ -109,7 +110,7 @@ func (b *bank) terminal(net float64) float64 {
 	return b.rest() + net*b.ohm()
 }
 
-// count integrates over one step, and runs the controller's filters.
+// count adds one step to the counters, and updates the controller's filters.
 func (b *bank) count() {
 	b.stored = min(max(b.stored+(b.chargeA-b.loadA)*step.Hours(), 0), b.capacity)
 	b.charged += b.chargeA * step.Hours()
@@ -122,14 +123,14 @@ func (b *bank) count() {
 	filter(&b.charge60, b.chargeA, 60)
 }
 
-// settle starts filters and extremes at what is now.
+// settle sets the filters and today's extremes to the current values.
 func (b *bank) settle() {
 	b.filtered25, b.filtered60 = b.volts, b.volts
 	b.net60, b.charge60 = b.chargeA-b.loadA, b.chargeA
 	b.today.begin(b.volts)
 }
 
-// change moves the charger on. stopped: a fault forbids charging; light: it is day.
+// change sets the next stage of the charger. stopped: a fault forbids charging. light: it is day.
 func (b *bank) change(stopped, light bool) {
 	switch {
 	case stopped:
@@ -147,7 +148,7 @@ func (b *bank) change(stopped, light bool) {
 	}
 }
 
-// absorb counts the time at the absorption voltage and ends it with float.
+// absorb counts the time at the absorption voltage. After hold the stage is float.
 func (b *bank) absorb() {
 	b.stage = absorption
 	b.absorbed += step
@@ -157,7 +158,8 @@ func (b *bank) absorb() {
 	}
 }
 
-// keepFloat goes back to bulk charging once the battery has been below the float voltage for long enough in all.
+// keepFloat counts the time in float. If the battery was below the float voltage for floatExit in sum, the stage is
+// bulk again.
 func (b *bank) keepFloat() {
 	b.floating += step
 	if !b.regulated() {
@@ -168,7 +170,7 @@ func (b *bank) keepFloat() {
 	}
 }
 
-// sunrise starts the controller's day. A battery that was low in the night gets the longer absorption.
+// sunrise starts the controller's day. If the battery was low since the last sunrise, absorption takes longer.
 func (b *bank) sunrise() {
 	b.hold = b.set.absorptionTime
 	if b.today.least < b.set.lowTrip*b.multiple {

@@ -9,7 +9,7 @@ import (
 	"noi-agent/objects"
 )
 
-// MidMorning is a time of day at which a demo may start: the battery still takes all that the sun gives.
+// MidMorning is 9:30, a good start for a demo: the battery still accepts all the current that the sun gives.
 const MidMorning = 9*time.Hour + 30*time.Minute
 
 // Modbus exception codes (MODBUS Application Protocol V1.1b3 §7).
@@ -20,44 +20,44 @@ const (
 	deviceFailure   = 0x04
 )
 
-// maxRegisters is the most one request may ask for (MODBUS Application Protocol V1.1b3 §6.3).
+// maxRegisters is the most registers of one request (MODBUS Application Protocol V1.1b3 §6.3).
 const maxRegisters = 125
 
-// Options say which controller and when.
+// Options describe a controller and its start.
 type Options struct {
-	Family *objects.Family // whose registers to hold; one of the built-in families
-	Unit   byte            // unit id, 1 to 247; 0 is 1
-	Seed   uint64          // of the weather; the same seed gives the same weather
-	Start  time.Duration   // time of day when Elapsed is zero, 0 to 24 h; 0 is midnight, see MidMorning
-	Faults []Fault         // what is forced, and when
+	Family *objects.Family // one of the built-in families
+	Unit   byte            // unit id, 1 to 247; 0 means 1
+	Seed   uint64          // the same seed gives the same weather
+	Start  time.Duration   // time of day when Elapsed is 0: 0 (midnight) or more, and less than 24 h; see MidMorning
+	Faults []Fault
 
-	// Elapsed returns the simulated time since the start. It may run faster than real time; going back is ignored.
-	// Nil: time stands still.
+	// Elapsed returns the simulated time since the start. It may run faster than real time. A time that is earlier than
+	// the one before has no effect. Nil: the time is always Start.
 	Elapsed func() time.Duration
 }
 
-// Controller answers for one simulated controller. It belongs to one goroutine.
+// Controller is one simulated controller. Only one goroutine may use it.
 type Controller struct {
 	slug    string           // of the family
-	family  []objects.Object // with the first of each disputed encoding chosen
+	family  []objects.Object // each disputed object has the first of its encodings
 	model   model
 	plant   *plant
 	start   time.Duration
 	elapsed func() time.Duration
 
 	blocks []block
-	filled time.Duration // the plant's time that the blocks show
+	filled time.Duration // plant.time of the values in the blocks
 }
 
-// block is a run of registers that all answer.
+// block has the values of a run of registers.
 type block struct {
 	first uint16
 	regs  []uint16
 }
 
-// New returns a controller that has lived from midnight to Start, so that its daily values are those of a day. It fails
-// for a start that is no time of day, for a family or an object that the model does not know, and for a fault that
-// cannot be (an *UnknownError when it names what is not there).
+// New returns a controller that was simulated from midnight to Start, so its daily values agree with the time of day.
+// It fails for a Start outside of a day, a Unit above 247, a family without a model, an object that the model does not
+// know, and a fault that the family cannot have. The error is an *UnknownError if a Fault has an unknown name.
 func New(o Options) (*Controller, error) {
 	m, ok := modelOf(o.Family.Slug)
 	switch {
@@ -81,13 +81,13 @@ func New(o Options) (*Controller, error) {
 	return c, nil
 }
 
-// live takes the controller from midnight to its start.
+// live simulates the controller from midnight to its start.
 func (c *Controller) live(o Options) error {
 	if err := c.choose(o.Family); err != nil {
 		return err
 	}
 	c.plant.begin()
-	if err := c.fill(); err != nil { // so that there are scales to try the faults with
+	if err := c.fill(); err != nil { // force needs the scales in the registers
 		return err
 	}
 	for _, f := range o.Faults {
@@ -100,7 +100,7 @@ func (c *Controller) live(o Options) error {
 	return c.fill()
 }
 
-// choose takes the first of the encodings of each disputed object.
+// choose sets family: for each disputed object it uses the first encoding.
 func (c *Controller) choose(f *objects.Family) (err error) {
 	for _, object := range f.Objects {
 		if len(object.Choices) > 0 {
@@ -119,7 +119,7 @@ func (c *Controller) choose(f *objects.Family) (err error) {
 	return nil
 }
 
-// force takes a fault, once it is clear that the registers can show it.
+// force adds a fault. It fails if the registers cannot hold the value of the fault.
 func (c *Controller) force(f Fault) error {
 	i := slices.IndexFunc(c.family, func(o objects.Object) bool { return o.Name == f.Object })
 	if i < 0 {
@@ -150,7 +150,7 @@ func (c *Controller) force(f Fault) error {
 	return nil
 }
 
-// leaning returns an object whose scale or names are in o.
+// leaning returns the name of an object whose scale or names depend on o.
 func (c *Controller) leaning(o *objects.Object) (name string, ok bool) {
 	for i := range c.family {
 		other := &c.family[i]
@@ -162,13 +162,13 @@ func (c *Controller) leaning(o *objects.Object) (name string, ok bool) {
 	return "", false
 }
 
-// Slave returns the controller as it stands on a line, to be served by a modbustest line. It is the caller's. Its
-// Identity is nil for a controller that does not identify itself.
+// Slave returns a new slave for a line of modbustest, which answers with the controller's registers. The caller may
+// change it. Its Identity is nil if the controller does not identify itself.
 func (c *Controller) Slave() *modbustest.Slave {
 	return &modbustest.Slave{Unit: c.plant.unit, Read: c.Read, Identity: c.model.identity()}
 }
 
-// Read answers function 03 or 04: the registers as they are now, or an exception code (then registers is nil).
+// Read answers a request of function 03 or 04. It returns the registers as they are now, or nil and an exception code.
 func (c *Controller) Read(function byte, addr, count uint16) (registers []uint16, exception byte) {
 	switch {
 	case function != 0x03 && function != 0x04:
@@ -186,7 +186,7 @@ func (c *Controller) Read(function byte, addr, count uint16) (registers []uint16
 	return append([]uint16(nil), regs...), 0
 }
 
-// find returns the registers asked for, nil when they are not all within one block.
+// find returns count registers beginning at addr; nil if they are not all in one block.
 func (c *Controller) find(addr, count uint16) []uint16 {
 	for _, b := range c.blocks {
 		from, to := int(addr)-int(b.first), int(addr)-int(b.first)+int(count)
@@ -197,10 +197,10 @@ func (c *Controller) find(addr, count uint16) []uint16 {
 	return nil
 }
 
-// span returns the registers that an object is decoded from, nil when they are in no block.
+// span returns the registers that an object is decoded from; nil if they are not in one block.
 func (c *Controller) span(o *objects.Object) []uint16 { return c.find(o.Span()) }
 
-// refresh lets the plant catch up with the time and shows its new state, if a step has passed.
+// refresh advances the plant to the current time, and updates the registers if at least one step has passed.
 func (c *Controller) refresh() error {
 	if c.elapsed == nil {
 		return nil
@@ -212,8 +212,8 @@ func (c *Controller) refresh() error {
 	return c.fill()
 }
 
-// fill writes every object's value into its registers. What an object leans on has a lower address, and is there before
-// it.
+// fill writes the value of every object into its registers. An object that another one depends on has a lower address,
+// so it is written first.
 func (c *Controller) fill() error {
 	for i := range c.family {
 		o := &c.family[i]

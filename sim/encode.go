@@ -11,26 +11,26 @@ import (
 	"noi-agent/objects"
 )
 
-// notANumber is the quiet NaN that controllers with half precision hold where a sensor is absent.
+// notANumber is the quiet NaN of half precision. Controllers use it for a sensor that is absent.
 const notANumber = 0x7E00
 
-// Encode is the reverse of objects.Object.Decode: the registers that hold v as o codes it. A number is rounded to the
-// nearest that the encoding can hold, ties to even. The zero Value is "no value"; only half precision can say that
-// (NaN), and an object with a raw number for an absent sensor.
+// Encode is the reverse of objects.Object.Decode: it returns the registers of o for the value v. A number is rounded to
+// the nearest that the encoding has, ties to even. The zero Value means "no value". Only half precision (NaN) and an
+// object with a raw number for an absent sensor can encode it.
 //
-// It fails when v has no place in the encoding: a number out of range, a state or bit without that name, text too long,
-// a kind of value the object does not have, an encoding that is disputed and not chosen, or an object that leans on
-// other registers (EncodeSpan).
+// It fails if the encoding cannot hold v: a number out of range, an unknown name of a state or bit, a text that is too
+// long, or a kind of value that the object does not have. It also fails for a disputed encoding that is not chosen, and
+// for an object that needs other registers (use EncodeSpan).
 func Encode(o *objects.Object, v objects.Value) ([]uint16, error) {
 	if o.High != nil || o.Times != nil || o.Since != nil || o.NamesBy != nil {
-		return nil, fmt.Errorf("encode %s: it leans on other registers; they must be given", o.Name)
+		return nil, fmt.Errorf("encode %s: the object depends on other registers; use EncodeSpan", o.Name)
 	}
 	return encodeOwn(o, v, 1, o.Names)
 }
 
-// EncodeSpan is the reverse of objects.Object.DecodeSpan: it writes v into the registers of o's Span, by the scale and
-// the mode that stand there already, and leaves the other registers, and bits that are not o's, as they are. Its errors
-// are those of Encode.
+// EncodeSpan is the reverse of objects.Object.DecodeSpan: it writes v into span, the registers of o.Span. It uses the
+// scale and the mode that span has already. It does not change other registers, or bits of other objects. It fails like
+// Encode, and if span has no scale.
 func EncodeSpan(o *objects.Object, v objects.Value, span []uint16) error {
 	addr, _ := o.Span()
 	factor, names := 1.0, o.Names
@@ -98,7 +98,7 @@ func encode(o *objects.Object, v objects.Value, factor float64, names map[uint16
 	return words(o, raw), err
 }
 
-// encodeRaw returns the raw number of a value that is no text.
+// encodeRaw returns the raw number of a value: of a bool, of bits, of a state, or of a number.
 func encodeRaw(o *objects.Object, v objects.Value, factor float64, names map[uint16]string) (uint64, error) {
 	width := o.Bits().Width
 	switch {
@@ -126,7 +126,8 @@ func encodeRaw(o *objects.Object, v objects.Value, factor float64, names map[uin
 	return 0, cmp.Or(err, fmt.Errorf("0x%X stands for another number", raw))
 }
 
-// words lays a raw number out in the object's registers, in their order; of High the high word first.
+// words splits a raw number into the object's registers, in their order. If the object has High, the high word comes
+// first.
 func words(o *objects.Object, raw uint64) []uint16 {
 	regs, raw := make([]uint16, o.Registers), raw<<o.Bits().Low
 	for i := range regs {
@@ -141,7 +142,7 @@ func words(o *objects.Object, raw uint64) []uint16 {
 	return regs
 }
 
-// ownBits returns which bits of its registers are the object's, laid out as by words.
+// ownBits returns the masks of the object's bits, one for each register, in the order of words.
 func ownBits(o *objects.Object) []uint16 {
 	switch o.Encoding {
 	case objects.ASCIILoHi, objects.ASCIIHiLo, objects.Version16, objects.IPv4LoHi, objects.MACLoHi:
@@ -151,7 +152,7 @@ func ownBits(o *objects.Object) []uint16 {
 	}
 }
 
-// whole returns the least and the greatest whole number that an encoding can hold in so many bits.
+// whole returns the least and the greatest whole number of an encoding with width bits.
 func whole(e objects.Encoding, width uint8) (least, most float64) {
 	top := math.Ldexp(1, int(width))
 	switch e {
@@ -166,7 +167,7 @@ func whole(e objects.Encoding, width uint8) (least, most float64) {
 	}
 }
 
-// encodeNumber returns the raw number of so many bits nearest to f.
+// encodeNumber returns the raw number of width bits that is nearest to f.
 func encodeNumber(e objects.Encoding, width uint8, f float64) (uint64, error) {
 	switch e {
 	case objects.F16:
@@ -212,9 +213,9 @@ func encodeNumber(e objects.Encoding, width uint8, f float64) (uint64, error) {
 	}
 }
 
-// half returns the IEEE 754 binary16 nearest to f, ties to even: straight from float64, since by way of float32 some
-// ties would be rounded twice. From 65520 on, halfway between the greatest finite number and the next power of two,
-// that is infinity.
+// half returns the IEEE 754 binary16 that is nearest to f, ties to even. It starts from float64, because some numbers
+// would be rounded twice by way of float32. For 65520 or more the result is infinity: 65520 is halfway between the
+// greatest finite number and the next power of two.
 func half(f float64) uint16 {
 	var sign uint16
 	if math.Signbit(f) {
@@ -231,8 +232,8 @@ func half(f float64) uint16 {
 		return sign | uint16(math.RoundToEven(a*0x1p24))
 	}
 	fraction, exponent := math.Frexp(a) // a = fraction * 2^exponent, fraction in [0.5, 1)
-	// 11 bits with the hidden one on top; a carry out of them steps the exponent by itself. Bias 15, less 1 for Frexp's
-	// range.
+	// bits has 11 bits with the hidden bit on top. A carry out of these bits increases the exponent, as it must. The
+	// exponent's bias is 15, less 1 because Frexp's fraction is below 1.
 	bits := uint16(math.RoundToEven(fraction*0x1p11)) - 1<<10
 	return sign | (uint16(exponent+14)<<10 + bits)
 }
@@ -247,8 +248,8 @@ func digits(n int64) uint64 {
 	return r
 }
 
-// number finds a state or bit by name; of several with one name the lowest from `from` on. A name of the form prefix
-// and number ("UNKNOWN_9", "bit_23") is what Decode makes of a number that no source names.
+// number finds a state or a bit by its name. If several have the name, it returns the lowest that is at least from. For
+// a number without a name, Decode returns prefix and number ("UNKNOWN_9", "bit_23"); number accepts such a name too.
 func number(names map[uint16]string, name, prefix string, from, most uint16) (uint16, error) {
 	var found []uint16
 	for n, known := range names {
@@ -267,8 +268,8 @@ func number(names map[uint16]string, name, prefix string, from, most uint16) (ui
 	return uint16(n), nil
 }
 
-// encodeBits sets one bit for each name, which come lowest bit first. Two bits may share a name ("reserved"); a second
-// one of that name then means the next bit.
+// encodeBits sets one bit for each name. The names come in the order of the bits, lowest first. Several bits may have
+// the same name ("reserved"); a repeated name then means the next bit with that name.
 func encodeBits(known map[uint16]string, names []string, most uint16) (uint64, error) {
 	var field uint64
 	next := uint16(0)
@@ -283,8 +284,8 @@ func encodeBits(known map[uint16]string, names []string, most uint16) (uint64, e
 	return field, nil
 }
 
-// encodeText puts two characters into each register, the first of them into the low byte or the high one, and pads with
-// zeros.
+// encodeText puts two characters into each register, and fills the rest with zeros. The first character of a register
+// is the high byte if highFirst, else the low byte.
 func encodeText(text string, registers int, highFirst bool) ([]uint16, error) {
 	if len(text) > 2*registers {
 		return nil, fmt.Errorf("%q is longer than %d characters", text, 2*registers)
@@ -300,7 +301,7 @@ func encodeText(text string, registers int, highFirst bool) ([]uint16, error) {
 	return regs, nil
 }
 
-// encodeVersion reads "01.04" as major 1, minor 4.
+// encodeVersion encodes "01.04" as major 1 (high byte) and minor 4 (low byte).
 func encodeVersion(text string) ([]uint16, error) {
 	first, second, ok := strings.Cut(text, ".")
 	major, err := strconv.ParseUint(first, 10, 8)
@@ -311,7 +312,7 @@ func encodeVersion(text string) ([]uint16, error) {
 	return []uint16{uint16(major<<8 | minor)}, nil
 }
 
-// encodeBytes reads the bytes of a network address, the first one into the low byte of the first register.
+// encodeBytes encodes the bytes of a network address. The first byte is the low byte of the first register.
 func encodeBytes(text, separator string, base, count int) ([]uint16, error) {
 	parts := strings.Split(text, separator)
 	if len(parts) != count {

@@ -11,62 +11,63 @@ import (
 	"noi-agent/objects"
 )
 
-// Fault forces one object to show something for a time, whatever the model has.
+// Fault forces one object to a value for a time.
 type Fault struct {
 	Object string
-	// Value is the name of a bit, which is then set beside those that are; the name of a state; a number; a text; or
-	// NoSensor.
-	Value       string
-	From, Until time.Duration // simulated time since the start; Until is not included any more, 0: for ever
+	// Value is the name of a bit, the name of a state, a number, a text, or NoSensor. A bit is set; the other bits of
+	// the object do not change.
+	Value string
+	// From and Until are simulated times since the start. The fault ends just before Until. Until 0: it does not end.
+	From, Until time.Duration
 }
 
-// NoSensor is the Value of a Fault that takes a sensor away, where an object can say so.
+// NoSensor is the Value of a Fault that removes a sensor. The object must have an encoding for "no value".
 const NoSensor = "none"
 
-// UnknownError is a Fault that names what the family does not have. New returns it, wrapped.
+// UnknownError means that a Fault names an object, a bit or a state that the family does not have. New wraps it.
 type UnknownError struct {
 	Kind  string   // "object", "bit" or "state"
-	Name  string   // what was named
-	Of    string   // the family, or the object
-	Known []string // what it has, ascending
+	Name  string   // the unknown name
+	Of    string   // the family (for an object), or the object (for a bit or a state)
+	Known []string // the names that exist, ascending
 }
 
 func (e *UnknownError) Error() string { return fmt.Sprintf("%s has no %s %q", e.Of, e.Kind, e.Name) }
 
-// role is what a register of faults, alarms or states means to the plant.
+// role is the effect of a register of faults, alarms or states on the plant.
 type role int
 
 const (
 	chargeFault role = iota // no charging
 	loadFault               // no load
-	systemFault             // neither
-	alarm                   // all goes on
-	roles                   // how many have a mask of their own
-	chargeState             // a state in which the charger rests
-	switchState             // a state in which the load is off
-	display                 // nothing: the register alone shows it
+	systemFault             // no charging and no load
+	alarm                   // no effect but the bit
+	roles                   // number of roles above, which have a mask in faults.now
+	chargeState             // some states mean: no charging
+	switchState             // some states mean: no load
+	display                 // no effect but the value of the register
 )
 
-// forced is a Fault once its words are understood.
+// forced is a Fault with its object, and with its value as a mask or an objects.Value.
 type forced struct {
 	object      *objects.Object
 	role        role
-	bit         uint64        // of a bit field, as a mask
-	value       objects.Value // of anything else
-	from, until time.Duration // in the plant's time
+	bit         uint64        // mask of the bit, for a bit field; 0 for other objects
+	value       objects.Value // for other objects than a bit field
+	from, until time.Duration // as plant.time
 }
 
 func (f *forced) active(t time.Duration) bool { return f.from <= t && t < f.until }
 
-// stopsCharge reports whether nothing flows into the battery while this is forced: a fault, or one of START,
-// DISCONNECT, NIGHT and FAULT.
+// stopsCharge reports whether f stops the charge: f is a fault of the charger or of the system, or one of the charge
+// states START, DISCONNECT, NIGHT and FAULT.
 func (f *forced) stopsCharge() bool {
 	resting := []uint16{0, 2, uint16(night), uint16(faulted)}
 	return f.role == chargeFault || f.role == systemFault || f.role == chargeState && f.isState(resting)
 }
 
-// stopsLoad reports whether the load is off while this is forced: a fault, or START, LVD, FAULT, DISCONNECT or
-// LOAD_OFF.
+// stopsLoad reports whether f switches the load off: f is a fault of the load or of the system, or one of the load
+// states START, LVD, FAULT, DISCONNECT and LOAD_OFF.
 func (f *forced) stopsLoad() bool {
 	off := []uint16{0, uint16(loadLow), uint16(loadFaulted), 5, 6}
 	return f.role == loadFault || f.role == systemFault || f.role == switchState && f.isState(off)
@@ -76,16 +77,16 @@ func (f *forced) isState(numbers []uint16) bool {
 	return slices.ContainsFunc(numbers, func(n uint16) bool { return stateOf(f.object, n).Equal(f.value) })
 }
 
-// faults is what is forced, and what follows from it at this moment.
+// faults has the forced values, and their effects at this moment.
 type faults struct {
 	forced  []forced
-	lowLoad uint64 // the bit among the alarms that reports a load that is off to save the battery; 0: none
+	lowLoad uint64 // mask of the alarm that means "load off because the battery is low"; 0: none
 
-	now              [roles]uint64 // faults and alarms by bit
+	now              [roles]uint64 // masks of the current faults and alarms
 	noCharge, noLoad bool
 }
 
-// apply works out what is at fault now, and lets the charger and the load's switch trip.
+// apply updates the effects of the forced values. A fault of the charger or of the load has its effect on p at once.
 func (f *faults) apply(p *plant) {
 	f.now, f.noCharge, f.noLoad = [roles]uint64{}, false, false
 	for i := range f.forced {
@@ -110,7 +111,7 @@ func (f *faults) apply(p *plant) {
 	}
 }
 
-// over returns what an object shows: v, or what is forced upon it.
+// over returns the value of an object: v, or the value that is forced at time t.
 func (f *faults) over(o *objects.Object, v objects.Value, t time.Duration) objects.Value {
 	for i := range f.forced {
 		what := &f.forced[i]
@@ -125,7 +126,7 @@ func (f *faults) over(o *objects.Object, v objects.Value, t time.Duration) objec
 	return v
 }
 
-// understand finds what a fault names. start is the plant's time at which faults count from.
+// understand finds the bit, the state or the number that a fault names. start is the plant.time for From 0.
 func understand(f Fault, o *objects.Object, start time.Duration) (forced, error) {
 	out := forced{object: o, role: display, from: after(start, f.From), until: math.MaxInt64}
 	if f.Until > 0 {
@@ -156,7 +157,7 @@ func understand(f Fault, o *objects.Object, start time.Duration) (forced, error)
 	return out, err
 }
 
-// after adds without running over.
+// after returns start + d, at most the largest Duration.
 func after(start, d time.Duration) time.Duration {
 	if d > math.MaxInt64-start {
 		return math.MaxInt64
@@ -174,7 +175,8 @@ func lookUp(kind string, o *objects.Object, name, prefix string, most uint16) (u
 	return n, nil
 }
 
-// names returns the names of the object's states or bits; where a mode decides, those of mode 0, which is the model's.
+// names returns the names of the object's states or bits. If they depend on a mode, it returns the names of mode 0: the
+// simulated controllers are in mode 0.
 func names(o *objects.Object) map[uint16]string {
 	if o.NamesBy != nil {
 		return o.NamesBy.Tables[0]
@@ -182,7 +184,7 @@ func names(o *objects.Object) map[uint16]string {
 	return o.Names
 }
 
-// stateOf returns the state of that number as the object names it.
+// stateOf returns the value of state n, with the object's name for it.
 func stateOf(o *objects.Object, n uint16) objects.Value {
 	if name, ok := names(o)[n]; ok {
 		return objects.Text(name)
@@ -190,7 +192,7 @@ func stateOf(o *objects.Object, n uint16) objects.Value {
 	return objects.Text("UNKNOWN_" + strconv.Itoa(int(n)))
 }
 
-// bitsOf returns the bits of a mask as the object names them.
+// bitsOf returns the bits of a mask, with the object's names for them.
 func bitsOf(o *objects.Object, mask uint64) objects.Value {
 	set := []string{}
 	for n := range 16 * o.Registers {

@@ -1,8 +1,9 @@
 package sim
 
-// genstar is a GenStar MPPT at 24 V with a shunt that sees all of its battery. It is alone on its bus, so that the
-// whole system, the unit itself and the shunt count the same. Neither the coding of its firmware number nor the names
-// of its LED are known: the former is plain, the latter is numbered as in the other families.
+// genstar is a GenStar MPPT at 24 V, with a shunt that measures the whole current of its battery. It is alone on its
+// bus, so the whole system, the unit itself and the shunt have the same counters. The encoding of its firmware number
+// is not known: a plain number is used. The states of its LED are not known: the numbers of the other families are
+// used.
 func genstar(s settings) model {
 	return model{
 		product: "GS-MPPT-60M-200V", hardware: "01.00", software: 12,
@@ -62,7 +63,7 @@ func genstarDaily() table {
 	}
 }
 
-// genstarTotals are the counters of the system, of the unit, or of the shunt.
+// genstarTotals returns the counters of the system, of the unit or of the shunt. whose is the prefix of their names.
 func genstarTotals(whose string) table {
 	all := table{whose + "_charge_kwh_daily": live(func(p *plant) float64 { return energyToday(p) / 1000 })}
 	for kind, today := range map[string]quantity{"charge": live(chargedToday), "battery": live(netToday),

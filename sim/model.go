@@ -10,20 +10,20 @@ import (
 // Vendor is the manufacturer that the controllers report.
 const Vendor = "Morningstar Corp."
 
-// model is how one family stands on the plant: data, the same shape for each.
+// model describes one family: its site, its registers, and the quantity for each object.
 type model struct {
-	product  string // product code; "": it does not identify itself
-	hardware string // version, as 01.04
-	software int    // version, two digits
+	product  string // product code; "": the controller does not identify itself
+	hardware string // hardware version, as in 01.04
+	software int    // software version, 0 to 99
 
 	site    site
 	blocks  []run           // the registers that answer
-	roles   map[string]role // what its faults and states do to the plant
-	lowLoad string          // the alarm of a load that is off to save the battery; "": it has none
+	roles   map[string]role // what faults, alarms and states do to the plant, by object
+	lowLoad string          // bit of the alarms that means "load off because the battery is low"; "": none
 	table   table
 }
 
-// run is a run of registers that all answer, whether an object names them or not; both ends are included.
+// run is a range of register addresses, both ends included. All registers in it answer, with and without an object.
 type run struct{ first, last uint16 }
 
 // modelOf returns the model of a family.
@@ -38,7 +38,7 @@ func modelOf(slug string) (model, bool) {
 	return build(sealed()), true
 }
 
-// identity is what the controller reports of itself; nil for one that does not.
+// identity returns the identity that the controller reports; nil if it does not identify itself.
 func (m *model) identity() *modbustest.Identity {
 	if m.product == "" {
 		return nil
@@ -47,7 +47,7 @@ func (m *model) identity() *modbustest.Identity {
 		Revision: fmt.Sprintf("v%s.%02d", m.hardware, m.software)}
 }
 
-// serial is the unit's serial number, eight characters, another one for each unit id.
+// serial returns a serial number of eight characters. It differs for each unit id.
 func serial(p *plant, _ *objects.Object) objects.Value {
 	return objects.Text(fmt.Sprintf("21053%03d", 416+int(p.unit)))
 }

@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// step is the simulated time between two states of the plant. The controllers filter over 25 s and more, so a second is
-// fine.
+// step is the simulated time between two states of the plant. The filters of the controllers have 25 s and more, so
+// steps of a second are short enough.
 const step = time.Second
 
 const day = 24 * time.Hour
 
-// sweepEvery is how often an MPPT charger looks for the array's greatest power.
+// sweepEvery is the interval at which an MPPT charger searches the array's greatest power.
 const sweepEvery = 5 * time.Minute
 
-// loadState is what the load's switch does. The numbers are those of load_state, the same in all families.
+// loadState is the state of the load's switch. The numbers are the same as in load_state of all families.
 type loadState uint16
 
 const (
@@ -25,7 +25,7 @@ const (
 	loadFaulted loadState = 4
 )
 
-// plant is the sun, the array, the batteries, the loads and the charger between them. It starts at a midnight.
+// plant simulates the sun, the array, the batteries, the loads and the charger. It starts at midnight.
 type plant struct {
 	site   site
 	set    settings
@@ -33,35 +33,35 @@ type plant struct {
 	random *rand.Rand
 	time   time.Duration // since that midnight
 
-	clear float64 // how clear the sky is, 0.3 to 1
-	light bool    // the array is worth connecting: the controller's day
+	clear float64 // how clear the sky is: 0.3 (clouds) to 1 (clear)
+	light bool    // the array gives enough to charge: it is day for the controller
 	banks []*bank // one or two; the first has the loads
 
-	openV, peakV, peakW float64 // what the array could give; peakV and peakW with an MPPT charger alone
+	openV, peakV, peakW float64 // what the array could give; peakV and peakW only for an MPPT charger
 	available           float64 // A that could flow into the batteries
 	arrayV, arrayA      float64
 	sweep               sweep // of an MPPT charger
 	ambient, heatsink   float64
 
 	load   loadState
-	warned time.Duration // below the disconnect voltage, in all since the warning began
+	warned time.Duration // time below the disconnect voltage since the warning began
 	faults faults
 	today  daily
 	total  totals
-	hour   extremes // of the first battery's volts, in this hour of the clock
-	mostA  float64  // of the array, ever
+	hour   extremes // of the first battery's voltage, since the full hour
+	mostA  float64  // highest current of the array, ever
 }
 
-// sweep is what an MPPT charger found when it last went through the array's voltages.
+// sweep is the result of an MPPT charger's last search for the array's greatest power.
 type sweep struct{ peakV, peakW, openV float64 }
 
-// daily is what starts again each morning.
+// daily has the values that start again each morning.
 type daily struct {
 	charged, drawn        float64 // Ah
 	energy                float64 // Wh charged
 	mostArrayV, mostPower float64
 	celsius               extremes
-	seen                  [roles]uint64 // faults and alarms by bit
+	seen                  [roles]uint64 // masks of the faults and alarms of the day
 }
 
 // totals only ever grow.
@@ -77,7 +77,8 @@ func newPlant(at site, set settings, unit byte, seed uint64) *plant {
 		random: rand.New(rand.NewPCG(seed, 0)),
 		clear:  0.9,
 		load:   loadOn,
-		// A unit of about a year; the Ah need both words of their 32 bits, and the kWh are those Ah at 13 V.
+		// Totals of a unit that is about a year old. The Ah need both words of their 32 bits. The kWh agree with the Ah
+		// at 13 V.
 		total: totals{
 			charged: 21345.6 * at.size, drawn: 15210.3 * at.size, energy: 277.5 * at.size * at.multiple, hours: 8412,
 		},
@@ -95,7 +96,7 @@ func newPlant(at site, set settings, unit byte, seed uint64) *plant {
 	return p
 }
 
-// begin works out the state at midnight, once all that may be at fault is known.
+// begin sets the state at midnight. Call it after the faults are set.
 func (p *plant) begin() {
 	p.ambient = ambientAt(0)
 	p.heatsink = p.ambient
@@ -108,8 +109,8 @@ func (p *plant) begin() {
 	p.newDay()
 }
 
-// advance steps until the plant is less than one step before t, which counts from the midnight it started at.
-// An earlier t changes nothing.
+// advance runs the steps until t, a time since the midnight of the start. Afterwards p.time is less than one step
+// before t. An earlier t changes nothing.
 func (p *plant) advance(t time.Duration) {
 	for p.time+step <= t {
 		p.step()
@@ -118,7 +119,7 @@ func (p *plant) advance(t time.Duration) {
 
 func (p *plant) step() {
 	p.time += step
-	// A first-order process around 0.85 with a deviation of 0.1 that forgets in 20 minutes: passing clouds.
+	// Clouds pass: a first-order process with a mean of 0.85, a deviation of 0.1 and a time constant of 20 minutes.
 	p.clear += (0.85-p.clear)/1200 + 0.004*p.random.NormFloat64()
 	p.clear = min(max(p.clear, 0.3), 1)
 	p.faults.apply(p)
@@ -128,7 +129,7 @@ func (p *plant) step() {
 	p.change()
 }
 
-// electric works out all voltages and currents of this moment.
+// electric calculates all voltages and currents of this moment.
 func (p *plant) electric() {
 	p.banks[0].loadA = p.draw()
 	for _, b := range p.banks[1:] {
@@ -151,18 +152,18 @@ func (p *plant) draw() float64 {
 	return loadAt(p.time%day) * p.site.size
 }
 
-// shine works out what the array could give.
+// shine calculates what the array could give.
 func (p *plant) shine() {
 	sun := sunAt(p.time%day) * p.clear
-	p.openV = p.site.openV * math.Pow(sun, 0.08) // steep at dawn, nearly flat by day
+	p.openV = p.site.openV * math.Pow(sun, 0.08) // rises fast at dawn, nearly constant by day
 	if p.site.peakV == 0 {
 		p.available = shortCircuit * p.site.size * sun
 		return
 	}
 	p.peakV = p.site.peakV / p.site.openV * p.openV
 	p.peakW = peakWatts * p.site.size * p.site.multiple * sun
-	// The converter only steps down: in weak light it cannot go as low as where the array gives most. The battery's
-	// voltage is that of a moment ago, which is near enough.
+	// The converter can only lower the voltage. In weak light the array gives most at a voltage that is below the
+	// battery's, so the converter cannot use it. The battery's voltage is that of the step before: the error is small.
 	battery, part := p.banks[0].volts, 1.0
 	if lowest := battery + lineDrop*p.site.multiple; p.peakV < lowest {
 		part = max(p.openV-lowest, 0) / max(p.openV-p.peakV, 1e-9)
@@ -170,7 +171,7 @@ func (p *plant) shine() {
 	p.available = efficiency * p.peakW * part / battery
 }
 
-// distribute gives each battery its share, and what one does not take to the others.
+// distribute gives each battery its share of the current. Current that one battery does not accept goes to the others.
 func (p *plant) distribute() {
 	left := p.available
 	for _, b := range p.banks {
@@ -196,7 +197,7 @@ func (p *plant) charge() float64 {
 	return sum
 }
 
-// power returns what flows into the batteries and loads, in W.
+// power returns the power into all batteries and loads, in W.
 func (p *plant) power() float64 {
 	sum := 0.0
 	for _, b := range p.banks {
@@ -205,8 +206,8 @@ func (p *plant) power() float64 {
 	return sum
 }
 
-// connect is a PWM charger, which ties the array straight to a battery for a part of the time, the duty; the array's
-// voltage is the mean over both conditions.
+// connect calculates the array's values for a PWM charger. Such a charger connects the array with a battery for a part
+// of the time, the duty. The array's voltage is the mean over the connected and the open time.
 func (p *plant) connect() {
 	p.arrayA, p.arrayV = p.charge(), p.openV
 	for i := range p.banks {
@@ -223,8 +224,8 @@ func (p *plant) duty(i int) float64 {
 	return p.banks[i].chargeA / p.available
 }
 
-// convert is an MPPT charger. It holds the array where it gives most, or nearer to its open voltage where less is
-// wanted.
+// convert calculates the array's values for an MPPT charger. The charger keeps the array at the voltage of most power.
+// If the batteries and loads accept less power, the voltage is higher.
 func (p *plant) convert() {
 	p.arrayA, p.arrayV = 0, p.openV
 	if power := p.power() / efficiency; power > 0 {
@@ -240,7 +241,7 @@ func (p *plant) temperatures() {
 	p.heatsink += (warm - p.heatsink) * step.Seconds() / 600
 }
 
-// count integrates what the controller counts.
+// count adds one step to all counters.
 func (p *plant) count() {
 	for _, b := range p.banks {
 		b.count()
@@ -256,7 +257,7 @@ func (p *plant) count() {
 	p.note()
 }
 
-// note keeps what is the least or the most so far.
+// note updates the least and the highest values, the faults of the day and the sweep.
 func (p *plant) note() {
 	if p.time%time.Hour == 0 {
 		p.hour.begin(p.banks[0].volts)
@@ -274,8 +275,8 @@ func (p *plant) note() {
 	}
 }
 
-// change moves day and night, the charger and the load's switch on. Dusk and dawn are a volt apart and more, so that a
-// cloud at dawn does not end the day.
+// change updates day and night, the stages of the charger and the load's switch. The limits for dawn and dusk differ by
+// 1.5 V or more, so a cloud at dawn does not end the day.
 func (p *plant) change() {
 	first := p.banks[0].volts
 	switch {
@@ -300,12 +301,13 @@ func (p *plant) newDay() {
 	p.today.celsius.begin(p.ambient)
 }
 
-// disconnectV returns the voltage below which the load goes off, less the more current it draws.
+// disconnectV returns the voltage below which the load is switched off. The higher the current, the lower the voltage.
 func (p *plant) disconnectV() float64 {
 	return p.site.multiple * (p.set.disconnectV - p.set.disconnectOhm*p.banks[0].loadA)
 }
 
-// switchLoad warns of a low battery, disconnects the load from it, and reconnects it once it has recovered.
+// switchLoad sets the state of the load's switch: a warning for a low battery, then disconnected, then connected again
+// when the battery has recovered.
 func (p *plant) switchLoad() {
 	volts := p.banks[0].volts
 	switch {

@@ -1,29 +1,29 @@
 package sim
 
-// wholeKWh is the end of a kWh counter in half precision, tenthKWh that of one of 16 bits in steps of 0.1 kWh.
+// wholeKWh is the end of a kWh counter in half precision. tenthKWh is the end of a 16-bit counter in steps of 0.1 kWh.
 const (
 	wholeKWh = 65504
 	tenthKWh = 6553.5
 )
 
-// blocksOfProStar are those of MS-001838 and MS-001723: RAM up to last, EEPROM, and the serial number and versions that
-// the documents leave out.
+// blocksOfProStar returns the blocks of the documents MS-001838 and MS-001723 (RAM up to last, and EEPROM), and one
+// with the serial number and the versions, which the documents do not have.
 func blocksOfProStar(last uint16) []run {
 	return []run{{0x0000, last}, {0xE000, 0xE04F}, {0xE080, 0xE085}}
 }
 
-// prostar is what both ProStars hold under the same names.
+// prostar returns the objects that both ProStars have under the same names.
 func prostar(s settings) table {
 	return join(s.common(1), prostarLive(), prostarCounters(), table{
 		"Evb_ref_charge_lim": fixed(s.referenceLimit),
 		"ETb_lo_limit_100":   fixed(-20), "ETb_lo_limit_0": fixed(-25),
 		"Eic_lim":       fixed(30),
 		"serial_number": serial,
-		"model_id":      fixed(4), // the known numbers are not; any will do
+		"model_id":      fixed(4), // the numbers of the models are not known
 	})
 }
 
-// prostarLive is the RAM but for its counters.
+// prostarLive returns the objects in RAM without the counters.
 func prostarLive() table {
 	return table{
 		"n_sys_v": fixed(12), "vdd_actual": fixed(3.27), "adc_fgdrive": fixed(11.9),
@@ -42,8 +42,8 @@ func prostarLive() table {
 	}
 }
 
-// prostarCounters are the totals and daily values, in RAM and in EEPROM. Here the two never differ; a real unit copies
-// now and then.
+// prostarCounters returns the totals and the daily values, in RAM and in EEPROM. In the simulation the two are always
+// the same; a real unit copies its RAM into its EEPROM only from time to time.
 func prostarCounters() table {
 	kWh := odometer(energy, wholeKWh)
 	return table{
@@ -58,7 +58,7 @@ func prostarCounters() table {
 	}
 }
 
-// rolesOfProStar are those of the SunSaver MPPT too.
+// rolesOfProStar returns the roles for both ProStars and the SunSaver MPPT.
 func rolesOfProStar() map[string]role {
 	return map[string]role{
 		"array_fault": chargeFault, "load_fault": loadFault, "alarm": alarm,

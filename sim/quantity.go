@@ -8,13 +8,13 @@ import (
 	"noi-agent/objects"
 )
 
-// quantity is what an object shows of the plant.
+// quantity returns the value of an object for the state of the plant.
 type quantity func(*plant, *objects.Object) objects.Value
 
-// table says what each object of a family shows, by name.
+// table has the quantity of each object of a family, by the object's name.
 type table map[string]quantity
 
-// join returns all entries; of two for one object the later one counts.
+// join returns the entries of all tables. If two tables have an entry for the same object, the later table counts.
 func join(tables ...table) table {
 	all := table{}
 	for _, t := range tables {
@@ -23,53 +23,53 @@ func join(tables ...table) table {
 	return all
 }
 
-// live is a number of the plant's.
+// live returns a quantity for a number of the plant.
 func live(f func(*plant) float64) quantity {
 	return func(p *plant, _ *objects.Object) objects.Value { return objects.Number(f(p)) }
 }
 
-// odometer is a counter that begins again at 0 when it would reach most, as a register does that is full.
+// odometer returns a quantity for a counter that continues at 0 when it would reach most, like a full register.
 func odometer(f func(*plant) float64, most float64) quantity {
 	return live(func(p *plant) float64 { return math.Mod(f(p), most) })
 }
 
-// fixed is a number that never changes: a setting, a supply.
+// fixed returns a quantity for a number that never changes, such as a setting.
 func fixed(f float64) quantity { return live(func(*plant) float64 { return f }) }
 
-// lasting is a setting in seconds.
+// lasting returns a quantity for a duration that never changes, in seconds.
 func lasting(d time.Duration) quantity { return fixed(d.Seconds()) }
 
-// word is a text or state that never changes.
+// word returns a quantity for a text or a state that never changes.
 func word(s string) quantity {
 	return func(*plant, *objects.Object) objects.Value { return objects.Text(s) }
 }
 
-// bits are flags that never change, lowest bit first.
+// bits returns a quantity for bits that never change, lowest bit first.
 func bits(names ...string) quantity {
 	return func(*plant, *objects.Object) objects.Value { return objects.Bits(names) }
 }
 
-// flags are bits that the plant decides.
+// flags returns a quantity for bits that depend on the plant. f returns their mask.
 func flags(f func(*plant) uint64) quantity {
 	return func(p *plant, o *objects.Object) objects.Value { return bitsOf(o, f(p)) }
 }
 
-// state is one that the plant decides, by its number.
+// state returns a quantity for a state that depends on the plant. f returns its number.
 func state(f func(*plant) uint16) quantity {
 	return func(p *plant, o *objects.Object) objects.Value { return stateOf(o, f(p)) }
 }
 
-// noSensor is a number whose sensor is not there.
+// noSensor is the quantity of a number whose sensor is absent.
 func noSensor(*plant, *objects.Object) objects.Value { return objects.Value{} }
 
-// now are the faults or alarms of a role that are there, and todays those that were there since the morning.
+// now returns a quantity for the current faults or alarms of a role. todays returns one for those since the morning.
 func now(r role) quantity    { return flags(func(p *plant) uint64 { return p.faults.now[r] }) }
 func todays(r role) quantity { return flags(func(p *plant) uint64 { return p.today.seen[r] }) }
 
 func chargeStage(p *plant) uint16 { return uint16(p.banks[0].stage) }
 func loadSwitch(p *plant) uint16  { return uint16(p.load) }
 
-// unitID, meterID: the MeterBus has ids up to 15.
+// unitID and meterID are the ids of the unit. A MeterBus id is 1 to 15.
 func unitID(p *plant) float64  { return float64(p.unit) }
 func meterID(p *plant) float64 { return float64(1 + (p.unit-1)%15) }
 
@@ -90,7 +90,7 @@ func highLoadV(p *plant) float64  { return p.set.loadHighV * p.site.multiple }
 func charging(p *plant) bool      { return p.banks[0].charging() }
 func full(p *plant) float64       { return 100 * p.banks[0].full() }
 
-// loadV is the voltage at the load's terminals; none while they are off.
+// loadV returns the voltage at the load's terminals; 0 while the load is off.
 func loadV(p *plant) float64 {
 	if p.load >= loadLow {
 		return 0
@@ -104,7 +104,7 @@ func sweepV(p *plant) float64    { return p.sweep.peakV }
 func sweepW(p *plant) float64    { return p.sweep.peakW }
 func sweepOpen(p *plant) float64 { return p.sweep.openV }
 
-// arrayAim is the array voltage that the converter holds; none while it rests.
+// arrayAim returns the array voltage that the converter regulates to; 0 while it does not charge.
 func arrayAim(p *plant) float64 {
 	if !charging(p) {
 		return 0
@@ -115,7 +115,7 @@ func arrayAim(p *plant) float64 {
 func ambient(p *plant) float64  { return p.ambient }
 func heatsink(p *plant) float64 { return p.heatsink }
 
-// inductor is warmer than the heatsink while current flows.
+// inductor returns a temperature that is above the heatsink's while current flows.
 func inductor(p *plant) float64 { return p.heatsink + 0.4*p.charge()/p.site.size }
 
 func charged(p *plant) float64    { return p.total.charged }
@@ -139,8 +139,9 @@ func energyToday(p *plant) float64  { return p.today.energy } // Wh
 func absorbing(p *plant) float64    { return p.banks[0].absorbing.Seconds() }
 func inFloat(p *plant) float64      { return p.banks[0].floating.Seconds() }
 
-// look is the state of charge LED: the stage while it regulates, else the battery's voltage. The numbers are those of
-// led_state, the same in all families that have it; colours are those of a family, from green down to red.
+// look returns the function for the state of charge LED. In the stages fault, absorption and float the LED shows the
+// stage; in the others it shows the battery's voltage. The numbers are those of led_state, the same in all families
+// that have it. colours has the family's numbers for the five voltage ranges, from green to red.
 func look(colours [5]uint16) func(*plant) uint16 {
 	return func(p *plant) uint16 {
 		switch p.banks[0].stage {
@@ -160,7 +161,7 @@ func look(colours [5]uint16) func(*plant) uint16 {
 	}
 }
 
-// chargeLED is green by day. No source names the number of a dark one; 0 stands for it.
+// chargeLED is green (6) while the charger charges. No source has the number for a dark LED; 0 is used.
 func chargeLED(p *plant) uint16 {
 	if !charging(p) {
 		return 0

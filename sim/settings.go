@@ -2,7 +2,7 @@ package sim
 
 import "time"
 
-// settings are the charger's, for 12 V nominal at 25 °C.
+// settings are the settings of the charger, for 12 V nominal at 25 °C.
 type settings struct {
 	absorptionV, floatV float64
 	absorptionTime      time.Duration
@@ -10,20 +10,20 @@ type settings struct {
 	lowTrip             float64
 	floatCancel         float64
 	floatExit           time.Duration
-	tempComp            float64 // V/°C, taken off above 25 °C
-	batteryHighV        float64 // at which charging ends
-	batteryBackV        float64 // at which it begins again
+	tempComp            float64 // V/°C; subtracted for each °C above 25 °C
+	batteryHighV        float64 // V at which charging ends
+	batteryBackV        float64 // V at which charging starts again
 	referenceLimit      float64
-	disconnectV         float64 // of the load
+	disconnectV         float64 // V below which the load is disconnected
 	disconnectOhm       float64 // V less for each A of load
 	reconnectV          float64
-	warning             time.Duration // before the load is disconnected
+	warning             time.Duration // time of the warning before the load is disconnected
 	loadHighV, loadBack float64
-	ledV                [4]float64 // limits of the state of charge LED, from green down
+	ledV                [4]float64 // V limits of the state of charge LED, from green to red
 }
 
-// sealed is plausible for the second battery type (sealed) of the ProStar's DIP switches. The values follow what the
-// maker prints for such batteries where it prints any; they were not read from a unit.
+// sealed returns plausible settings for the second battery type (sealed) of the ProStar's DIP switches. They are the
+// values that the maker publishes for such batteries, if it publishes any. They were not read from a unit.
 func sealed() settings {
 	return settings{
 		absorptionV: 14.15, floatV: 13.70,
@@ -36,8 +36,8 @@ func sealed() settings {
 	}
 }
 
-// common are the settings that families hold under the same names, in volts of a battery of so many times 12 V nominal.
-// A sealed battery is never equalized.
+// common returns the settings that several families have under the same names. multiple is the nominal voltage as a
+// multiple of 12 V. A sealed battery is never equalized.
 func (s settings) common(multiple float64) table {
 	v := func(volts float64) quantity { return fixed(multiple * volts) }
 	return table{

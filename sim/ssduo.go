@@ -2,8 +2,8 @@ package sim
 
 import "math"
 
-// ssduo is a SunSaver Duo with a house battery, which has the loads, and a starter battery, which has none. It has a
-// remote temperature sensor. No source says what product code it reports; SSDuo is what one program expects.
+// ssduo is a SunSaver Duo with a house battery, which has the loads, and a starter battery, which has no loads. It has
+// a remote temperature sensor. Its product code is not documented; one program expects SSDuo.
 func ssduo(s settings) model {
 	return model{
 		product: "SSDuo", hardware: "01.00", software: 3, // reported by the revision alone
@@ -14,7 +14,7 @@ func ssduo(s settings) model {
 	}
 }
 
-// of is a number of one of the batteries.
+// of returns a quantity for a number of battery i.
 func of(i int, f func(*bank) float64) quantity {
 	return live(func(p *plant) float64 { return f(p.banks[i]) })
 }
@@ -54,7 +54,7 @@ func ssduoStates() table {
 	}
 }
 
-// ssduoState is NORMAL while it charges.
+// ssduoState returns 1 (NORMAL) while the charger charges.
 func ssduoState(p *plant) uint16 {
 	if charging(p) {
 		return 1
@@ -62,7 +62,7 @@ func ssduoState(p *plant) uint16 {
 	return chargeStage(p)
 }
 
-// ssduoFlags are valid_rts and started, and regulation while a battery has its voltage.
+// ssduoFlags returns valid_rts and started, and also regulation while a battery has reached its regulation voltage.
 func ssduoFlags(p *plant) uint64 {
 	all := uint64(1<<4 | 1<<7)
 	for _, b := range p.banks {
@@ -73,7 +73,7 @@ func ssduoFlags(p *plant) uint64 {
 	return all
 }
 
-// ssduoCharge is NORMAL or FLOAT.
+// ssduoCharge returns a function for the state of battery i: 0 (NORMAL) or 2 (FLOAT).
 func ssduoCharge(i int) func(*plant) uint16 {
 	return func(p *plant) uint16 {
 		if p.banks[i].stage == floating {
@@ -83,8 +83,8 @@ func ssduoCharge(i int) func(*plant) uint16 {
 	}
 }
 
-// ssduoSettings are what counts now, in RAM, and what the EEPROM holds for each position of the switches; all are the
-// same. It gives the raw share exactly: 417 is all.
+// ssduoSettings returns the current settings, in RAM, and the settings in EEPROM for each position of the switches. All
+// positions have the same settings. The raw number of the share is a whole number; 417 means 100 %.
 func ssduoSettings(s settings) table {
 	share := fixed(math.Round(417*firstShare) * 100 / 417)
 	all := table{

@@ -2,7 +2,7 @@ package sim
 
 import "maps"
 
-// ssmppt is a SunSaver MPPT at 12 V. It uses the first of its two banks of settings; both hold the same.
+// ssmppt is a SunSaver MPPT at 12 V. It uses the first of its two sets of settings; both have the same values.
 func ssmppt(s settings) model {
 	return model{
 		product: "SS-MPPT-15L", hardware: "01.01", software: 10, // reported by the revision alone
@@ -49,7 +49,7 @@ func ssmpptCounters() table {
 	}
 }
 
-// secondBank holds the settings of the charge once more, under names that end in 2.
+// secondBank returns the settings of the charge again, under names that end in 2.
 func secondBank(s settings) table {
 	second := table{}
 	for name, q := range maps.All(s.common(1)) {

@@ -2,8 +2,8 @@ package sim
 
 import "math"
 
-// suresine is a SureSine-300 of 115 V at a battery that another charger fills. It does not identify itself: no source
-// knows a product code.
+// suresine is a SureSine-300 with 115 V at a battery that another charger charges. It does not identify itself: its
+// product code is not documented.
 func suresine(s settings) model {
 	v := func(volts float64) quantity { return fixed(volts) }
 	return model{
@@ -17,7 +17,7 @@ func suresine(s settings) model {
 			"EV_hvr2":      v(s.batteryBackV),
 			"Et_lvd_warn2": lasting(s.warning), "EV_lvdwarn_beep2": v(11.8), "EV_lvrwarn_beep2": v(12.0),
 			"EV_startlvd2":  v(12.0),
-			"Ehourmeter":    odometer(hours, 1<<16), // its low word alone
+			"Ehourmeter":    odometer(hours, 1<<16), // only the low word
 			"serial_number": serial,
 		}),
 	}
@@ -35,10 +35,11 @@ func suresineLive() table {
 
 const outputV = 115 // V of the inverter
 
-// outputA is the AC current: what the battery gives, less what the inverter loses.
+// outputA returns the AC current in A: the battery's power without the losses of the inverter, at outputV.
 func outputA(p *plant) float64 { return efficiency * loadA(p) * batteryV(p) / outputV }
 
-// modulation is in percent: the lower the battery, the more of it the output needs. None while the inverter is off.
+// modulation returns the modulation index in percent. It is higher at a lower battery voltage, and 0 while the inverter
+// is off.
 func modulation(p *plant) float64 {
 	if p.load >= loadLow {
 		return 0
@@ -46,5 +47,5 @@ func modulation(p *plant) float64 {
 	return min(100*10.5/batteryV(p), 99)
 }
 
-// thermistor is the raw reading of a sensor whose scale no source gives; it falls as the heatsink warms.
+// thermistor returns the raw value of a sensor whose scale is not documented. It falls when the heatsink gets warmer.
 func thermistor(p *plant) float64 { return math.Round(40000 - 300*heatsink(p)) }

@@ -1,6 +1,7 @@
 package sim
 
-// tristarMPPT is what both TriStar MPPTs hold under the same names, for a battery of so many times 12 V nominal.
+// tristarMPPT returns the objects that both TriStar MPPTs have under the same names. multiple is the nominal voltage as
+// a multiple of 12 V.
 func tristarMPPT(s settings, multiple float64) table {
 	return join(tristarLive(), tristarCounters(), tristarNetwork(), tristarSettings(s, multiple))
 }
@@ -23,7 +24,7 @@ func tristarLive() table {
 	}
 }
 
-// tristarDay is flags_daily: float was entered, an alarm came, a fault came.
+// tristarDay returns flags_daily. Its bits mean: float was reached, there was an alarm, there was a fault.
 func tristarDay(p *plant) uint64 {
 	var day uint64
 	for bit, came := range map[int]bool{2: inFloat(p) > 0, 3: p.today.seen[alarm] != 0,
@@ -49,7 +50,7 @@ func tristarCounters() table {
 	}
 }
 
-// tristarNetwork is that of a unit whose Ethernet is not used; its addresses are made up.
+// tristarNetwork returns the network settings of a unit whose Ethernet is not used. The addresses are invented.
 func tristarNetwork() table {
 	return table{
 		"IPAddr": word("192.168.1.253"), "SubNetMask": word("255.255.255.0"), "Gateway": word("192.168.1.1"),
@@ -61,7 +62,7 @@ func tristarNetwork() table {
 	}
 }
 
-// tristarSettings are in volts of the system, as the family files have them.
+// tristarSettings returns the settings in volts of the system, as in the family files.
 func tristarSettings(s settings, multiple float64) table {
 	v := func(volts float64) quantity { return fixed(multiple * volts) }
 	return join(s.common(multiple), table{

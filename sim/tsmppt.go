@@ -2,7 +2,7 @@ package sim
 
 import "math"
 
-// tsmppt is a TriStar MPPT at 24 V. Its full scales are those of the MIB, 180 V and 80 A.
+// tsmppt is a TriStar MPPT at 24 V. Its full scales are 180 V and 80 A, as in the MIB.
 func tsmppt(s settings) model {
 	return model{
 		product: "TS-MPPT-60", hardware: "01.01", software: 25,

@@ -1,6 +1,6 @@
 package sim
 
-// tsmppt600 is a TriStar MPPT 600V at 48 V, with firmware of the newer layout.
+// tsmppt600 is a TriStar MPPT 600V at 48 V, with a firmware that has the newer register layout.
 func tsmppt600(s settings) model {
 	return model{
 		product: "TS-MPPT-60-600V-48", hardware: "01.00", software: 21,

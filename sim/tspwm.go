@@ -1,9 +1,9 @@
 package sim
 
-// tspwm is a TriStar PWM at 24 V that charges; the loads of the site are not wired through it.
+// tspwm is a TriStar PWM at 24 V in charge mode. The loads of the site are not connected to it.
 func tspwm(s settings) model {
 	return model{
-		product: "TS-60", hardware: "01.04", software: 9, // the latter reported by the revision alone
+		product: "TS-60", hardware: "01.04", software: 9, // only the revision reports the software version
 		site:   site{multiple: 2, size: 2, openV: 43},
 		blocks: []run{{0x0000, 0x0020}, {0xE000, 0xE042}, {0xF000, 0xF00B}},
 		roles:  map[string]role{"fault": chargeFault, "alarm": alarm, "control_state": chargeState},
@@ -21,13 +21,13 @@ func tspwmLive() table {
 		"Ehourmeter": live(hours),
 		"alarm":      now(alarm), "fault": now(chargeFault), "dip_switch": bits("dip2", "dip5", "dip8"),
 		"control_mode": word("CHARGE"), "control_state": state(chargeStage),
-		// 230 is all of the time in the definitions of the document
+		// in the document 230 means: connected all of the time
 		"d_filt": live(func(p *plant) float64 { return 230 * p.duty(0) }),
 		"Vb_min": live(everLeastV), "Vb_max": live(everMostV), "EVb_min": live(everLeastV), "EVb_max": live(everMostV),
 	}
 }
 
-// tspwmSettings are those beside the common ones. The lighting times are -1: there is no light.
+// tspwmSettings returns the settings that are not in common. The lighting times are -1: there is no light.
 func tspwmSettings() table {
 	return table{
 		"Et_sun1": fixed(-1), "Et_sun2": fixed(-1), "Eb_light_config": fixed(0),
@@ -38,7 +38,7 @@ func tspwmSettings() table {
 	}
 }
 
-// tspwmCalibration is burnt into a unit: gains near 1.
+// tspwmCalibration returns the calibration that the maker writes into a unit: gains near 1.
 func tspwmCalibration() table {
 	return table{
 		"serial_number":     serial,

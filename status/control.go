@@ -39,6 +39,10 @@ func (s *Server) try(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, bodyStatus(err), err.Error())
 		return
 	}
+	if q.Integration == "" {
+		fail(w, r, http.StatusBadRequest, "integration: want the id of one")
+		return
+	}
 	if err := s.o.Control.TryNow(q.Integration); err != nil {
 		failOr(w, r, err, http.StatusConflict)
 		return

@@ -53,7 +53,8 @@ func TestMoreHoursThanAreKeptAreRefused(t *testing.T) {
 		query, says string
 		code        int
 	}{
-		{24 * time.Hour, "?hours=99", `parameter \"hours\": want a number from 1 to 24, not \"99\": status.history`, 400},
+		{24 * time.Hour, "?hours=99", `parameter \"hours\": want a number from 1 to 24, not \"99\"; status.history`, 400},
+		{24 * time.Hour, "?hours=0", `from 1 to 24, not \"0\"`, 400},
 		{24*time.Hour + time.Millisecond, "?hours=25", "from 1 to 24, not", 400},
 		{24 * time.Hour, "?hours=24", "adc_vbterm", 200},
 		{24 * time.Hour, "", "adc_vbterm", 200},

@@ -2,6 +2,7 @@ package status
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -66,10 +67,15 @@ func (h integrationHandlers) replaceIntegration(w http.ResponseWriter, r *http.R
 // edit answers a request whose body is a configuration.
 func (h integrationHandlers) edit(w http.ResponseWriter, r *http.Request, id string,
 	do func(ctx context.Context, body []byte) (api.IntegrationEntry, error)) {
-	preview := r.URL.RawQuery == "preview=true"
-	if !preview && !noQuery(w, r) {
+	values, err := readQuery(r.URL.RawQuery, "preview")
+	if err == nil && values["preview"] != "" && values["preview"] != "true" {
+		err = fmt.Errorf("parameter %q: want true, not %q", "preview", values["preview"])
+	}
+	if err != nil {
+		fail(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
+	preview := values["preview"] == "true"
 	body, ok := configBody(w, r)
 	if !ok {
 		return
@@ -198,8 +204,8 @@ func ifMatch(r *http.Request) string {
 
 // noQuery refuses parameters where there are none.
 func noQuery(w http.ResponseWriter, r *http.Request) bool {
-	if r.URL.RawQuery != "" {
-		fail(w, r, http.StatusBadRequest, "no parameter is known here")
+	if _, err := readQuery(r.URL.RawQuery); err != nil {
+		fail(w, r, http.StatusBadRequest, err.Error())
 		return false
 	}
 	return true

@@ -22,13 +22,9 @@ func (s *Server) serveHistory(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
-	hours, err := readHours(values["hours"])
-	if err != nil {
-		fail(w, r, http.StatusBadRequest, err.Error())
-		return
-	}
 	line, unit, object := r.PathValue("line"), r.PathValue("unit"), r.PathValue("object")
 	number, err := strconv.Atoi(unit)
+	hours, wrong := readHours(values["hours"])
 	history, ok := s.o.Reporter.History(line, number, object, hours)
 	if err != nil || !ok {
 		fail(w, r, http.StatusNotFound,
@@ -36,28 +32,28 @@ func (s *Server) serveHistory(w http.ResponseWriter, r *http.Request) {
 				"lists those that are", object, unit, line))
 		return
 	}
-	if most := hoursOf(history); values["hours"] != "" && most > 0 && hours > most {
-		fail(w, r, http.StatusBadRequest, hoursError(most, values["hours"]).Error()+
-			": status.history of the configuration keeps no more")
+	most := hoursOf(history)
+	if wrong || values["hours"] != "" && most > 0 && hours > most {
+		if most == 0 {
+			most = mostHours * time.Hour
+		}
+		fail(w, r, http.StatusBadRequest, fmt.Sprintf("parameter %q: want a number from 1 to %d, not %q; "+
+			"status.history of the configuration sets the limit", "hours", most/time.Hour, values["hours"]))
 		return
 	}
 	sendJSON(w, r, history)
 }
 
-// readHours reads a number of hours; "" is the default.
-func readHours(text string) (time.Duration, error) {
+// readHours reads a number of hours; "" is the default. A wrong one comes with the most hours that can be kept.
+func readHours(text string) (hours time.Duration, wrong bool) {
 	if text == "" {
-		return defaultHours * time.Hour, nil
+		return defaultHours * time.Hour, false
 	}
-	hours, err := strconv.Atoi(text)
-	if err != nil || hours < 1 || hours > mostHours {
-		return 0, hoursError(mostHours*time.Hour, text)
+	number, err := strconv.Atoi(text)
+	if err != nil || number < 1 || number > mostHours {
+		return mostHours * time.Hour, true
 	}
-	return time.Duration(hours) * time.Hour, nil
-}
-
-func hoursError(most time.Duration, text string) error {
-	return fmt.Errorf("parameter %q: want a number from 1 to %d, not %q", "hours", most/time.Hour, text)
+	return time.Duration(number) * time.Hour, false
 }
 
 // hoursOf returns the length of a history in whole hours, rounded up; 0: none is kept. Its times are rounded too, so a

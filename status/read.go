@@ -2,7 +2,6 @@ package status
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -98,19 +97,6 @@ func decodeRead(body io.Reader) (readRequest, error) {
 		return q, err
 	}
 	return q, q.check()
-}
-
-// decodeStrictly reads one JSON object with known keys only.
-func decodeStrictly(body io.Reader, into any, example string) error {
-	dec := json.NewDecoder(body)
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(into); err != nil {
-		return fmt.Errorf("want %s: %w", example, err)
-	}
-	if err := dec.Decode(&struct{}{}); !errors.Is(err, io.EOF) {
-		return errors.New("want one JSON object and nothing behind it")
-	}
-	return nil
 }
 
 func (q readRequest) check() error {

@@ -104,7 +104,7 @@ func TestProbeAsksOneUnit(t *testing.T) {
 		`{"line":"rs485","unit_id":248,"function":4}`:         "not 248",
 		`{"line":"rs485","unit_id":1,"function":6}`:           "function: want 3 or 4",
 		`{"line":"rs485","unit_id":1}`:                        "function: want 3 or 4",
-		`{"line":"rs485","unit_id":1,"function":4,"count":1}`: "unknown field",
+		`{"line":"rs485","unit_id":1,"function":4,"count":1}`: `unknown key "count"`,
 		`[]`: `want {"line":"rs485","unit_id":1,"function":4}`,
 	} {
 		if a := post(t, client(socket), probeURL, body); a.code != http.StatusBadRequest || !strings.Contains(fault(t, a), want) {

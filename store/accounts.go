@@ -40,7 +40,7 @@ func newAccounts() accounts {
 func (s *Store) AccountSamples(list map[record.Accounted]record.Account) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.accounts.waiting = append(s.accounts.waiting, waitingAccounts{s.next, list, s.hasNewGapsLocked()})
+	s.accounts.waiting = append(s.accounts.waiting, waitingAccounts{s.next, list, s.integrations.haveNewGaps()})
 	s.accounts.ripen(s)
 }
 
@@ -83,7 +83,7 @@ func (b *accounts) all() map[record.Accounted]record.Account {
 
 // ripen counts the waiting accounts up to the first sweep for which an integration waits.
 func (b *accounts) ripen(s *Store) {
-	owed := slices.IndexFunc(s.offered, func(f *offered) bool { return !f.refused && s.owedLocked(f) })
+	owed := slices.IndexFunc(s.offered, func(f *offered) bool { return !f.refused && s.integrations.waitFor(f) })
 	b.count(s, owed)
 }
 
@@ -96,7 +96,7 @@ func (b *accounts) count(s *Store, at int) {
 	}
 	for len(b.waiting) > 0 && b.waiting[0].until <= until {
 		w := b.waiting[0]
-		if f := findOffered(s.offered, w.until-1); f != nil && f.refused || w.rows && s.hasNewGapsLocked() {
+		if f := s.offered.find(w.until - 1); f != nil && f.refused || w.rows && s.integrations.haveNewGaps() {
 			record.MergeAccounts(b.rows, w.list)
 		} else if record.MergeAccounts(b.samples, w.list) {
 			b.changed = true
@@ -113,15 +113,15 @@ func (c *commit) takeAccounts() {
 	b.ripen(c.store)
 	list := b.all()
 	for _, w := range b.waiting {
-		f := findOffered(c.offered, w.until-1)
+		f := c.offered.find(w.until - 1)
 		if f == nil {
 			break
 		}
-		if !f.refused && !(w.rows && c.store.hasNewGapsLocked()) {
+		if !f.refused && !(w.rows && c.store.integrations.haveNewGaps()) {
 			record.MergeAccounts(list, w.list)
 		}
 	}
-	if !c.store.hasNewGapsLocked() {
+	if !c.store.integrations.haveNewGaps() {
 		c.gapAccounts = maps.Clone(b.rows)
 		record.MergeAccounts(list, c.gapAccounts)
 	}
@@ -129,16 +129,6 @@ func (c *commit) takeAccounts() {
 		c.accounts = list
 	}
 	b.changed = false
-}
-
-// hasNewGapsLocked reports whether a new row about a gap waits for a commit.
-func (s *Store) hasNewGapsLocked() bool {
-	for _, it := range s.integrations {
-		if it.newGap {
-			return true
-		}
-	}
-	return false
 }
 
 // finishAccounts counts the accounts of the commit's rows. The commit's sweeps are released at another place.

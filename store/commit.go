@@ -15,9 +15,9 @@ import (
 
 // task selects what a transaction writes. Each transaction also writes cursors, totals and dead letters.
 type task struct {
-	offered []*offered // the oldest of Store.offered, or none
-	drop    int64      // bytes of the oldest sweeps to delete, because the disk is full
-	rows    bool       // rows of the log too; they cost more pages than everything else together
+	offered offers // the oldest of Store.offered, or none
+	drop    int64  // bytes of the oldest sweeps to delete, because the disk is full
+	rows    bool   // rows of the log too; they cost more pages than everything else together
 
 	cursors bool // make the transaction even if no sweep has to be written: the cursors have waited long enough
 	leaves  bool // do not delete up to leftSweeps finished sweeps: a later transaction deletes them in fewer pages
@@ -35,10 +35,8 @@ type commit struct {
 	tx    *bolt.Tx
 	names record.Names // of the file before the commit
 
-	sweeps  uint64   // number of sweeps to write
-	records [][]byte // of the offered sweeps, sealed; nil: no integration waits for the sweep
-	bytes   int64    // of these records, with their keys
-	samples uint64
+	records sweepRecords
+	log     logWrite
 	now     moment
 	wall    time.Time // the same by Options.Now
 
@@ -47,14 +45,10 @@ type commit struct {
 	evicted   uint64 // the sweeps before this number are deleted, even if RetainAfterAck would keep them
 	cursors   map[string][]byte
 	written   []*integration
-	logs      map[*integration]*rowSet                // the rows to write
 	dead      map[*integration]map[uint64]*record.Row // the changed dead letters; nil: removed
 	forgotten []string
 	identity  []byte
 	traffic   []byte
-	pruned    map[*integration][]uint64
-	counts    map[*integration]int // rows about deliveries in the file afterwards
-	gapCounts map[*integration]int // rows about gaps in the file afterwards
 	damaged   []uint64
 	more      bool            // removals left for the next commit
 	again     bool            // a part of a removed integration's backlog is left for the next commit
@@ -112,7 +106,7 @@ func (c *commit) run(tx *bolt.Tx) error {
 	s.mu.Unlock()
 
 	for _, step := range []func(*bolt.Tx) error{
-		c.Ballast.Move, c.putSweeps, c.removePassed, c.putRows, c.putDead, c.putCursors, c.putClock, c.putAccounts,
+		c.Ballast.Move, c.putSweeps, c.removePassed, c.putLog, c.putDead, c.putCursors, c.putClock, c.putAccounts,
 		c.putMeta,
 	} {
 		if err := step(tx); err != nil {
@@ -122,21 +116,28 @@ func (c *commit) run(tx *bolt.Tx) error {
 	return nil
 }
 
+// putSweeps writes the new sweeps.
+func (c *commit) putSweeps(tx *bolt.Tx) error { return c.records.put(tx.Bucket(file.BucketSweeps)) }
+
+// putLog writes the rows of the trigger log.
+func (c *commit) putLog(tx *bolt.Tx) error {
+	return c.log.put(tx, &c.store.names, c.store.opts.KeepTriggers)
+}
+
 // encodeSweeps encodes the sweeps for which an integration waits.
 func (c *commit) encodeSweeps() {
 	s := c.store
 	s.mu.Lock()
 	owed := make([]bool, len(c.offered))
-	for i, f := range c.offered {
-		owed[i] = s.keepsLocked([]*offered{f})
+	for i := range c.offered {
+		owed[i] = c.offered[i:i+1].needed(s.integrations, s.opts.RetainAfterAck > 0)
 	}
 	s.mu.Unlock()
-	c.records = make([][]byte, len(c.offered))
+	c.records = newSweepRecords(c.offered)
 	for i, f := range c.offered {
 		if owed[i] {
 			key := record.SeqKey(f.seq)
-			c.records[i] = s.names.EncodeSweep(key, f.sweep)
-			c.bytes += record.Size(key, c.records[i])
+			c.records.set(i, key, s.names.EncodeSweep(key, f.sweep))
 		}
 	}
 }
@@ -147,21 +148,19 @@ func (c *commit) rejectNewest(victims []victim) {
 	if !s.opts.RejectNewest {
 		return
 	}
-	over := s.totals.Bytes + c.bytes - s.opts.MaxSize
+	over := s.totals.Bytes + c.records.bytes - s.opts.MaxSize
 	for i := range victims {
 		over -= victims[i].bytes
 	}
-	var refused []*offered
+	var refused offers
 	for i := len(c.offered) - 1; i >= 0 && over > 0; i-- {
-		if c.records[i] == nil {
-			continue
+		if n := c.records.drop(i); n > 0 {
+			over -= n
+			refused = append(refused, c.offered[i])
 		}
-		n := record.Size(record.SeqKey(c.offered[i].seq), c.records[i])
-		over, c.bytes, c.records[i] = over-n, c.bytes-n, nil
-		refused = append(refused, c.offered[i])
 	}
 	slices.Reverse(refused) // in the order of sampling they are one gap for each object
-	s.refuseLocked(refused, fmt.Sprintf(whyReject, size(s.opts.MaxSize)))
+	s.integrations.refuseLocked(refused, fmt.Sprintf(whyReject, size(s.opts.MaxSize)), s.next)
 }
 
 // snapshot takes from memory what this transaction writes.
@@ -171,10 +170,10 @@ func (c *commit) snapshot() {
 	c.totals = s.totals
 	c.totals.Next = s.next
 	c.cursors = map[string][]byte{}
-	c.logs = map[*integration]*rowSet{}
+	c.log.rows = map[*integration]*rowSet{}
 	c.dead = map[*integration]map[uint64]*record.Row{}
 	s.dateGapsLocked()
-	for _, it := range s.orderedLocked() {
+	for _, it := range s.integrations.ordered() {
 		it.trim(s.next)
 		it.behind = it.behind && it.Backlog > 0
 		if it.modified || unwritten[it] > 0 {
@@ -211,20 +210,14 @@ func (c *commit) snapshot() {
 // not be in the file.
 func (c *commit) leaveOut() map[*integration]uint64 {
 	s := c.store
-	for i, f := range c.offered {
-		if c.records[i] == nil {
-			continue
+	for i := range c.offered {
+		if c.records.has(i) && !c.offered[i:i+1].needed(s.integrations, s.opts.RetainAfterAck > 0) {
+			c.records.drop(i)
 		}
-		if !s.keepsLocked(c.offered[i : i+1]) {
-			c.bytes -= record.Size(record.SeqKey(f.seq), c.records[i])
-			c.records[i] = nil
-			continue
-		}
-		c.samples += uint64(len(f.sweep.Samples))
 	}
 	unwritten := map[*integration]uint64{}
 	for i, f := range s.offered {
-		if f.refused || i < len(c.offered) && c.records[i] != nil {
+		if f.refused || c.records.has(i) {
 			continue
 		}
 		for _, p := range f.routes {
@@ -246,22 +239,7 @@ func (c *commit) takeRows(it *integration, gapsOnly bool) {
 		it.flushing, it.dirty = it.dirty, newRowSet()
 	}
 	c.store.dirtyRows += it.dirty.size() - waiting
-	c.logs[it] = it.flushing
-}
-
-func (c *commit) putSweeps(tx *bolt.Tx) error {
-	b := tx.Bucket(file.BucketSweeps)
-	b.FillPercent = 1 // the store only appends here: full pages save a fifth of the flash writes
-	for i, value := range c.records {
-		if value == nil {
-			continue
-		}
-		if err := b.Put(record.SeqKey(c.offered[i].seq), value); err != nil {
-			return err
-		}
-		c.sweeps++
-	}
-	return nil
+	c.log.rows[it] = it.flushing
 }
 
 // leftSweeps is how many sweeps a commit of cursors alone leaves for the next commit with rows: less than that deletes.
@@ -346,11 +324,11 @@ func (c *commit) putMeta(tx *bolt.Tx) error {
 	}
 	t := &c.totals
 	t.Names = uint64(c.store.names.Size())
-	t.Sweeps += c.sweeps - c.removed.Sweeps
-	t.Bytes += c.bytes - c.removed.Bytes
-	t.Samples += c.samples - c.removed.Samples
-	if t.Sweeps == c.sweeps {
-		t.Samples = c.samples // how many samples a damaged record had is not known
+	t.Sweeps += c.records.sweeps - c.removed.Sweeps
+	t.Bytes += c.records.bytes - c.removed.Bytes
+	t.Samples += c.records.samples - c.removed.Samples
+	if t.Sweeps == c.records.sweeps {
+		t.Samples = c.records.samples // how many samples a damaged record had is not known
 	}
 	b := tx.Bucket(file.BucketMeta)
 	if c.identity != nil {
@@ -370,10 +348,8 @@ func (c *commit) finish() {
 	info, err := os.Stat(s.path)
 	known := s.names.Stored
 	s.names.Keep()
-	s.noCopy(file.ExtendNamesCopy(s.path, s.id, &s.names, known))
-	for it, n := range c.counts {
-		it.rowCount, it.gapsKept = n, c.gapCounts[it]
-	}
+	warnNoCopy(s.opts.Logger, file.ExtendNamesCopy(s.path, s.id, &s.names, known))
+	c.log.finish()
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -384,14 +360,14 @@ func (c *commit) finish() {
 	s.totals = c.totals
 	s.totals.Row = max(row, c.totals.Row)
 	s.tail = c.tail
-	s.committed += c.samples
+	s.committed += c.records.samples
 	c.countLocked()
 	s.times = c.times
 	c.finishAccounts()
-	if i := slices.IndexFunc(c.records, func(r []byte) bool { return r != nil }); i >= 0 {
-		s.lastWritten = c.offered[i].seq
+	if seq, ok := c.records.first(); ok {
+		s.lastWritten = seq
 	}
-	s.releaseLocked(c.offered, c.records)
+	s.releaseLocked(c.offered, c.records.values)
 	for _, it := range s.integrations {
 		c.finishIntegration(it)
 	}
@@ -408,7 +384,7 @@ func (c *commit) finish() {
 func (c *commit) finishIntegration(it *integration) {
 	it.flushing = newRowSet()
 	for at, w := range it.open {
-		if slices.Contains(c.pruned[it], w.ID) {
+		if slices.Contains(c.log.pruned[it], w.ID) {
 			delete(it.open, at)
 		}
 	}
@@ -427,7 +403,7 @@ func (c *commit) undo() {
 	}
 	s.unsaved = s.unsaved || c.unsaved
 	s.accounts.changed = true
-	for it, rows := range c.logs {
+	for it, rows := range c.log.rows {
 		for id := range rows.rows {
 			if !it.dirty.has(id) { // otherwise the row there is newer
 				it.dirty.put(rows.row(new(record.Row), id))

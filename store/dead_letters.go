@@ -104,7 +104,7 @@ func (s *Store) DeadLetters(integration string, after uint64, limit int) ([]Dead
 // namedLocked returns one integration, or all.
 func (s *Store) namedLocked(id string) ([]*integration, error) {
 	if id == "" {
-		return s.orderedLocked(), s.usableLocked()
+		return s.integrations.ordered(), s.usableLocked()
 	}
 	it, err := s.integrationLocked(id)
 	return []*integration{it}, err

@@ -9,18 +9,18 @@ import (
 // this is not enough, it deletes the oldest sweeps for the new ones. It deletes nothing before it knows that the file
 // can be written at all. Rows of deliveries wait until there is room. err is for the sweeps, stateErr for everything
 // else.
-func (w *writer) makeRoom(sweeps []*offered) (err, stateErr error) {
+func (w *writer) makeRoom(sweeps offers) (err, stateErr error) {
 	err, stateErr = w.tryRoom(sweeps)
 	if errors.Is(err, ErrFull) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.refuseLocked(sweeps, whyDiskFull)
+		w.integrations.refuseLocked(sweeps, whyDiskFull, w.next)
 		w.releaseLocked(sweeps, nil)
 	}
 	return err, stateErr
 }
 
-func (w *writer) tryRoom(sweeps []*offered) (err, stateErr error) {
+func (w *writer) tryRoom(sweeps offers) (err, stateErr error) {
 	for _, drop := range w.steps(sweeps) {
 		if stateErr = w.writeState(); stateErr != nil {
 			return stateErr, stateErr
@@ -59,7 +59,7 @@ func (w *writer) writeState() error {
 }
 
 // steps returns how many bytes of old sweeps each try deletes.
-func (w *writer) steps(sweeps []*offered) []int64 {
+func (w *writer) steps(sweeps offers) []int64 {
 	if w.opts.RejectNewest {
 		return []int64{0}
 	}
@@ -68,7 +68,7 @@ func (w *writer) steps(sweeps []*offered) []int64 {
 
 // roomFor is how many bytes of old sweeps are deleted for new ones on a full disk: twice what these take, and never
 // less than a hundredth of the outbox, so that not every commit must delete.
-func (w *writer) roomFor(sweeps []*offered) int64 {
+func (w *writer) roomFor(sweeps offers) int64 {
 	const slack = 64 << 10 // the pages a commit touches beside its records
 	need := int64(slack + file.BallastBytes)
 	for _, sw := range sweeps {

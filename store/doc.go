@@ -40,7 +40,7 @@
 //
 //	internal/record, internal/file     the layout of a value; the file while no store has it open
 //	store.go open.go start.go records.go  Store, Recover, the start of a run
-//	offer.go window.go writer.go commit.go  from Offer over the window to the transaction
+//	offer.go window.go writer.go commit.go sweeprecords.go  from Offer over the window to the transaction
 //	cursor.go lane.go integrations.go  the position of each integration; alarms first
 //	pending.go settle.go dead_letters.go  the samples to send, and the results
 //	limits.go setlimits.go disk_full.go  which samples are deleted, and when

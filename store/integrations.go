@@ -2,9 +2,12 @@ package store
 
 import (
 	"fmt"
-	"noi-agent/store/internal/record"
 	"slices"
+	"strings"
 	"time"
+
+	"noi-agent/objects"
+	"noi-agent/store/internal/record"
 )
 
 // Integration names one destination.
@@ -45,7 +48,7 @@ func (s *Store) SetIntegrations(list []Integration) error {
 	}
 	adopted := s.adoptLocked(named)
 	s.dateGapsLocked()
-	if !adopted && !s.hasNewGapsLocked() {
+	if !adopted && !s.integrations.haveNewGaps() {
 		s.mu.Unlock()
 		return nil // nothing has changed, so a start needs no commit
 	}
@@ -79,4 +82,103 @@ func (s *Store) adoptLocked(named map[string]Integration) (changed bool) {
 		}
 	}
 	return changed
+}
+
+// integrations has all integrations and their lanes by id, also those that were removed and are not forgotten yet.
+// Guarded by Store.mu.
+type integrations map[string]*integration
+
+// ordered returns the integrations in the order of their ids, so that equal runs have equal results.
+func (all integrations) ordered() []*integration {
+	out := make([]*integration, 0, len(all))
+	for _, it := range all {
+		out = append(out, it)
+	}
+	slices.SortFunc(out, func(a, b *integration) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}
+
+// check refuses a sweep that could not be read back unchanged.
+func (all integrations) check(sw objects.Sweep) error {
+	n := len(sw.Samples)
+	if len(sw.Routes) > 0 && (n == 0 || n > record.MaxSamples) {
+		return fmt.Errorf("sweep of %s: %d samples, not 1 to %d", sw.Source.Unit(), n, record.MaxSamples)
+	}
+	for _, sample := range sw.Samples {
+		if sample.Value.Kind() == 0 {
+			return fmt.Errorf("sweep of %s: %s has no value", sw.Source.Unit(), sample.Object)
+		}
+	}
+	seen := make(map[string]bool, len(sw.Routes))
+	for _, route := range sw.Routes {
+		if all[route.Integration] == nil {
+			return fmt.Errorf("sweep of %s: %w %q", sw.Source.Unit(), ErrUnknownIntegration, route.Integration)
+		}
+		if seen[route.Integration] || !ascending(route.Picked, n) {
+			return fmt.Errorf("sweep of %s: route to %s: picks must be ascending indexes below %d, once each",
+				sw.Source.Unit(), route.Integration, n)
+		}
+		seen[route.Integration] = true
+	}
+	return nil
+}
+
+// waitFor reports whether an integration still waits for a fresh sweep.
+func (all integrations) waitFor(f *offered) bool {
+	for _, p := range f.routes {
+		if it := all[p.Integration]; it != nil && it.pendingIn(f.seq, p.Set) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// refuseLocked refuses fresh sweeps that cannot be kept. An integration that has not settled them loses them. head is
+// the number of the next new sweep.
+func (all integrations) refuseLocked(sweeps offers, reason string, head uint64) {
+	if len(sweeps) == 0 {
+		return
+	}
+	for _, it := range all.ordered() {
+		var lost losses
+		for _, f := range sweeps {
+			for _, p := range f.routes {
+				if p.Integration == it.ID && !f.refused {
+					it.refuse(f.seq, p.Set, func(i int) {
+						lost.add(f.sweep, i, reason)
+						it.owner().closeRowLocked(record.Place{Seq: f.seq, Index: i})
+					})
+				}
+			}
+		}
+		it.logLossesLocked(lost)
+		it.trim(head)
+	}
+	for _, f := range sweeps {
+		f.refused = true
+	}
+}
+
+// haveNewGaps reports whether a new row about a gap waits for a commit.
+func (all integrations) haveNewGaps() bool {
+	for _, it := range all {
+		if it.newGap {
+			return true
+		}
+	}
+	return false
+}
+
+// orphans returns the integrations and lanes whose backlog must be deleted, because they were removed a day ago. There
+// are none while the clock is not trusted.
+func (all integrations) orphans(clock Clock, now time.Time) (due []*integration) {
+	if !clock.old() {
+		return nil
+	}
+	for _, it := range all.ordered() {
+		if it.Backlog > 0 && !it.OrphanedAt.IsZero() && now.Sub(it.OrphanedAt) >= orphanBacklog {
+			due = append(due, it)
+		}
+	}
+	return due
 }

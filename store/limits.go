@@ -52,7 +52,7 @@ func (c *commit) chooseVictims(sweeps *bolt.Bucket) []victim {
 	s := c.store
 	excess := c.drop
 	reason := whyDiskFull
-	if over := s.totals.Bytes + c.bytes - s.opts.MaxSize; over > excess {
+	if over := s.totals.Bytes + c.records.bytes - s.opts.MaxSize; over > excess {
 		excess, reason = over, fmt.Sprintf(whySize, size(s.opts.MaxSize))
 	}
 	keep := c.unsettledFrom()
@@ -130,26 +130,13 @@ func (c *commit) giveWay(victims []victim) {
 			}
 		}
 	}
-	for _, it := range s.orderedLocked() {
+	for _, it := range s.integrations.ordered() {
 		it.owner().closeRowsLocked()
 		if l := lost[it]; l != nil {
 			it.logLossesLocked(*l)
 		}
 		it.trim(s.next)
 	}
-}
-
-// orphansLocked returns the integrations and lanes whose backlog must be deleted, because they were removed a day ago.
-func (s *Store) orphansLocked(now time.Time) (due []*integration) {
-	if !s.opts.Clock.old() {
-		return nil
-	}
-	for _, it := range s.orderedLocked() {
-		if it.Backlog > 0 && !it.OrphanedAt.IsZero() && now.Sub(it.OrphanedAt) >= orphanBacklog {
-			due = append(due, it)
-		}
-	}
-	return due
 }
 
 // unwanted finds sweeps for which removed integrations still wait, from the oldest on, a limited number at a time. all
@@ -160,7 +147,7 @@ func (c *commit) unwanted(sweeps *bolt.Bucket) (found []victim, all bool) {
 	if s.opts.Clock.old() {
 		c.dateOrphans()
 	}
-	due, from := s.orphansLocked(c.wall), uint64(math.MaxUint64)
+	due, from := s.integrations.orphans(s.opts.Clock, c.wall), uint64(math.MaxUint64)
 	for _, it := range due {
 		from = min(from, it.At)
 	}
@@ -186,10 +173,10 @@ func (c *commit) unwanted(sweeps *bolt.Bucket) (found []victim, all bool) {
 // is the result of unwanted. expire returns the integrations whose bucket and record must be deleted.
 func (c *commit) expire(found []victim, all bool) (forgotten []string) {
 	s := c.store
-	for _, it := range s.orphansLocked(c.wall) {
+	for _, it := range s.integrations.orphans(s.opts.Clock, c.wall) {
 		c.dropBacklog(it, found, all)
 	}
-	for _, it := range s.orderedLocked() {
+	for _, it := range s.integrations.ordered() {
 		if it.forgetsLocked(c.wall) {
 			it.wake()
 			s.dirtyRows -= it.dirty.size() // these rows are not written any more
@@ -245,7 +232,6 @@ func (w *writer) overdueLocked(now time.Time) bool {
 	if w.totals.Bytes > w.opts.MaxSize || w.tail != nil && w.age(w.tail, w.moment()) > w.opts.MaxAge.Milliseconds() {
 		return true
 	}
-	return len(w.orphansLocked(now)) > 0 || slices.ContainsFunc(w.orderedLocked(), func(it *integration) bool {
-		return it.forgetsLocked(now)
-	})
+	return len(w.integrations.orphans(w.opts.Clock, now)) > 0 ||
+		slices.ContainsFunc(w.integrations.ordered(), func(it *integration) bool { return it.forgetsLocked(now) })
 }

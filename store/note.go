@@ -76,7 +76,7 @@ func (w *writer) noteLocked() note {
 
 // configuredLocked returns the ids of the integrations in the configuration.
 func (w *writer) configuredLocked() (ids []string) {
-	for _, it := range w.orderedLocked() {
+	for _, it := range w.integrations.ordered() {
 		if it.main == nil && it.OrphanedAt.IsZero() {
 			ids = append(ids, it.ID)
 		}

@@ -21,12 +21,54 @@ type offered struct {
 	sweep  objects.Sweep // never changed; its routes name lanes
 	routes []record.Picks
 
-	// The sweep was refused. It stays in Store.fresh until the commit, so that an integration that has not read it yet
-	// learns this. Guarded by Store.mu.
+	// The sweep was refused. It stays in Store.offered until the commit, so that an integration that has not read it
+	// yet learns this. Guarded by Store.mu.
 	refused bool
 }
 
 func (f *offered) at() record.Instant { return record.InstantOf(f.sweep, 0) }
+
+// offers are sweeps that were offered, and that the file may not have, the oldest first.
+type offers []*offered
+
+// find returns the sweep with a number; nil if it is not there.
+func (all offers) find(seq uint64) *offered {
+	i, ok := slices.BinarySearchFunc(all, seq,
+		func(f *offered, seq uint64) int { return compareEntry(entry{seq: f.seq}, seq) })
+	if !ok {
+		return nil
+	}
+	return all[i]
+}
+
+// from returns the number of the oldest sweep, or head, the number of the next new one, if there is none. So the file
+// has all sweeps before it.
+func (all offers) from(head uint64) uint64 {
+	if len(all) > 0 {
+		return all[0].seq
+	}
+	return head
+}
+
+// take adds the sweeps of results to sweeps, and returns the numbers of those that are not there.
+func (all offers) take(results []Result, sweeps map[uint64]objects.Sweep) (missing map[uint64]bool) {
+	missing = map[uint64]bool{}
+	for _, r := range results {
+		if f := all.find(r.Seq); f != nil {
+			sweeps[r.Seq] = f.sweep
+		} else {
+			missing[r.Seq] = true
+		}
+	}
+	return missing
+}
+
+// needed reports whether one of the sweeps must be written: an integration waits for it, or sweeps are retained.
+func (all offers) needed(by integrations, retained bool) bool {
+	return slices.ContainsFunc(all, func(f *offered) bool {
+		return !f.refused && (retained || by.waitFor(f))
+	})
+}
 
 // Pledge is the promise of a commit for offered sweeps.
 type Pledge struct{ group *commitGroup }
@@ -104,7 +146,7 @@ func (s *Store) joinLocked(sweeps []objects.Sweep) (*commitGroup, error) {
 		return nil, err
 	}
 	for _, sw := range sweeps {
-		if err := s.checkSweep(sw); err != nil {
+		if err := s.integrations.check(sw); err != nil {
 			return nil, err
 		}
 	}
@@ -124,31 +166,6 @@ func (s *Store) joinLocked(sweeps []objects.Sweep) (*commitGroup, error) {
 		s.wakeWriter()
 	}
 	return joined, nil
-}
-
-// checkSweep refuses a sweep that could not be read back unchanged.
-func (s *Store) checkSweep(sw objects.Sweep) error {
-	n := len(sw.Samples)
-	if len(sw.Routes) > 0 && (n == 0 || n > record.MaxSamples) {
-		return fmt.Errorf("sweep of %s: %d samples, not 1 to %d", sw.Source.Unit(), n, record.MaxSamples)
-	}
-	for _, sample := range sw.Samples {
-		if sample.Value.Kind() == 0 {
-			return fmt.Errorf("sweep of %s: %s has no value", sw.Source.Unit(), sample.Object)
-		}
-	}
-	seen := make(map[string]bool, len(sw.Routes))
-	for _, route := range sw.Routes {
-		if s.integrations[route.Integration] == nil {
-			return fmt.Errorf("sweep of %s: %w %q", sw.Source.Unit(), ErrUnknownIntegration, route.Integration)
-		}
-		if seen[route.Integration] || !ascending(route.Picked, n) {
-			return fmt.Errorf("sweep of %s: route to %s: picks must be ascending indexes below %d, once each",
-				sw.Source.Unit(), route.Integration, n)
-		}
-		seen[route.Integration] = true
-	}
-	return nil
 }
 
 func ascending(picked []int, n int) bool {
@@ -207,51 +224,6 @@ func (it *integration) pendingIn(seq uint64, picked record.Bitset) uint64 {
 		return 0
 	}
 	return uint64(picked.Count() - picked.And(it.Settled[seq]).Count())
-}
-
-// owedLocked reports whether an integration still waits for a fresh sweep.
-func (s *Store) owedLocked(f *offered) bool {
-	for _, p := range f.routes {
-		if it := s.integrations[p.Integration]; it != nil && it.pendingIn(f.seq, p.Set) > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// findOffered returns the sweep with a number from a part of Store.fresh; nil if it is not there.
-func findOffered(all []*offered, seq uint64) *offered {
-	i, ok := slices.BinarySearchFunc(all, seq,
-		func(f *offered, seq uint64) int { return compareEntry(entry{seq: f.seq}, seq) })
-	if !ok {
-		return nil
-	}
-	return all[i]
-}
-
-// refuseLocked refuses fresh sweeps that cannot be kept. An integration that has not settled them loses them.
-func (s *Store) refuseLocked(sweeps []*offered, reason string) {
-	if len(sweeps) == 0 {
-		return
-	}
-	for _, it := range s.orderedLocked() {
-		var lost losses
-		for _, f := range sweeps {
-			for _, p := range f.routes {
-				if p.Integration == it.ID && !f.refused {
-					it.refuse(f.seq, p.Set, func(i int) {
-						lost.add(f.sweep, i, reason)
-						it.owner().closeRowLocked(record.Place{Seq: f.seq, Index: i})
-					})
-				}
-			}
-		}
-		it.logLossesLocked(lost)
-		it.trim(s.next)
-	}
-	for _, f := range sweeps {
-		f.refused = true
-	}
 }
 
 // refuse settles the remaining samples of a sweep as lost. Unlike with giveWay, the sweep may be the newest.

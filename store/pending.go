@@ -74,10 +74,10 @@ type look struct {
 	store       *Store
 	integration string
 	limit       int
-	wanted      []entry    // unsettled ones of the window
-	from, until uint64     // the range of sweeps to read
-	room        int        // number of entries for which the window has room
-	memory      []*offered // sweeps that the file may not hold
+	wanted      []entry // unsettled ones of the window
+	from, until uint64  // the range of sweeps to read
+	room        int     // number of entries for which the window has room
+	memory      offers  // sweeps that the file may not hold
 
 	found   []Delivery
 	entered []entry
@@ -125,10 +125,7 @@ func (it *integration) lookForLocked(limit int) *look {
 
 // fileEnds returns the number from which on all sweeps are in memory too.
 func (l *look) fileEnds() uint64 {
-	if len(l.memory) > 0 {
-		return l.memory[0].seq
-	}
-	return l.until
+	return l.memory.from(l.until)
 }
 
 // needsFile reports whether a wanted sweep is only in the file.
@@ -191,7 +188,7 @@ func (l *look) read(tx *bolt.Tx) error {
 // takeWanted adds the pending deliveries of the window.
 func (l *look) takeWanted(ns record.Names, b *bolt.Bucket) {
 	for _, e := range l.wanted {
-		if f := findOffered(l.memory, e.seq); f != nil {
+		if f := l.memory.find(e.seq); f != nil {
 			l.take(f.sweep, e, l.limit-len(l.found))
 			continue
 		}
@@ -266,7 +263,7 @@ func (l *look) finish() (out []Delivery, more bool) {
 	}
 	if it.scanned == l.from { // otherwise another scan was faster, or sweeps were deleted: scan again
 		for _, e := range l.entered {
-			if f := findOffered(l.memory, e.seq); f == nil || !f.refused {
+			if f := l.memory.find(e.seq); f == nil || !f.refused {
 				it.enter(e.seq, e.at, e.picked)
 			}
 		}
@@ -301,7 +298,7 @@ func (l *look) finish() (out []Delivery, more bool) {
 func (w *writer) lookAhead() error {
 	w.mu.Lock()
 	var looks []*look
-	for _, it := range w.orderedLocked() {
+	for _, it := range w.integrations.ordered() {
 		if it.Backlog > 0 && len(it.window) == 0 {
 			looks = append(looks, it.lookForLocked(1))
 		}

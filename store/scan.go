@@ -102,17 +102,14 @@ func (c *Scan) Step() (found []Kept, more bool, err error) {
 
 // inMemory returns the sweeps from next on that may not be in the file. ends is the number of the first of them: sweeps
 // before ends are in the file, or deleted.
-func (c *Scan) inMemory() (memory []*offered, ends uint64, err error) {
+func (c *Scan) inMemory() (memory offers, ends uint64, err error) {
 	s := c.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.usableLocked(); err != nil {
 		return nil, 0, err
 	}
-	ends = s.next
-	if len(s.offered) > 0 {
-		ends = s.offered[0].seq
-	}
+	ends = s.offered.from(s.next)
 	for _, f := range s.offered {
 		if f.seq >= c.next && !f.refused {
 			memory = append(memory, f)
@@ -150,7 +147,7 @@ func (c *Scan) read(tx *bolt.Tx, ends uint64) error {
 	return nil
 }
 
-func (c *Scan) takeOffered(memory []*offered) {
+func (c *Scan) takeOffered(memory offers) {
 	for _, f := range memory {
 		if f.seq < c.until {
 			c.take(f.seq, f.sweep)

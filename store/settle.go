@@ -100,7 +100,9 @@ func (s *Store) settledLateLocked() {
 // sweepsOf finds the sweeps of the results, because the trigger rows repeat the samples.
 func (s *Store) sweepsOf(results []Result) (map[uint64]objects.Sweep, error) {
 	sweeps := map[uint64]objects.Sweep{}
-	missing := s.offeredOf(results, sweeps)
+	s.mu.Lock()
+	missing := s.offered.take(results, sweeps)
+	s.mu.Unlock()
 	if len(missing) == 0 {
 		return sweeps, nil
 	}
@@ -115,19 +117,4 @@ func (s *Store) sweepsOf(results []Result) (map[uint64]objects.Sweep, error) {
 		return nil
 	})
 	return sweeps, err
-}
-
-// offeredOf takes the sweeps that are in memory, and returns the numbers of the others.
-func (s *Store) offeredOf(results []Result, sweeps map[uint64]objects.Sweep) (missing map[uint64]bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	missing = map[uint64]bool{}
-	for _, r := range results {
-		if f := findOffered(s.offered, r.Seq); f != nil {
-			sweeps[r.Seq] = f.sweep
-		} else {
-			missing[r.Seq] = true
-		}
-	}
-	return missing
 }

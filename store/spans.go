@@ -110,7 +110,7 @@ func (it *integration) logUndatedLocked(sp record.Span) {
 
 // dateGapsLocked gives waiting rows their times, if these are known now. A row is deleted if no sample is missing.
 func (s *Store) dateGapsLocked() {
-	for _, it := range s.orderedLocked() {
+	for _, it := range s.integrations.ordered() {
 		for _, id := range slices.Sorted(maps.Keys(it.undated)) {
 			old := it.undated[id]
 			g, known := s.date(*old.Undated)

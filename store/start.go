@@ -17,7 +17,7 @@ import (
 // note.
 type beginning struct {
 	*file.Image
-	integrations map[string]*integration
+	integrations integrations
 	noted        []uint64                            // runs that are only in the note
 	own          map[record.Accounted]record.Account // accounts without those of the note
 	known        []string                            // integrations of the run before, by its note
@@ -112,7 +112,7 @@ func (s *Store) countRun(b file.Ballast) (m *beginning, err error) {
 		if err != nil {
 			return err
 		}
-		m = &beginning{Image: found, integrations: map[string]*integration{}}
+		m = &beginning{Image: found, integrations: integrations{}}
 		m.takeIntegrations(tx)
 		if err := b.Move(tx); err != nil {
 			return err

@@ -130,7 +130,7 @@ func (s *Store) reportDamagedLocked(seqs []uint64) {
 		s.damaged[seq] = struct{}{}
 		s.corrupt++
 		s.opts.Logger.Error("damaged record skipped", "sweep", seq)
-		for _, it := range s.orderedLocked() {
+		for _, it := range s.integrations.ordered() {
 			if seq >= it.At && it.OrphanedAt.IsZero() && it.main == nil {
 				it.logGapLocked(objects.Gap{Reason: whyDamaged})
 			}

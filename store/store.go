@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -73,13 +71,13 @@ type Store struct {
 	closed       bool
 	err          error // what stopped the store
 	device       string
-	integrations map[string]*integration
+	integrations integrations
 	totals       record.Totals
 	window
 	clockBook
 	figures
 	unwritten
-	offered  []*offered
+	offered  offers
 	next     uint64 // sequence number of the next sweep; totals.next is the file's
 	accounts accounts
 	own      map[record.Accounted]record.Account // accounts of the file when it was opened
@@ -141,7 +139,7 @@ func Open(path string, o Options) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("open store %s: %w%s", path, err, file.Hint(err)), db.Close())
 	}
 	w.letGo()
-	s.noCopy(file.WriteNamesCopy(path, s.identityLocked(), &s.names))
+	warnNoCopy(s.opts.Logger, file.WriteNamesCopy(path, s.identityLocked(), &s.names))
 	file.RemoveStale(path) // only now it is sure that no other process creates one
 	go w.loop()
 	return s, nil
@@ -246,16 +244,6 @@ func (s *Store) integrationLocked(id string) (*integration, error) {
 	return nil, fmt.Errorf("%w %q", ErrUnknownIntegration, id)
 }
 
-// orderedLocked returns the integrations in the order of their ids, so that equal runs have equal results.
-func (s *Store) orderedLocked() []*integration {
-	out := make([]*integration, 0, len(s.integrations))
-	for _, it := range s.integrations {
-		out = append(out, it)
-	}
-	slices.SortFunc(out, func(a, b *integration) int { return strings.Compare(a.ID, b.ID) })
-	return out
-}
-
 // abort stops the store for good. The first reason stays.
 func (s *Store) abort(err error) {
 	s.mu.Lock()
@@ -288,9 +276,9 @@ func (s *Store) view(fn func(*bolt.Tx) error) (err error) {
 	return err
 }
 
-// noCopy warns when the second copy of the names could not be written.
-func (s *Store) noCopy(err error) {
+// warnNoCopy warns when the second copy of the names could not be written.
+func warnNoCopy(log *slog.Logger, err error) {
 	if err != nil {
-		s.opts.Logger.Warn("the store's names have no second copy", "error", err)
+		log.Warn("the store's names have no second copy", "error", err)
 	}
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"errors"
-	"slices"
 	"time"
 
 	"noi-agent/store/internal/file"
@@ -28,7 +27,8 @@ func (s *Store) hurryLocked() *commitGroup {
 	return s.window.newest
 }
 
-func (s *Store) wakeWriter() {
+// wakeWriter makes the writer look what waits.
+func (s *signals) wakeWriter() {
 	select {
 	case s.kick <- struct{}{}:
 	default: // the writer will run in any case
@@ -162,7 +162,7 @@ func (w *writer) commit(t task, all bool) (rows, wrote bool) {
 	must := rows || t.cursors || w.forced // independent of the sweeps
 	all = all || w.forced
 	due, cut := w.dueLocked(all)
-	keeps := w.keepsLocked(cut)
+	keeps := cut.needed(w.integrations, w.opts.RetainAfterAck > 0)
 	if keeps && !all { // one commit for all
 		all = true
 		due, cut = w.dueLocked(all)
@@ -203,24 +203,16 @@ func (w *writer) commit(t task, all bool) (rows, wrote bool) {
 	return rows, true
 }
 
-// keepsLocked reports whether one of the fresh sweeps must be written.
-func (s *Store) keepsLocked(sweeps []*offered) bool {
-	return slices.ContainsFunc(sweeps, func(f *offered) bool {
-		return !f.refused && (s.opts.RetainAfterAck > 0 ||
-			s.owedLocked(f))
-	})
-}
-
 // releaseLocked drops the oldest fresh sweeps from memory: they are in the file if they have a record, or every
 // integration has settled them.
-func (s *Store) releaseLocked(sweeps []*offered, records [][]byte) {
+func (s *Store) releaseLocked(sweeps offers, records [][]byte) {
 	for i, f := range sweeps {
 		if !f.refused && (records == nil || records[i] == nil) {
 			s.spared += uint64(len(f.sweep.Samples))
 		}
 	}
 	s.accounts.count(s, len(sweeps))
-	s.offered = append([]*offered(nil), s.offered[len(sweeps):]...)
+	s.offered = append(offers(nil), s.offered[len(sweeps):]...)
 }
 
 // tidy makes a commit if a store without new samples has something to delete by its limits.
@@ -292,7 +284,7 @@ func (w *writer) windowLeft() time.Duration {
 }
 
 // dueLocked returns the groups whose window is over, or all groups, and their sweeps.
-func (w *writer) dueLocked(all bool) ([]*commitGroup, []*offered) {
+func (w *writer) dueLocked(all bool) ([]*commitGroup, offers) {
 	due, n := w.window.due(time.Now(), w.opts.CommitEvery, all)
 	return due, w.offered[:n:n]
 }

@@ -28,8 +28,8 @@
 //   - identify.go, identification.go, judgement.go: which controller it is, when to ask, whether it is the right one
 //   - restamp.go: one clock for a sweep; schedules that follow a corrected clock
 //   - ask.go: a read for an operator, between two sweeps
-//   - view.go, missing.go, alarms.go, status.go: copies for the status, why a slave gives no samples, and the problems
-//     of line and slaves
+//   - board.go, view.go, missing.go, alarms.go, status.go: copies for the status, why a slave gives no samples, and the
+//     problems of line and slaves
 //   - inherit.go: counters that outlive a reload
 //   - settings.go: the port's settings in the words of package modbus
 package poll

@@ -92,7 +92,7 @@ func (p *Poller) identify(ctx context.Context, s *slave) (settled bool) {
 		over = s.identity.failed(false, identifyTries)
 	}
 	for !over {
-		p.busy(p.clock.Elapsed())
+		p.board.busy(p.clock.Elapsed())
 		id, err := identityWays()[s.identity.way](ctx, p, s)
 		if err == nil {
 			p.identifiedAs(s, id)
@@ -134,7 +134,7 @@ func (p *Poller) lives(ctx context.Context, s *slave) bool {
 	case ctx.Err() != nil || !p.open:
 		return false
 	case err != nil && fateOf(err) == fateSilent:
-		p.dropUnidentified(s, whyMissed(err))
+		s.dropUnidentified(whyMissed(err))
 		s.plan.everything(p.clock.Elapsed())
 		s.pauseUntil = p.clock.Elapsed() + retrySoon
 		return false
@@ -147,7 +147,7 @@ func (p *Poller) lives(ctx context.Context, s *slave) bool {
 func (p *Poller) askBarred(ctx context.Context, s *slave) {
 	s.postpone(p.clock.Elapsed())
 	wait, from := s.probing, s.identity.way
-	p.passOver(s)
+	s.passOver(p.clock.Elapsed(), p.open)
 	over := p.askRound(ctx, s)
 	if over && from > 0 { // the ways before have failed by silence, which may be over
 		s.identity.newRound()
@@ -191,19 +191,6 @@ func (p *Poller) askRound(ctx context.Context, s *slave) (over bool) {
 		}
 	}
 	return true
-}
-
-// passOver counts the due moments of a slave whose objects are not read.
-func (p *Poller) passOver(s *slave) {
-	switch now := p.clock.Elapsed(); {
-	case s.plan == nil:
-	case s.judged.barred():
-		s.missed += s.plan.passOver(now, s.gapReason())
-	case !p.open:
-		s.missed += s.plan.passOver(now, objects.GapLine)
-	case s.dead():
-		s.missed += s.plan.passOver(now, whyMissed(s.lastErr))
-	}
 }
 
 // notIdentified ends a round in which the slave did not identify itself. A slave with a named model is sampled as
@@ -250,7 +237,7 @@ func (p *Poller) forgetDevice(s *slave) {
 		s.planner.Forget()
 	}
 	s.replies.forget()
-	p.forgetAlarms(s)
+	p.board.forgetAlarms(p.place(s))
 }
 
 // rule applies a judgement. If the family changes, readings that were not handed on are of another register map, and
@@ -266,9 +253,9 @@ func (p *Poller) rule(s *slave, j judgement) {
 	case j.barred():
 		p.bar(s, before, j)
 	case j.family != s.family || s.plan == nil:
-		p.dropUnidentified(s, gapNameless)
+		s.dropUnidentified(gapNameless)
 		p.adopt(s, j.family)
-		p.forgetAlarms(s)
+		p.board.forgetAlarms(p.place(s))
 	case before.barred():
 		s.plan.everything(now)
 	}
@@ -297,11 +284,11 @@ func (p *Poller) bar(s *slave, before, j judgement) {
 		return
 	}
 	s.work = nil
-	p.dropUnidentified(s, s.gapReason())
+	s.dropUnidentified(s.gapReason())
 	if s.plan != nil {
 		p.reportMissing(s, s.family)
 		s.plan.turn(s.gapReason())
-		p.passOver(s)
+		s.passOver(p.clock.Elapsed(), p.open)
 	}
 	s.probing = 0
 	s.postpone(p.clock.Elapsed())

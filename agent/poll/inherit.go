@@ -8,8 +8,7 @@ import "maps"
 func (p *Poller) Inherit(before *Poller) {
 	p.line.CountOn(before.line)
 	p.started = before.started
-	p.view.rivals, p.view.collisions = before.view.rivals, before.view.collisions
-	p.view.lost, p.view.losses = before.view.lost, before.view.losses
+	p.board.inherit(&before.board)
 	for _, s := range p.slaves {
 		for _, old := range before.slaves {
 			if old.cfg.ID == s.cfg.ID {

@@ -12,11 +12,12 @@ import (
 func TestAReloadKeepsTheLossesOfALine(t *testing.T) {
 	c := clock.Clock{Now: time.Now, Elapsed: func() time.Duration { return time.Minute }}
 	before := &Poller{clock: c, line: modbus.NewLine(modbus.Options{})}
-	before.lose(3)
+	before.board.lose(3)
 	before.show()
 	after := &Poller{clock: c, line: modbus.NewLine(modbus.Options{})}
 	after.Inherit(before)
-	if v := after.view; v.lost != 3 || !v.losses.Live(time.Minute) || !v.losses.Since.Equal(before.view.losses.Since) {
-		t.Errorf("lost %d, %+v; want 3, %+v", v.lost, v.losses, before.view.losses)
+	v, losses := after.board.snapshot(), before.board.snapshot().losses
+	if v.lost != 3 || !v.losses.Live(time.Minute) || !v.losses.Since.Equal(losses.Since) {
+		t.Errorf("lost %d, %+v; want 3, %+v", v.lost, v.losses, losses)
 	}
 }

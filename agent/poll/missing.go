@@ -7,8 +7,7 @@ import (
 
 // Polls returns an object that a slave is polled for, as long as its family is known.
 func (p *Poller) Polls(unit int, object string) (configs.Polled, bool) {
-	view, _ := p.snapshot()
-	for i, sv := range view.slaves {
+	for i, sv := range p.board.snapshot().slaves {
 		family, ok := p.catalog.Family(sv.family)
 		if sv.cfgID != unit || !ok {
 			continue
@@ -24,7 +23,7 @@ func (p *Poller) Polls(unit int, object string) (configs.Polled, bool) {
 
 // WhyMissing returns why a slave gives no samples now, in the words of a gap; "": it gives samples.
 func (p *Poller) WhyMissing(unit int) string {
-	view, _ := p.snapshot()
+	view := p.board.snapshot()
 	if view.state == lineFailed {
 		return objects.GapLine
 	}

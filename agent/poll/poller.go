@@ -3,7 +3,6 @@ package poll
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 
 	"noi-agent/agent/clock"
@@ -43,8 +42,7 @@ type Poller struct {
 	reportedAt time.Duration   // time of the last report of gaps that continue
 	phased     <-chan struct{} // closed when the schedules must move to UTC multiples; nil: they have done so
 
-	mu   sync.Mutex
-	view lineView // the data for the status; a copy, so that the status never waits for the line
+	board board // what the status shows
 }
 
 // run polls until ctx ends. It returns within one exchange.
@@ -67,12 +65,12 @@ func (p *Poller) run(ctx context.Context) {
 		if !p.waits(ctx, s != nil, at) {
 			continue
 		}
-		p.busy(p.clock.Elapsed())
+		p.board.busy(p.clock.Elapsed())
 		p.round++
 		s.served = p.round
 		p.limit(s)
 		p.sweep(ctx, s)
-		p.busy(0)
+		p.board.busy(0)
 		if p.open {
 			p.works()
 		}
@@ -84,7 +82,7 @@ func (p *Poller) run(ctx context.Context) {
 		p.handGaps(s)
 	}
 	p.out.give()
-	p.lose(p.out.samples())
+	p.board.lose(p.out.samples())
 }
 
 // network reports whether the line is reached over the network.
@@ -165,7 +163,7 @@ func (p *Poller) ready(ctx context.Context) bool {
 		s.identity.reconsider()
 	}
 	p.open = true
-	p.setError(nil)
+	p.board.opened()
 	if p.reopen == 0 { // otherwise works logs this
 		p.log.Info("line open", "port", p.cfg.Port, "baud", p.cfg.Baud)
 	}
@@ -187,16 +185,16 @@ func (p *Poller) portFailed(err error) {
 	p.line.Close()
 	p.line.PortFailed(err)
 	for _, s := range p.slaves { // moments that passed before this keep their reason
-		p.passOver(s)
+		s.passOver(p.clock.Elapsed(), p.open)
 	}
 	p.open = false
 	p.reopen = min(max(2*p.reopen, reopenFirst), reopenLimit)
 	p.reopenAt = p.clock.Elapsed() + p.reopen
-	p.setError(err)
+	p.board.failed(err, p.clock.Elapsed(), p.clock.Now())
 	p.repeat.Failed(p.log, p.clock.Elapsed(), "line failed", err)
 	for _, s := range p.slaves {
 		s.miss(err, p.clock.Elapsed())
-		p.dropUnidentified(s, objects.GapLine)
+		s.dropUnidentified(objects.GapLine)
 		s.work = nil // its readings are still due, and are read again when the port is back
 	}
 }
@@ -225,15 +223,13 @@ func New(line *configs.Line, o Options) *Poller {
 		cfg: line, settings: settings, catalog: o.Catalog, version: o.Version,
 		clock: o.Clock, log: log, out: handover{out: o.Sweeps}, asks: make(chan ask), worker: worker.New(),
 		started: o.Clock.Elapsed(), phased: o.Clock.Wall.Rephasing(),
-		view: lineView{state: lineOpening, since: o.Clock.Now()},
 	}
 	options.Sent = p.out.give
 	p.line = modbus.NewLine(options)
 	for i := range line.Slaves {
 		p.slaves = append(p.slaves, newSlave(&line.Slaves[i], o.Catalog, p.started))
-		p.view.latest = append(p.view.latest, map[string]reading{})
-		p.view.alarms = append(p.view.alarms, alarms{})
 	}
+	p.board.begin(len(p.slaves), o.Clock.Now())
 	return p
 }
 

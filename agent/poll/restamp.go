@@ -32,7 +32,7 @@ func (p *Poller) rephase() {
 	p.phased = nil
 	for _, s := range p.slaves {
 		if s.plan != nil {
-			p.passOver(s)
+			s.passOver(p.clock.Elapsed(), p.open)
 			wall := p.clock.Now()
 			s.plan.rephase(p.clock.Elapsed(), wall)
 		}

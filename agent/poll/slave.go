@@ -153,6 +153,39 @@ func (s *slave) good(elapsed time.Duration, at time.Time) {
 	s.misses, s.probing = 0, 0
 }
 
+// passOver counts the due moments while the objects are not read. open: the line is open.
+func (s *slave) passOver(now time.Duration, open bool) {
+	switch {
+	case s.plan == nil:
+	case s.judged.barred():
+		s.missed += s.plan.passOver(now, s.gapReason())
+	case !open:
+		s.missed += s.plan.passOver(now, objects.GapLine)
+	case s.dead():
+		s.missed += s.plan.passOver(now, whyMissed(s.lastErr))
+	}
+}
+
+// dropUnidentified drops readings if it is not known which controller gave them.
+func (s *slave) dropUnidentified(why string) {
+	s.missed += uint64(len(s.unidentified))
+	for _, r := range s.unidentified {
+		if s.plan != nil && s.plan.polls(r.object) {
+			s.plan.find(r.object).blame(why, 1)
+		}
+	}
+	s.unidentified = nil
+}
+
+// measureLateness keeps the longest time for which an object had to wait for the line.
+func (s *slave) measureLateness(b *dueSet, now time.Duration) {
+	for _, n := range b.items {
+		if it := &s.plan.items[n]; it.next <= now && s.answered {
+			s.lateness = max(s.lateness, now-it.next)
+		}
+	}
+}
+
 // later returns how many owed moments of an item came after its reply that waits to be handed on; 0: no reply waits.
 func (s *slave) later(it *item) uint64 {
 	waiting := s.unidentified
@@ -165,6 +198,11 @@ func (s *slave) later(it *item) uint64 {
 		}
 	}
 	return 0
+}
+
+// emptySweep returns a Sweep of the slave, without samples and gaps.
+func (s *slave) emptySweep(line, version string) *Sweep {
+	return &Sweep{Source: s.source(line, version), Names: s.names(), Family: s.family, Nameless: s.nameless()}
 }
 
 // source returns the origin of a sample, as in the messages.

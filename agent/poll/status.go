@@ -7,7 +7,6 @@ import (
 	"math"
 	"noi-agent/agent/clock"
 	"noi-agent/agent/worker"
-	"noi-agent/configs"
 	"noi-agent/modbus"
 	"noi-agent/objects"
 	"noi-agent/status/api"
@@ -89,12 +88,13 @@ func milliseconds(d time.Duration) float64 {
 
 // Status returns the state of the line and its slaves, and their problems.
 func (p *Poller) Status() (api.Line, []api.Problem) {
-	v, c := p.snapshot()
+	v := p.board.snapshot()
 	problems := lineProblems(p.cfg.Name, p.network(), v, p.clock.Elapsed())
-	return p.lineStatus(v, c), append(problems, p.alarmProblems(&v)...)
+	return p.lineStatus(v), append(problems, v.alarmProblems(p.cfg.Name, p.clock.Wall.Shown)...)
 }
 
-func (p *Poller) lineStatus(v lineView, c modbus.Counters) api.Line {
+func (p *Poller) lineStatus(v lineView) api.Line {
+	c := p.line.Counters()
 	l := api.Line{
 		Name: p.cfg.Name, Port: p.cfg.Port, State: v.state, Error: v.err, Lost: v.lost,
 		Load: p.share(c), Counters: countersOf(c), Slaves: []api.Slave{},
@@ -231,15 +231,14 @@ func refusals(v slaveView) string {
 }
 
 // alarmProblems lists the faults and alarms that the controllers of a line report. The alarms of a controller that does
-// not answer are not known now.
-func (p *Poller) alarmProblems(v *lineView) (list []api.Problem) {
+// not answer are not known now. shown returns the wall time of a moment, by the clock as it is known now.
+func (v *lineView) alarmProblems(line string, shown func(at, booted time.Time) time.Time) (list []api.Problem) {
 	if v.state != LineOK {
 		return nil
 	}
 	for i, sv := range v.slaves {
 		if sv.state == SlaveOK {
-			list = append(list, v.alarms[i].problems(fmt.Sprintf("%s/%d", p.cfg.Name, sv.cfgID), sv.name,
-				p.clock.Wall.Shown)...)
+			list = append(list, v.alarms[i].problems(fmt.Sprintf("%s/%d", line, sv.cfgID), sv.name, shown)...)
 		}
 	}
 	return list
@@ -262,61 +261,8 @@ const (
 	slaveNothing  = "no_objects"    // it has none of the objects that the configuration lists
 )
 
-// order is the list of objects of a slave in Latest, in the order of the register map.
-type order struct {
-	family  string // family of the list; "": not known yet
-	objects []listed
-}
-
-// listed is one object and its log interval, in words.
-type listed struct{ object, interval string }
-
-// Latest returns the last good value of each object that a slave is polled for, in the order of the register map. While
-// a client watches, Latest is called each second, so it allocates only the rows.
-func (p *Poller) Latest() (rows []api.Latest) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	n := 0
-	for i := range p.view.latest {
-		n += len(p.view.latest[i])
-	}
-	rows = make([]api.Latest, 0, n)
-	now := p.clock.Elapsed()
-	if p.view.orders == nil {
-		p.view.orders = make([]order, len(p.slaves))
-	}
-	for i := range p.view.slaves {
-		sv := &p.view.slaves[i]
-		for _, l := range p.view.orders[i].of(sv.family, p.slaves[i].cfg, p.catalog) {
-			r, ok := p.view.latest[i][l.object]
-			if !ok {
-				continue
-			}
-			rows = append(rows, api.Latest{
-				Line: p.cfg.Name, Slave: sv.name, UnitID: sv.cfgID, Object: r.object, Unit: r.unit,
-				Value:     r.value.AppendJSON(nil),
-				SampledAt: p.clock.Wall.Shown(r.at, r.booted).UTC().Truncate(time.Second),
-				AgeS:      int64((now - r.read).Seconds()),
-				Interval:  l.interval,
-			})
-		}
-	}
-	return rows
-}
-
-// of returns the list of a slave with this family. It makes the list again only if the family has changed.
-func (o *order) of(slug string, slave *configs.Slave, catalog *objects.Catalog) []listed {
-	if o.family == slug {
-		return o.objects
-	}
-	*o = order{family: slug}
-	if family, ok := catalog.Family(slug); ok {
-		for _, polled := range slave.Polled(family) {
-			o.objects = append(o.objects, listed{polled.Object.Name, polled.Interval.String()})
-		}
-	}
-	return o.objects
-}
+// Latest returns the last good value of each object that a slave is polled for, in the order of the register map.
+func (p *Poller) Latest() []api.Latest { return p.board.rows(p.cfg, p.catalog, p.clock) }
 
 // stuckAfter is how long one exchange may take before the process counts as stuck. An exchange with its probes takes at
 // most about four timeouts. A sweep may take longer: on some lines the slaves need seconds for each of many reads.
@@ -324,7 +270,7 @@ const stuckAfter = 3 * time.Minute
 
 // Healthy returns an error when the poller hangs in an exchange.
 func (p *Poller) Healthy() error {
-	view, _ := p.snapshot()
+	view := p.board.snapshot()
 	if view.busySince > 0 && p.clock.Elapsed()-view.busySince > stuckAfter {
 		return fmt.Errorf("line %s hangs in one exchange for more than %s", p.cfg.Name, objects.Period(stuckAfter))
 	}
@@ -333,7 +279,7 @@ func (p *Poller) Healthy() error {
 
 // Ready returns nil if the line is open, otherwise the reason.
 func (p *Poller) Ready() error {
-	if view, _ := p.snapshot(); view.state != LineOK {
+	if view := p.board.snapshot(); view.state != LineOK {
 		return fmt.Errorf("line %s is %s: %s", p.cfg.Name, view.state, view.err)
 	}
 	return nil

@@ -33,7 +33,7 @@ func (p *Poller) sweep(ctx context.Context, s *slave) {
 	}
 	if s.identityDue(p.clock.Elapsed()) && (!p.open || !p.identify(ctx, s)) {
 		if ctx.Err() != nil || !p.open { // it will never be known which controller gave the readings
-			p.dropUnidentified(s, gapNameless)
+			s.dropUnidentified(gapNameless)
 		}
 		return
 	}
@@ -41,17 +41,6 @@ func (p *Poller) sweep(ctx context.Context, s *slave) {
 		return
 	}
 	p.hand(s, s.unidentified)
-	s.unidentified = nil
-}
-
-// dropUnidentified drops readings if it is not known which controller gave them.
-func (p *Poller) dropUnidentified(s *slave, why string) {
-	s.missed += uint64(len(s.unidentified))
-	for _, r := range s.unidentified {
-		if s.plan != nil && s.plan.polls(r.object) {
-			s.plan.find(r.object).blame(why, 1)
-		}
-	}
 	s.unidentified = nil
 }
 
@@ -91,7 +80,7 @@ func (p *Poller) begin(s *slave, replies uint64) *work {
 	turn, _ := s.nextDue()
 	w := &work{batch: s.newDueSet(s.plan.due(now)), begun: now, turn: turn, replies: replies}
 	w.readings = make([]reading, 0, len(w.batch.items))
-	p.measureLateness(s, w.batch)
+	s.measureLateness(w.batch, now)
 	if now-s.doubted >= retestAfter {
 		s.doubted = now
 		s.planner.Retest()
@@ -265,16 +254,6 @@ func waitAfter(err error, unknown bool) time.Duration {
 	return retryAfter
 }
 
-// measureLateness keeps the longest time for which an object had to wait for the line.
-func (p *Poller) measureLateness(s *slave, b *dueSet) {
-	now := p.clock.Elapsed()
-	for _, n := range b.items {
-		if it := &s.plan.items[n]; it.next <= now && s.answered {
-			s.lateness = max(s.lateness, now-it.next)
-		}
-	}
-}
-
 // runTest sends one of the reads that check the learnt limits. Its failure does not mean that the slave is away.
 // Silence needs proof here too, because some slaves do not answer reads of missing registers.
 func (p *Poller) runTest(ctx context.Context, s *slave) {
@@ -308,7 +287,7 @@ func (p *Poller) runTest(ctx context.Context, s *slave) {
 func (p *Poller) exchange(ctx context.Context, s *slave, span modbus.Span, judged bool) (modbus.Reply, error) {
 	known := s.replies.doubts[span].fails >= asideAfter // then not logged, and no reason for an identification
 	for try := 1; ; try++ {
-		p.busy(p.clock.Elapsed())
+		p.board.busy(p.clock.Elapsed())
 		reply, err := p.line.Read(ctx, byte(s.cfg.ID), span.Function, span.Addr, span.Count)
 		if err == nil {
 			s.replies.answered(span)
@@ -355,7 +334,7 @@ func (p *Poller) decode(s *slave, w *work, rd modbus.Read, reply modbus.Reply) {
 			s.noSample++
 			s.reasons[reason]++
 			s.noValue[o.Name] = reason
-			p.forget(s, o.Name)
+			p.board.forget(p.place(s), o.Name)
 			p.log.Debug("no sample", "unit", s.cfg.ID, "object", o.Name, "reason", err)
 			w.readings = append(w.readings, reading{object: o.Name, none: true, at: reply.At, booted: booted,
 				read: now, moments: moments})
@@ -370,7 +349,7 @@ func (p *Poller) decode(s *slave, w *work, rd modbus.Read, reply modbus.Reply) {
 // hand gives a sweep to the sampler. The queue has room for minutes of sweeps. If the store hangs for longer, the sweep
 // is lost and counted. The line never waits.
 func (p *Poller) hand(s *slave, readings []reading) {
-	t := p.takenFrom(s)
+	t := s.emptySweep(p.cfg.Name, p.version)
 	t.BootedAt, t.Unsure = p.oneClock(readings)
 	t.Samples, t.Every = make([]objects.Sample, 0, len(readings)), make([]time.Duration, 0, len(readings))
 	for _, r := range readings {
@@ -384,14 +363,14 @@ func (p *Poller) hand(s *slave, readings []reading) {
 			t.Every = append(t.Every, it.polled.Interval)
 		}
 	}
-	p.remember(s, readings)
+	p.board.remember(p.place(s), readings)
 	if len(t.Samples)+len(t.Gaps) > 0 && !p.out.take(t) {
 		for _, r := range readings {
 			it := s.plan.find(r.object)
 			it.owed = max(1, it.owed)
 			it.blame(objects.GapQueue, 1)
 		}
-		p.lose(len(t.Samples))
+		p.board.lose(len(t.Samples))
 		p.repeat.Failed(p.log, p.clock.Elapsed(), "samples lost", errors.New("the store does not keep up"))
 		return
 	}
@@ -399,11 +378,6 @@ func (p *Poller) hand(s *slave, readings []reading) {
 		it := s.plan.find(r.object)
 		it.delivered(r.at.Sub(t.BootedAt), it.later(r.moments))
 	}
-}
-
-// takenFrom returns a Sweep of the slave, without samples and gaps.
-func (p *Poller) takenFrom(s *slave) *Sweep {
-	return &Sweep{Source: s.source(p.cfg.Name, p.version), Names: s.names(), Family: s.family, Nameless: s.nameless()}
 }
 
 // SoFarEvery is how often a gap that continues is reported. A kill or a power cut loses what is not reported yet.
@@ -438,8 +412,8 @@ func (p *Poller) handMissing(s *slave, missing func(it *item, at time.Time, upti
 	if s.plan == nil {
 		return
 	}
-	p.passOver(s)
-	t := p.takenFrom(s)
+	s.passOver(p.clock.Elapsed(), p.open)
+	t := s.emptySweep(p.cfg.Name, p.version)
 	t.BootedAt, t.Unsure = p.oneClock(nil)
 	after, at := slices.Clone(s.plan.items), p.clock.Now()
 	for i := range s.plan.items {

@@ -6,10 +6,9 @@ import (
 	"time"
 
 	"noi-agent/agent/worker"
-	"noi-agent/modbus"
 )
 
-// lineView is a copy of a poller's data, for the status. Its strings and slices do not change after they were stored.
+// lineView is the state of a line on the board. Its strings and slices do not change after they were stored.
 type lineView struct {
 	state  string
 	err    string
@@ -19,9 +18,7 @@ type lineView struct {
 	holder string        // of a busy port: the program that probably has it open
 	lost   uint64        // samples lost because the queue was full
 	slaves []slaveView
-	latest []map[string]reading // by slave, by object
-	orders []order              // of these: by slave
-	alarms []alarms             // by slave
+	alarms []alarms // by slave; only in a snapshot
 
 	rivals     worker.Trouble // requests of another master
 	collisions worker.Trouble
@@ -63,29 +60,17 @@ type slaveView struct {
 	learnt   string
 }
 
-// show copies the slaves' state for the status.
+// show copies the slaves' state to the board.
 func (p *Poller) show() {
 	slaves := make([]slaveView, len(p.slaves))
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := p.clock.Now()
 	for i, s := range p.slaves {
-		before := slaveView{}
-		if i < len(p.view.slaves) {
-			before = p.view.slaves[i]
-		}
 		slaves[i] = viewOf(s)
-		slaves[i].follow(before, p.clock.Elapsed(), now)
 	}
-	p.view.slaves = slaves
-	counters := p.line.Counters()
-	p.view.losses.Seen(p.view.lost, p.clock.Elapsed(), now)
-	p.view.rivals.Seen(counters.Rivals, p.clock.Elapsed(), p.clock.Now())
-	p.view.collisions.Seen(counters.Collisions, p.clock.Elapsed(), p.clock.Now())
-	if p.open {
-		p.view.state = LineOK
-	}
+	p.board.show(slaves, p.line.Counters(), p.open, p.clock.Elapsed(), p.clock.Now())
 }
+
+// place returns the number of a slave on the board.
+func (p *Poller) place(s *slave) int { return slices.Index(p.slaves, s) }
 
 // follow keeps the times since which the shown states last.
 func (v *slaveView) follow(before slaveView, elapsed time.Duration, now time.Time) {
@@ -168,76 +153,4 @@ func stateOf(s *slave) string {
 func (s *slave) refusing() bool {
 	return s.plan != nil && isReply(s.lastErr) &&
 		!slices.ContainsFunc(s.plan.items, func(it item) bool { return it.read })
-}
-
-// setError notes why the line is down; nil when it is open.
-func (p *Poller) setError(err error) {
-	holder := ""
-	if modbus.IsBusy(err) {
-		holder = modbus.Holder("/proc")
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if err == nil {
-		p.view.state, p.view.err, p.view.fault = LineOK, "", nil
-		return
-	}
-	if p.view.state != lineFailed {
-		p.view.since, p.view.begun = p.clock.Now(), p.clock.Elapsed()
-	}
-	p.view.state, p.view.err, p.view.fault, p.view.holder = lineFailed, err.Error(), err, holder
-}
-
-// remember keeps the latest values for the status.
-func (p *Poller) remember(s *slave, readings []reading) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	n := slices.Index(p.slaves, s)
-	for _, r := range readings {
-		if !r.none {
-			p.view.latest[n][r.object] = r
-			p.view.alarms[n].see(r)
-		}
-	}
-}
-
-// forget removes a value that the slave no longer has, for example of a sensor that was unplugged.
-func (p *Poller) forget(s *slave, object string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	n := slices.Index(p.slaves, s)
-	delete(p.view.latest[n], object)
-	delete(p.view.alarms[n], object)
-}
-
-// forgetAlarms drops the faults and alarms of the controller before.
-func (p *Poller) forgetAlarms(s *slave) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	clear(p.view.alarms[slices.Index(p.slaves, s)])
-}
-
-func (p *Poller) busy(since time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.view.busySince = since
-}
-
-func (p *Poller) lose(n int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.view.lost += uint64(n)
-}
-
-// snapshot returns the data of the line for the status, without the latest values.
-func (p *Poller) snapshot() (lineView, modbus.Counters) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	v := p.view
-	v.latest = nil // Latest lists them
-	v.alarms = make([]alarms, len(p.view.alarms))
-	for i := range v.alarms {
-		v.alarms[i] = maps.Clone(p.view.alarms[i])
-	}
-	return v, p.line.Counters()
 }

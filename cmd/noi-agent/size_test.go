@@ -34,11 +34,6 @@ var tooLarge = map[string]struct {
 	size   int
 	reason string
 }{
-	"store.Store":         {69, "one lock guards the running store; 40 of the methods are its interface"},
-	"modbus.Line":         {77, "one line has one owner; trust, counters and port share its state from byte to byte"},
-	"modbus.Line fields":  {37, "the same"},
-	"agent/poll.Poller":   {68, "schedule, identification and view of a line run on the one goroutine of its poller"},
-	"store.commit fields": {33, "a commit carries what it took out of the store under the lock until the file has it"},
 	"cmd/noi-agent/e2e/degraded_test.go TestADiskThatFailsAgainAndAgainDoesNotEndTheSampling": {91, "one story, told in order"},
 	"agent/memory_test.go TestAnAgentStaysInMemoryUntilNothingWaits":                          {84, "one story, told in order"},
 }

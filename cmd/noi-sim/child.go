@@ -11,10 +11,11 @@ import (
 	"time"
 )
 
-// outputGrace is how long a command's output may stay open after it ended: a grandchild that holds it must not hold us.
+// outputGrace is how long the output of the command may stay open after the command ended. A process that the command
+// started can keep the output open; noi-sim does not wait for that process longer.
 const outputGrace = 2 * time.Second
 
-// child is the command, in a process group of its own: a Ctrl-C at the terminal reaches us alone.
+// child is the command, in its own process group: only noi-sim gets the SIGINT of a Ctrl-C at the terminal.
 type child struct {
 	cmd        *exec.Cmd
 	ended      chan error // gets the command's end once
@@ -22,7 +23,7 @@ type child struct {
 	killed     bool       // SIGKILL was sent
 }
 
-// startChild runs command with env. All it prints goes to output.
+// startChild runs command with the environment env. What the command prints goes to output.
 func startChild(command, env []string, output io.Writer) (*child, error) {
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Env = env
@@ -41,7 +42,7 @@ func startChild(command, env []string, output io.Writer) (*child, error) {
 	return c, nil
 }
 
-// terminate asks the whole group to end: a wrapper such as `sh -c` does not pass signals on.
+// terminate sends SIGTERM to the whole process group, because a wrapper such as `sh -c` does not pass signals on.
 func (c *child) terminate() {
 	if c.killed {
 		return
@@ -50,14 +51,14 @@ func (c *child) terminate() {
 	c.signal(syscall.SIGTERM)
 }
 
-// kill ends the whole group at once.
+// kill sends SIGKILL to the whole process group.
 func (c *child) kill() {
 	c.killed = true
 	c.signal(syscall.SIGKILL)
 }
 
 func (c *child) signal(s syscall.Signal) {
-	_ = syscall.Kill(-c.cmd.Process.Pid, s) // a group that is gone needs no signal
+	_ = syscall.Kill(-c.cmd.Process.Pid, s) // an error means that the group has ended
 }
 
 // verdict returns nil when the command ended well: with status 0, or by the SIGTERM that it was sent and did not catch.
@@ -80,14 +81,15 @@ func (c *child) verdict(end error) error {
 	}
 }
 
-// childEnv returns the command's environment: ours, without what leads to a real account or a proxy, and with extra.
+// childEnv returns the environment of the command: ours, without the variables for a real account or a proxy, and with
+// extra.
 func childEnv(ours, extra []string) []string {
 	env := slices.DeleteFunc(slices.Clone(ours), func(kv string) bool {
 		name, _, _ := strings.Cut(strings.ToUpper(kv), "=")
 		return strings.HasPrefix(name, "AWS_") || strings.HasSuffix(name, "_PROXY") ||
 			name == "PUBSUB_EMULATOR_HOST" || name == "GOOGLE_APPLICATION_CREDENTIALS"
 	})
-	// No look-up of EC2 metadata: on a desk it waits for a host that does not answer.
+	// Without EC2 metadata: outside of EC2 the SDK would wait for a host that does not answer.
 	env = append(env, "AWS_EC2_METADATA_DISABLED=true", "NO_PROXY=*", "no_proxy=*")
 	return append(env, extra...)
 }

@@ -16,10 +16,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// socketName is the socket over which `noi-sim fault` reaches a running world, within --dir.
+// socketName is the name of the socket in --dir over which `noi-sim fault` sends its orders.
 const socketName = "noi-sim.sock"
 
-// control takes orders for a world.
+// control is the server that accepts orders for a world.
 type control struct {
 	server *http.Server
 	ended  chan struct{}
@@ -27,14 +27,14 @@ type control struct {
 
 // order is one fault to set.
 type order struct {
-	Cloud string `json:"cloud,omitempty"` // sns | pubsub | all; "": it is for the line
+	Cloud string `json:"cloud,omitempty"` // sns | pubsub | all; "": the fault is for the line
 	Unit  byte   `json:"unit,omitempty"`  // 0: all
 	Fault string `json:"fault"`
 }
 
 func openControl(dir string, w *world) (*control, error) {
 	path := filepath.Join(dir, socketName)
-	// The clouds' ports are ours, so no other world uses the path.
+	// This process has the ports of the clouds. So no other noi-sim runs, and a socket here is left over.
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("replace the control socket: %w", err)
 	}
@@ -45,7 +45,7 @@ func openControl(dir string, w *world) (*control, error) {
 	c := &control{ended: make(chan struct{}), server: &http.Server{Handler: w, ReadHeaderTimeout: time.Second}}
 	go func() {
 		defer close(c.ended)
-		_ = c.server.Serve(l) // it ends by close
+		_ = c.server.Serve(l) // close ends it
 	}()
 	return c, nil
 }
@@ -72,7 +72,7 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// newFault is `noi-sim fault`.
+// newFault returns the command `noi-sim fault`.
 func newFault(stdout io.Writer) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "fault", Short: "Break, slow down or repair a cloud or the line of a running world.",
@@ -106,7 +106,7 @@ func newFault(stdout io.Writer) *cobra.Command {
 	return cmd
 }
 
-// send gives an order to the world of a directory.
+// send sends an order to the noi-sim that runs with --dir dir.
 func send(stdout io.Writer, dir string, o order) error {
 	path := filepath.Join(dir, socketName)
 	body, err := json.Marshal(o)

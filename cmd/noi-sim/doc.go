@@ -2,13 +2,13 @@
 //
 //	noi-sim run -- bin/noi-agent run --config configs/demo.yaml
 //
-// It starts a simulated PS-PWM-30M on a pseudo-terminal that passes bytes on at the baud rate (linked at run/ttyNOI),
-// and simulated SNS and Pub/Sub on loopback. Then it runs the command with credentials that are only valid there.
-// Without a command it prints the configuration and the environment for an agent in a second terminal, and runs until
-// Ctrl-C. A third terminal can begin and end faults meanwhile:
+// It starts a simulated PS-PWM-30M on a pseudo-terminal, and a simulated SNS and Pub/Sub on loopback. The
+// pseudo-terminal passes bytes on at the baud rate; run/ttyNOI is a link to it. Then noi-sim runs the command, with
+// credentials that are only valid for the simulated clouds. Without a command it prints the configuration and the
+// environment for an agent in a second terminal, and runs until Ctrl-C. A third terminal can start and end faults:
 //
 //	noi-sim fault cloud sns refuse      stop | slow | reject | refuse | ok; of sns, pubsub or all
-//	noi-sim fault line silent           silent | garbage | slow | ok; --unit N for one controller
+//	noi-sim fault line silent           silent | garbage | slow | ok; with --unit N for one controller
 //
 // If the port is opened with another baud rate than --baud, the bytes are garbage, as on a real line.
 //
@@ -19,9 +19,9 @@
 // --speed makes the sun faster: 600 is a day in 144 s. --fault (or --faults, with commas) forces the value of an
 // object:
 //
-//	--fault array_fault:rts_shorted@30s         sets a bit, from 30 s after the start on
-//	--fault 2/charge_state:DISCONNECT@30s-90s   a state, only of unit 2, for a minute
-//	--fault adc_vbsense:0@1m --fault T_amb:none@2m    a number; a sensor that is gone
+//	--fault array_fault:rts_shorted@30s               sets a bit, beginning 30 s after the start
+//	--fault 2/charge_state:DISCONNECT@30s-90s         sets a state, only of unit 2, for a minute
+//	--fault adc_vbsense:0@1m --fault T_amb:none@2m    sets a number; removes a sensor
 //
 // Without a unit the fault is for each controller that has the object. The times are real times since the start of the
 // line, independent of --speed. A fault begins and ends with a simulated second. Package sim describes the effects: a
@@ -31,10 +31,10 @@
 // Ctrl-C (or SIGTERM, or a terminal that closes) sends one SIGTERM to the command, which runs in its own process group.
 // A second Ctrl-C kills the command. Exit codes: 0 the command ended well, 1 the command failed or the simulation could
 // not start, 2 wrong usage.
-// The command's environment has no AWS_* variable but the key of the simulated cloud, no proxy, and no way to a real
-// cloud: an integration without an endpoint also finds the simulated clouds.
+// The environment of the command has no proxy, and of the AWS_* variables only those for the simulated cloud. An
+// integration without an endpoint also uses the simulated clouds, so no message goes to a real cloud.
 //
-// Refused: noi-sim replaces nothing but a link at run/ttyNOI, and listens only on loopback.
+// Refused: noi-sim replaces nothing but a link at run/ttyNOI. Its clouds listen only on loopback.
 //
 // In reading order:
 //

@@ -15,7 +15,8 @@ import (
 	"noi-agent/sinks/sinktest/standin"
 )
 
-// faults are what is wrong with the world now. Requests of the agent read them, `noi-sim fault` sets them.
+// faults has the current faults of the clouds and of the line. `noi-sim fault` sets them. Each request of the agent
+// reads them.
 type faults struct {
 	mu          sync.Mutex // guards what follows
 	sns, pubsub string     // a word of cloudFaults
@@ -38,7 +39,7 @@ func cloudFaults() []string { return []string{faultOK, faultStop, faultSlow, fau
 
 func lineFaults() []string { return []string{faultOK, faultSilent, faultGarbage, faultSlow} }
 
-// slowness is how long a slow cloud takes for each request, and slowLine a slow controller.
+// slowness is the delay of each answer of a slow cloud; slowLine is the delay of each answer of a slow controller.
 const (
 	slowness = 5 * time.Second
 	slowLine = 300 * time.Millisecond
@@ -49,7 +50,7 @@ func newFaults() *faults {
 		noise: modbustest.Noise(rand.New(rand.NewPCG(weather, weather)))}
 }
 
-// ofSNS is what is wrong with one request; nil: nothing.
+// ofSNS returns the fault for one request to SNS; nil: none. It waits if the cloud is slow.
 func (f *faults) ofSNS() *standin.Fault {
 	f.mu.Lock()
 	word := f.sns
@@ -78,7 +79,7 @@ func (f *faults) ofPubSub() *standin.Fault {
 	return slowed(word)
 }
 
-// slowed lets time pass where a cloud is slow.
+// slowed waits if the cloud is slow. It returns nil.
 func slowed(word string) *standin.Fault {
 	if word == faultSlow {
 		<-time.After(slowness)
@@ -86,7 +87,7 @@ func slowed(word string) *standin.Fault {
 	return nil
 }
 
-// setCloud sets what is wrong with a cloud: sns, pubsub, or all.
+// setCloud sets the fault of a cloud: sns, pubsub, or all.
 func (f *faults) setCloud(w *world, cloud, word string) error {
 	if cloud != "sns" && cloud != "pubsub" && cloud != "all" {
 		return fmt.Errorf("want sns, pubsub or all, not %q", cloud)
@@ -112,7 +113,7 @@ func (f *faults) setCloud(w *world, cloud, word string) error {
 	return errors.Join(errs...)
 }
 
-// setLine sets what is wrong with a controller; unit 0: with all of them.
+// setLine sets the fault of a controller. Unit 0: of all controllers.
 func (f *faults) setLine(w *world, unit byte, word string) error {
 	if err := known(word, lineFaults()); err != nil {
 		return err
@@ -140,8 +141,8 @@ func known(word string, words []string) error {
 	return fmt.Errorf("want one of %s, not %q", strings.Join(words, ", "), word)
 }
 
-// onLine is the script of a controller: its fault, and garbage while the port is set to another baud rate than the
-// line's. A pty carries bytes at any rate, but keeps the rate that a program has set.
+// onLine returns the script of a controller: its fault, and garbage while the port is set to another baud rate than
+// baud. A pty passes bytes on at any rate, but keeps the rate that a program has set.
 func (f *faults) onLine(unit byte, port string, baud int) func(modbustest.Request) modbustest.Fault {
 	return func(modbustest.Request) modbustest.Fault {
 		f.mu.Lock()
@@ -159,8 +160,8 @@ func (f *faults) onLine(unit byte, port string, baud int) func(modbustest.Reques
 	}
 }
 
-// wrongRate reports whether a port is set to another rate. One that cannot be looked at, or whose rate has no name, is
-// not.
+// wrongRate reports whether a port is set to another rate than baud. It returns false if the port cannot be opened, or
+// if rates does not have baud.
 func wrongRate(port string, baud int) bool {
 	want, ok := rates()[baud]
 	if !ok {

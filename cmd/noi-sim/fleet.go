@@ -16,26 +16,26 @@ import (
 	"noi-agent/sim"
 )
 
-// weather is the seed of the sky over unit 1: every demo has the same day. Each further unit has a sky of its own.
+// weather is the seed of the weather at unit 1: every demo has the same day. Each other unit has its own weather.
 const weather = 1
 
-// fleet is the controllers on the line.
+// fleet has the controllers on the line.
 type fleet struct {
 	units   []*unit // ascending by id
 	speed   float64
-	started time.Time // set before the line is served; zero until then
+	started time.Time // start of the line; zero: not started yet
 }
 
-// unit is one of them.
+// unit is one controller of the fleet.
 type unit struct {
 	id     byte
 	family *objects.Family
 	slave  *modbustest.Slave
 
-	refused int // Modbus requests answered with an exception; the line's goroutine owns it until the world is closed
+	refused int // Modbus requests that got an exception; only the line's goroutine uses it until the world is closed
 }
 
-// newFleet makes what --slaves and --fault say. Its errors are those of the command line.
+// newFleet returns the controllers of --slaves with the faults of --fault. Its errors are errors of the command line.
 func newFleet(o runOptions) (*fleet, error) {
 	catalog, err := objects.LoadCatalog()
 	if err != nil {
@@ -59,7 +59,7 @@ func newFleet(o runOptions) (*fleet, error) {
 	return f, nil
 }
 
-// build puts a simulated controller behind a unit.
+// build gives a unit its simulated controller.
 func (f *fleet) build(u *unit, faults []sim.Fault) error {
 	controller, err := sim.New(sim.Options{
 		Family: u.family, Unit: u.id, Seed: weather + uint64(u.id) - 1, Start: sim.MidMorning, Faults: faults,
@@ -79,7 +79,7 @@ func (f *fleet) build(u *unit, faults []sim.Fault) error {
 	return nil
 }
 
-// elapsed returns the simulated time since the line is served; before that none has passed.
+// elapsed returns the simulated time since the start of the line; 0 before the start.
 func (f *fleet) elapsed() time.Duration {
 	if f.started.IsZero() {
 		return 0
@@ -87,7 +87,7 @@ func (f *fleet) elapsed() time.Duration {
 	return accelerate(time.Since(f.started), f.speed)
 }
 
-// slaves returns what is to be served on the line.
+// slaves returns the Modbus slaves of all units.
 func (f *fleet) slaves() []*modbustest.Slave {
 	var all []*modbustest.Slave
 	for _, u := range f.units {
@@ -109,7 +109,7 @@ func (f *fleet) String() string {
 	return strings.Join(words, ", ")
 }
 
-// accelerate returns simulated time. It stops short of what a Duration can hold.
+// accelerate converts real time to simulated time. The result is at most the largest Duration.
 func accelerate(real time.Duration, speed float64) time.Duration {
 	if t := speed * float64(real); t < math.MaxInt64 {
 		return time.Duration(t)
@@ -135,7 +135,7 @@ func parseSlaves(text string, catalog *objects.Catalog) ([]*unit, error) {
 			return nil, fmt.Errorf("there is no family %q%s", slug, hint(slug, slugs))
 		}
 		if slices.ContainsFunc(units, func(u *unit) bool { return u.id == byte(id) }) {
-			return nil, fmt.Errorf("unit %d is there twice", id)
+			return nil, fmt.Errorf("unit %d is given twice", id)
 		}
 		units = append(units, &unit{id: byte(id), family: family})
 	}
@@ -143,10 +143,10 @@ func parseSlaves(text string, catalog *objects.Catalog) ([]*unit, error) {
 	return units, nil
 }
 
-// mostNamed is how many names a hint may list: the bits of a fault field, not the objects of a family.
+// mostNamed is the most names that a hint lists: enough for the bits of a fault field, not for the objects of a family.
 const mostNamed = 32
 
-// hint says which of the known names was probably meant, or which there are.
+// hint returns the known name that was probably meant, or the list of known names, or "".
 func hint(name string, known []string) string {
 	if near := strictyaml.Nearest(name, known); near != "" {
 		return "; did you mean " + near + "?"
@@ -157,7 +157,7 @@ func hint(name string, known []string) string {
 	return ""
 }
 
-// assign adds the fault that text describes to those of each unit that it is for: the one it names, or each whose
+// assign adds the fault in text to the faults of its unit. If text has no unit, it adds the fault to each unit whose
 // family has the object.
 func (f *fleet) assign(text string, faults map[byte][]sim.Fault) error {
 	id, fault, err := parseFault(text)
@@ -170,7 +170,8 @@ func (f *fleet) assign(text string, faults map[byte][]sim.Fault) error {
 		return err
 	}
 	for _, u := range units {
-		// At midnight, since that takes no time: is it a fault that this family can have?
+		// This checks that the family can have the fault. It starts at midnight, because then there is nothing to
+		// simulate.
 		if _, err := sim.New(sim.Options{Family: u.family, Unit: u.id, Faults: []sim.Fault{fault}}); err != nil {
 			return explain(err)
 		}
@@ -183,12 +184,12 @@ func (f *fleet) assign(text string, faults map[byte][]sim.Fault) error {
 func (f *fleet) simulated(from, until time.Duration) (time.Duration, time.Duration) {
 	from = accelerate(from, f.speed)
 	if until > 0 {
-		until = max(accelerate(until, f.speed), from+1) // a very slow world rounds both to the same
+		until = max(accelerate(until, f.speed), from+1) // at a very low speed both would be the same
 	}
 	return from, until
 }
 
-// concerned returns the unit of that id, or with id 0 all that have the object.
+// concerned returns the unit with that id. For id 0 it returns all units that have the object.
 func (f *fleet) concerned(id byte, object string) ([]*unit, error) {
 	var units []*unit
 	var known []string
@@ -221,7 +222,7 @@ func (f *fleet) ids() string {
 	return strings.Join(ids, ", ")
 }
 
-// explain adds to an unknown name what was probably meant.
+// explain adds a hint to an error about an unknown name.
 func explain(err error) error {
 	var unknown *sim.UnknownError
 	if !errors.As(err, &unknown) {
@@ -230,8 +231,8 @@ func explain(err error) error {
 	return fmt.Errorf("%w%s", unknown, hint(unknown.Name, unknown.Known))
 }
 
-// parseFault reads "2/array_fault:rts_shorted@30s-90s", times in real time; the unit (0: not named) and the end may be
-// missing.
+// parseFault reads "2/array_fault:rts_shorted@30s-90s". The times are real times. The unit and the end may be missing;
+// then id and Until are 0.
 func parseFault(text string) (id byte, f sim.Fault, err error) {
 	wrong := errors.New("want [UNIT/]OBJECT:VALUE@FROM[-UNTIL], as in 2/array_fault:rts_shorted@30s-90s")
 	at := strings.LastIndex(text, "@")
@@ -249,13 +250,13 @@ func parseFault(text string) (id byte, f sim.Fault, err error) {
 	from, until, ends := strings.Cut(text[at+1:], "-")
 	f = sim.Fault{Object: object, Value: value}
 	if f.From, err = time.ParseDuration(from); err != nil || f.From < 0 {
-		return 0, f, fmt.Errorf("%q is no time as in 30s or 5m", from)
+		return 0, f, fmt.Errorf("want a time as in 30s or 5m, not %q", from)
 	}
 	if !ends {
 		return id, f, nil
 	}
 	if f.Until, err = time.ParseDuration(until); err != nil || f.Until <= f.From {
-		return 0, f, fmt.Errorf("%q is no time after %v", until, f.From)
+		return 0, f, fmt.Errorf("want an end after %v, as in 30s-90s, not %q", f.From, until)
 	}
 	return id, f, nil
 }

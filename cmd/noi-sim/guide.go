@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// guide prints what an agent in a second terminal needs: its environment and its configuration, to copy.
+// guide prints commands to copy into a second terminal. They set the environment, write the configuration and start
+// the agent.
 func guide(out io.Writer, w *world, o runOptions) {
 	port := w.link
 	if abs, err := filepath.Abs(port); err == nil {
@@ -41,9 +42,9 @@ status: {listen: "%s", socket: ./sim-state/agent.sock}
 EOF
 mkdir -p sim-state && noi-agent run --config sim.yaml
 
-# In a third one: noi-agent status --config sim.yaml
-# To rehearse faults: noi-sim fault --help
+# In a third terminal: noi-agent status --config sim.yaml
+# To try faults: noi-sim fault --help
 
 `, topicARN, w.sns.URL(), topicName, w.pubsub.Addr(), o.Status)
-	_, _ = io.WriteString(out, b.String()) // a terminal that is gone sends a signal, too
+	_, _ = io.WriteString(out, b.String()) // no need for the error: a terminal that closes also sends a signal
 }

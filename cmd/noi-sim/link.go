@@ -8,12 +8,12 @@ import (
 	"path/filepath"
 )
 
-// linkName is the link to the pseudo-terminal, within --dir.
+// linkName is the name of the link to the pseudo-terminal, in --dir.
 const linkName = "ttyNOI"
 
-// placeLink makes dir/ttyNOI a link to target. A link that is there already is what a world before this one left behind
-// (only one can hold the clouds' ports) and is replaced; anything else is refused. It never leaves the path without a
-// link.
+// placeLink makes dir/ttyNOI a link to target. A link that exists is replaced: an earlier noi-sim left it, because only
+// one noi-sim at a time can have the ports of the clouds. If another kind of file exists, placeLink fails. An existing
+// link is replaced in one step, so the path always has a link.
 func placeLink(dir, target string) (path string, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("make the directory of the link: %w", err)
@@ -22,9 +22,9 @@ func placeLink(dir, target string) (path string, err error) {
 	switch info, err := os.Lstat(path); {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return "", fmt.Errorf("look at the link: %w", err)
+		return "", fmt.Errorf("check the link: %w", err)
 	case info.Mode().Type() != fs.ModeSymlink:
-		return "", fmt.Errorf("%s is there and is no link; move it away or choose another --dir", path)
+		return "", fmt.Errorf("%s exists and is not a link; move it away or choose another --dir", path)
 	}
 	fresh := fmt.Sprintf("%s.%d", path, os.Getpid())
 	if err := os.Symlink(target, fresh); err != nil {
@@ -36,7 +36,7 @@ func placeLink(dir, target string) (path string, err error) {
 	return path, nil
 }
 
-// removeLink removes the link unless it has been made to point elsewhere meanwhile.
+// removeLink removes the link if it still points to target.
 func removeLink(path, target string) error {
 	now, err := os.Readlink(path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && now != target {

@@ -14,8 +14,9 @@ import (
 func main() {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	// With a listener of its own, a reader that has gone away (`| head`) is an error of Write and does not kill us
-	// before the command is stopped and the link removed. Ignoring it would be inherited by the command.
+	// If the reader of the output ends (`| head`), SIGPIPE would end noi-sim before it stops the command and removes
+	// the link. With this channel SIGPIPE does nothing, and Write returns an error. signal.Ignore is wrong here,
+	// because the command would inherit it.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr, signals))
 }
@@ -37,17 +38,17 @@ type runOptions struct {
 	SNS    string
 	PubSub string
 
-	Command []string // empty: none is run, and the simulation runs until Ctrl-C
+	Command []string // empty: there is no command, and the simulation runs until Ctrl-C
 }
 
-// Limits of the options. The plant takes a step each simulated second: ten thousand times real time is a day in nine
+// Limits of the options. The simulation has a step for each simulated second. At the highest speed a day takes nine
 // seconds.
 const (
 	leastBaud, mostBaud = 300, 1_000_000
 	mostSpeed           = 10_000
 )
 
-// Validate refuses what cannot be.
+// Validate returns an error if the baud rate or the speed is out of range.
 func (o *runOptions) Validate() error {
 	switch {
 	case o.Baud < leastBaud || o.Baud > mostBaud:
@@ -58,13 +59,13 @@ func (o *runOptions) Validate() error {
 	return nil
 }
 
-// exit is how a command ended, for those that end with another code than 0 and have said why.
+// exit is the exit code of a command that failed and has printed its error.
 type exit int
 
 func (e exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
-// run does what args say and returns the exit code. Both writers are used by several goroutines. Each signal received
-// counts as one Ctrl-C.
+// run runs the command line args and returns the exit code. Several goroutines write to stdout and to stderr. Each
+// received signal counts as one Ctrl-C.
 func run(args []string, stdout, stderr io.Writer, signals <-chan os.Signal) int {
 	root := &cobra.Command{
 		Use: "noi-sim", Short: "A world to try noi-agent in: controllers on a pty, SNS and Pub/Sub on loopback.",
@@ -76,7 +77,7 @@ func run(args []string, stdout, stderr io.Writer, signals <-chan os.Signal) int 
 	root.SetErr(stderr)
 	root.SetArgs(args)
 	root.AddCommand(newRun(stdout, stderr, signals), newFault(stdout))
-	err := root.Execute()
+	cmd, err := root.ExecuteC()
 	var ended exit
 	switch {
 	case err == nil:
@@ -84,7 +85,11 @@ func run(args []string, stdout, stderr io.Writer, signals <-chan os.Signal) int 
 	case errors.As(err, &ended):
 		return int(ended)
 	default:
-		fmt.Fprintf(stderr, "noi-sim: %v\nhint: noi-sim run -- bin/noi-agent run --config configs/demo.yaml\n", err)
+		hint := "noi-sim run -- bin/noi-agent run --config configs/demo.yaml"
+		if cmd.HasParent() && cmd.Name() != "run" {
+			hint = cmd.CommandPath() + " --help"
+		}
+		fmt.Fprintf(stderr, "noi-sim: %v\nhint: %s\n", err, hint)
 		return exitMisuse
 	}
 }
@@ -95,7 +100,7 @@ func newRun(stdout, stderr io.Writer, signals <-chan os.Signal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "run [flags] [-- COMMAND...]", Short: "Start the world and run COMMAND in it until it ends or Ctrl-C.",
 		Long: "Without COMMAND it prints the configuration and the environment for an agent in a second terminal, " +
-			"and stands until Ctrl-C.",
+			"and runs until Ctrl-C.",
 		Example: `  noi-sim run                                                   # then an agent in a second terminal
   noi-sim run -- bin/noi-agent run --config configs/demo.yaml   # both in one`,
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -114,18 +119,18 @@ func newRun(stdout, stderr io.Writer, signals <-chan os.Signal) *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.SetInterspersed(false) // what follows COMMAND is for it
+	f.SetInterspersed(false) // flags after COMMAND belong to COMMAND
 	f.IntVar(&o.Baud, "baud", 9600,
 		"Bits per second, `N`, on the line, which is 8N2. At another rate the controllers answer garbage.")
 	f.Float64Var(&o.Speed, "speed", 1, "How many times, `N`, faster than real time the sun moves.")
 	f.StringVar(&o.Slaves, "slaves", "1=PSPWM",
 		"The controllers on the line, `UNIT=FAMILY,...`, with the families that noi-agent objects lists.")
 	f.StringSliceVar(&o.Fault, "fault", nil,
-		"Force a bit, a state or a number (none: no sensor) from a time after the start on: "+
+		"Force a bit, a state or a number (none: no sensor), beginning at a time after the start: "+
 			"`[UNIT/]OBJECT:VALUE@FROM[-UNTIL]`; may be repeated.")
 	f.StringSliceVar(&faults, "faults", nil, "The same as --fault.")
-	_ = f.MarkHidden("faults") // the flag is there
-	f.StringVar(&o.Dir, "dir", defaultDir, "`DIRECTORY` of the link ttyNOI; it is made.")
+	_ = f.MarkHidden("faults") // fails only if there is no such flag
+	f.StringVar(&o.Dir, "dir", defaultDir, "`DIRECTORY` of the link ttyNOI; noi-sim creates it.")
 	f.StringVar(&o.Status, "status", "127.0.0.1:8780",
 		"`ADDRESS` of the command's status page, as in its configuration.")
 	f.StringVar(&o.SNS, "sns", "127.0.0.1:4100", "`ADDRESS` of the SNS stand-in, on loopback.")
@@ -133,5 +138,5 @@ func newRun(stdout, stderr io.Writer, signals <-chan os.Signal) *cobra.Command {
 	return cmd
 }
 
-// defaultDir is where the link and the control socket are.
+// defaultDir is the default directory of the link and of the control socket.
 const defaultDir = "run"

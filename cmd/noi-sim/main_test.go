@@ -262,7 +262,7 @@ func TestAStaleLinkIsReplacedAndAFileIsNot(t *testing.T) {
 	}
 	r = begin(t, []string{"--dir", dir}, "true")
 	r.wantEnd(1)
-	if kept, err := os.ReadFile(path); err != nil || string(kept) != "precious" || !strings.Contains(r.stderr.String(), "is no link") {
+	if kept, err := os.ReadFile(path); err != nil || string(kept) != "precious" || !strings.Contains(r.stderr.String(), "is not a link") {
 		t.Errorf("the file holds %q (%v); stderr:\n%s", kept, err, r.stderr)
 	}
 }

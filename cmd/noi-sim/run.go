@@ -8,7 +8,8 @@ import (
 	"sync"
 )
 
-// runWorld sets the world up, runs the command in it, and takes it down.
+// runWorld starts the simulated clouds and controllers, runs the command until it ends, and stops everything. It
+// returns the exit code.
 func runWorld(o runOptions, f *fleet, stdout, stderr io.Writer, signals <-chan os.Signal) int {
 	s := &session{o: o, stderr: stderr, broken: make(chan error, 8), asked: make(chan *agentReport, 1)}
 	screen := startScreen(stdout, func(err error) { s.breaks(fmt.Errorf("print the messages: %w", err)) })
@@ -31,7 +32,7 @@ func runWorld(o runOptions, f *fleet, stdout, stderr io.Writer, signals <-chan o
 		s.play(w, signals)
 	}
 	if err := w.close(); err != nil {
-		s.fault(fmt.Errorf("take the world down: %w", err))
+		s.fault(fmt.Errorf("end the simulation: %w", err))
 	}
 	stopScreen()
 	s.drain()
@@ -42,11 +43,11 @@ func runWorld(o runOptions, f *fleet, stdout, stderr io.Writer, signals <-chan o
 	return exitDone
 }
 
-// session is one command's life in the world.
+// session is the run of one command.
 type session struct {
 	o      runOptions
 	stderr io.Writer
-	broken chan error // what breaks while the command runs
+	broken chan error // errors of the simulation while the command runs
 	asked  chan *agentReport
 
 	interrupts int
@@ -54,7 +55,8 @@ type session struct {
 	faults     []error
 }
 
-// breaks takes a fault of the world from any goroutine; it never waits. The first one counts.
+// breaks reports an error of the simulation. Any goroutine may call it. It never waits: if broken is full, the error is
+// dropped.
 func (s *session) breaks(err error) {
 	select {
 	case s.broken <- err:
@@ -62,7 +64,7 @@ func (s *session) breaks(err error) {
 	}
 }
 
-// drain notes what broke while everything was being closed.
+// drain records the errors that came while everything was being closed.
 func (s *session) drain() {
 	for {
 		select {
@@ -74,13 +76,13 @@ func (s *session) drain() {
 	}
 }
 
-// fault notes what went wrong and says it.
+// fault records an error and prints it.
 func (s *session) fault(err error) {
 	s.faults = append(s.faults, err)
 	fmt.Fprintf(s.stderr, "noi-sim: %v\n", err)
 }
 
-// stand waits for Ctrl-C, or for what breaks.
+// stand waits for Ctrl-C, or for an error of the simulation.
 func (s *session) stand(signals <-chan os.Signal) {
 	select {
 	case <-signals:
@@ -89,7 +91,7 @@ func (s *session) stand(signals <-chan os.Signal) {
 	}
 }
 
-// play runs the command to its end.
+// play runs the command until it ends.
 func (s *session) play(w *world, signals <-chan os.Signal) {
 	c, err := startChild(s.o.Command, childEnv(os.Environ(), w.env()), s.stderr)
 	if err != nil {
@@ -121,7 +123,8 @@ func (s *session) play(w *world, signals <-chan os.Signal) {
 	}
 }
 
-// interrupt is one Ctrl-C: the first asks the agent for its status and then ends it in order; the next kills it.
+// interrupt handles one Ctrl-C. The first reads the status of the agent; after the answer, play sends SIGTERM to the
+// command. The next one kills the command.
 func (s *session) interrupt(c *child, ask func()) {
 	s.interrupts++
 	if s.interrupts == 1 {
@@ -131,7 +134,7 @@ func (s *session) interrupt(c *child, ask func()) {
 	c.kill()
 }
 
-// conclude notes how the command ended.
+// conclude records how the command ended.
 func (s *session) conclude(c *child, end error) {
 	if err := c.verdict(end); err != nil {
 		s.fault(err)

@@ -7,16 +7,16 @@ import (
 	"sync"
 )
 
-// screen prints messages, one line each, from one goroutine, so that a slow terminal holds no lock.
+// screen prints messages, one line each. Only one goroutine prints, so a slow terminal does not keep a lock.
 type screen struct {
 	out   io.Writer
 	lines chan []byte
-	stop  chan struct{} // closed: print what is there and end
+	stop  chan struct{} // closed: print the waiting lines and end
 	ended chan struct{}
-	fault func(error) // called once, when out takes no more
+	fault func(error) // called once, if a write to out fails
 }
 
-// startScreen starts printing to out. fault is called from the screen's goroutine and must not wait.
+// startScreen starts a goroutine that prints to out. That goroutine calls fault, which must not wait.
 func startScreen(out io.Writer, fault func(error)) *screen {
 	s := &screen{out: out, lines: make(chan []byte, 256), stop: make(chan struct{}), ended: make(chan struct{}),
 		fault: fault}
@@ -24,7 +24,7 @@ func startScreen(out io.Writer, fault func(error)) *screen {
 	return s
 }
 
-// show prints a message before long. It waits while the terminal is far behind. After close it does nothing.
+// show adds a message to the lines to print. It waits while 256 lines wait to be printed. After close it does nothing.
 func (s *screen) show(body []byte) {
 	select {
 	case s.lines <- body:
@@ -32,7 +32,7 @@ func (s *screen) show(body []byte) {
 	}
 }
 
-// close prints what has been shown and returns when that is done.
+// close prints the lines that still wait, and then returns.
 func (s *screen) close() {
 	close(s.stop)
 	<-s.ended
@@ -58,7 +58,7 @@ func (s *screen) run() {
 	}
 }
 
-// printer writes lines until that fails.
+// printer writes lines until a write fails.
 type printer struct {
 	out    io.Writer
 	fault  func(error)
@@ -77,7 +77,7 @@ func (p *printer) print(body []byte) {
 	}
 }
 
-// tally counts what one cloud was offered and took.
+// tally counts the messages that one cloud got and accepted.
 type tally struct {
 	seed maphash.Seed
 
@@ -105,15 +105,15 @@ func (t *tally) take(body []byte) {
 	t.distinct[id] = struct{}{}
 }
 
-// counts returns how many messages were taken, how many of them were different samples, and how many were refused.
+// counts returns the number of accepted messages, of different samples among them, and of refused messages.
 func (t *tally) counts() (taken, distinct, refused int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.taken, len(t.distinct), t.offered - t.taken
 }
 
-// identity returns what stays the same when a sample is sent again: all of the message but its published_at. A body
-// that is no such message stands for itself.
+// identity returns the part of a message that is the same each time a sample is sent: all fields but published_at. For
+// a body that is not a JSON object it returns the body.
 func identity(body []byte) []byte {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(body, &fields) != nil {

@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// askTimeout bounds the question to the agent, since Ctrl-C waits for it.
+// askTimeout is the time limit for the status of the agent. After a Ctrl-C, noi-sim waits for the status.
 const askTimeout = time.Second
 
-// agentReport is what the agent said of itself just before it was stopped.
+// agentReport has fields of the agent's status just before noi-sim stopped the agent.
 type agentReport struct {
 	Store struct {
 		Committed uint64 `json:"committed"`
-		Spared    uint64 `json:"spared"` // accepted before they had to be written
+		Spared    uint64 `json:"spared"` // all integrations accepted them before a write to the disk was due
 	} `json:"store"`
 	Integrations []struct {
 		Name   string `json:"name"`
@@ -27,7 +27,7 @@ type agentReport struct {
 	} `json:"integrations"`
 }
 
-// askAgent reads the status at addr. Nil: no answer came in time, or it was not an agent's.
+// askAgent reads the status at addr. It returns nil if no answer came in time, or if the answer is not a status.
 func askAgent(ctx context.Context, addr string) *agentReport {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -35,7 +35,7 @@ func askAgent(ctx context.Context, addr string) *agentReport {
 	if err != nil {
 		return nil
 	}
-	// A transport of its own: no proxy, and no connection is left open.
+	// This transport uses no proxy and leaves no connection open.
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	response, err := client.Do(request)
 	if err != nil {
@@ -50,7 +50,7 @@ func askAgent(ctx context.Context, addr string) *agentReport {
 	return &report
 }
 
-// summarize prints what happened. The world must be closed.
+// summarize prints the counts and the errors of the run. The world must be closed.
 func summarize(out io.Writer, w *world, report *agentReport, faults []error) {
 	var b strings.Builder
 	row := func(title, format string, args ...any) {
@@ -81,11 +81,11 @@ func summarize(out io.Writer, w *world, report *agentReport, faults []error) {
 	}
 	row("both clouds", "%d received", total)
 	for _, u := range w.fleet.units {
-		who := ""
+		unit := ""
 		if len(w.fleet.units) > 1 {
-			who = fmt.Sprintf("unit %d, %s: ", u.id, u.family.Slug)
+			unit = fmt.Sprintf("unit %d, %s: ", u.id, u.family.Slug)
 		}
-		row("controller", "%s%d requests answered, %d of them refused", who, u.slave.Requests(), u.refused)
+		row("controller", "%s%d requests answered, %d of them refused", unit, u.slave.Requests(), u.refused)
 	}
 	words := []string{}
 	for _, f := range faults {
@@ -95,5 +95,5 @@ func summarize(out io.Writer, w *world, report *agentReport, faults []error) {
 		words = []string{"none"}
 	}
 	row("errors", "%s", strings.Join(words, "; "))
-	_, _ = io.WriteString(out, b.String()) // a screen that is gone was reported already
+	_, _ = io.WriteString(out, b.String()) // if out is closed, the screen has reported the error already
 }

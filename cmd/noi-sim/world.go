@@ -13,14 +13,14 @@ import (
 	"noi-agent/sinks/sinktest/standin"
 )
 
-// What the demo configuration names.
+// The topics of the demo configuration, and the bits of a character on the line.
 const (
 	topicARN  = "arn:aws:sns:us-east-2:393221637266:MainSolarData"
 	topicName = "projects/test-project/topics/MainSolarData"
 	charBits  = 11 // 8N2: start, eight data and two stop bits
 )
 
-// world is the line and the clouds. The function that made it closes it.
+// world is the simulated line and the simulated clouds.
 type world struct {
 	pty    *modbustest.PTY
 	link   string
@@ -36,11 +36,12 @@ type world struct {
 	snsTally, pubsubTally *tally
 }
 
-// openWorld starts everything. show gets each message a cloud takes, fault what breaks later; both from any goroutine.
+// openWorld starts the clouds, the line and the control socket. It calls show with each message that a cloud accepts,
+// and fault with each later error. Any goroutine may call show and fault. The caller closes the world.
 func openWorld(o runOptions, f *fleet, show func([]byte), fault func(error)) (*world, error) {
 	w := &world{fleet: f, faults: newFaults(), snsTally: newTally(), pubsubTally: newTally()}
 	for _, open := range []func() error{
-		// The ports come first: the process that holds them owns the link.
+		// The ports come first: only the process that has the ports may replace the link.
 		func() error { return w.openClouds(o, show) },
 		func() error { return w.openLine(o, fault) },
 		func() (err error) { w.control, err = openControl(o.Dir, w); return err },
@@ -53,20 +54,20 @@ func openWorld(o runOptions, f *fleet, show func([]byte), fault func(error)) (*w
 }
 
 func (w *world) openClouds(o runOptions, show func([]byte)) (err error) {
-	told := func(t *tally) func(standin.Message) {
+	onMessage := func(t *tally) func(standin.Message) {
 		return func(m standin.Message) {
 			t.take(m.Body)
 			show(m.Body)
 		}
 	}
 	w.sns, err = standin.StartSNS(standin.SNSOptions{
-		Addr: o.SNS, Topics: []string{topicARN}, OnMessage: told(w.snsTally), Forget: true,
+		Addr: o.SNS, Topics: []string{topicARN}, OnMessage: onMessage(w.snsTally), Forget: true,
 	})
 	if err != nil {
 		return taken("SNS", o.SNS, err)
 	}
 	w.pubsub, err = standin.StartPubSub(standin.PubSubOptions{
-		Addr: o.PubSub, Topics: []string{topicName}, OnMessage: told(w.pubsubTally), Forget: true,
+		Addr: o.PubSub, Topics: []string{topicName}, OnMessage: onMessage(w.pubsubTally), Forget: true,
 	})
 	if err != nil {
 		return taken("Pub/Sub", o.PubSub, err)
@@ -76,15 +77,15 @@ func (w *world) openClouds(o runOptions, show func([]byte)) (err error) {
 	return nil
 }
 
-// watch counts a request's messages on their way in.
+// watch counts the messages of a request, before the cloud accepts or refuses them.
 func (t *tally) watch(r standin.Request) { t.offer(len(r.Messages)) }
 
-// taken words the error of an address that cannot be had.
+// taken returns the error for a cloud that does not start. If another process uses the address, the error says so.
 func taken(cloud, addr string, err error) error {
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("start the %s stand-in: %w", cloud, err)
 	}
-	_, port, _ := net.SplitHostPort(addr) // it was good enough to be tried
+	_, port, _ := net.SplitHostPort(addr) // it has no error: the listener accepted the address
 	return fmt.Errorf("start the %s stand-in: %s is taken, perhaps by another noi-sim; stop what holds it (ss -ltnp "+
 		"'sport = :%s' names it)",
 		cloud, addr, port)
@@ -107,13 +108,13 @@ func (w *world) openLine(o runOptions, fault func(error)) (err error) {
 	return err
 }
 
-// env returns what the command must know of the world.
+// env returns the environment variables for the command, as NAME=VALUE.
 func (w *world) env() []string {
-	// The endpoints are for integrations whose configuration gives none: they shall not go looking for a real cloud.
+	// The endpoints are for integrations whose configuration has none: these must not send to a real cloud.
 	return append(w.sns.Env(), "AWS_ENDPOINT_URL_SNS="+w.sns.URL(), "PUBSUB_EMULATOR_HOST="+w.pubsub.Addr())
 }
 
-// close ends what was opened and waits for it.
+// close ends everything that was opened, and waits until it has ended.
 func (w *world) close() error {
 	var faults []error
 	if w.control != nil {

@@ -1,7 +1,7 @@
-// Package awsregion knows in which partition of AWS a region lies, and which domain the partition's endpoints have.
+// Package awsregion has the partitions of AWS: which regions belong to a partition, and the domain of its endpoints.
 //
-// The table is that of the AWS SDK for Go (its package awsrulesfn, which only the SDK itself may import). A test
-// compares the two, so an update of the SDK that brings a new partition fails the build until the table has it.
+// The table is a copy of the table in the AWS SDK for Go (package awsrulesfn, which only the SDK can import). A test
+// compares the two tables. If an update of the SDK has a new partition, the test fails until this table has it too.
 package awsregion
 
 import (
@@ -9,11 +9,11 @@ import (
 	"slices"
 )
 
-// Partition is one of AWS's separate clouds. No identity of one partition is valid in another.
+// Partition is one of the separate clouds of AWS. An access key of one partition is not valid in another.
 type Partition struct {
 	Name    string // second part of every ARN, as in aws-cn
-	Domain  string // endpoints end with it: sns.REGION.Domain
-	regions string // expression that the partition's regions match
+	Domain  string // end of the endpoints: sns.REGION.Domain
+	regions string // regular expression for the names of the partition's regions
 }
 
 // Partitions returns all partitions in the SDK's order, "aws" first.
@@ -30,8 +30,8 @@ func Partitions() []Partition {
 	}
 }
 
-// Of returns the partition that a region lies in. A region that no expression matches is taken for one of "aws", as the
-// SDK takes it: AWS opens regions under names that are not known yet.
+// Of returns the partition of a region. If no expression matches, it returns "aws", as the SDK does: AWS may add
+// regions with names that no expression matches yet.
 func Of(region string) Partition {
 	all := Partitions()
 	for _, p := range all {
@@ -42,7 +42,7 @@ func Of(region string) Partition {
 	return all[0]
 }
 
-// Known reports whether there is a partition of that name.
+// Known reports whether there is a partition with that name.
 func Known(name string) bool {
 	return slices.ContainsFunc(Partitions(), func(p Partition) bool { return p.Name == name })
 }

@@ -11,17 +11,17 @@ import (
 	"noi-agent/objects"
 )
 
-// Sender takes one entry; fields have the names of the journal. It fails when the journal cannot be reached.
+// Sender sends one entry to the journal. The keys of fields are names of the journal, such as NOI_LINE. It fails if the
+// journal does not accept the entry.
 type Sender func(message string, priority journal.Priority, fields map[string]string) error
 
-// Connected reports whether stderr of this process is the journal: whether what it prints there ends up in the
-// journal anyway.
+// Connected reports whether stderr of this process is connected to the journal, and the journal can be used.
 func Connected() bool {
 	is, err := journal.StderrIsJournalStream()
 	return is && err == nil && journal.Enabled()
 }
 
-// Send is the system's journal.
+// Send is the Sender for the journal of the system.
 func Send(message string, priority journal.Priority, fields map[string]string) error {
 	return journal.Send(message, priority, fields)
 }
@@ -29,12 +29,13 @@ func Send(message string, priority journal.Priority, fields map[string]string) e
 // Handler is a slog.Handler. New makes one.
 type Handler struct {
 	send     Sender
-	fallback slog.Handler // has the level, and takes what the journal does not
-	attrs    []slog.Attr  // of With, their keys with the names of their groups
-	group    string       // prefix of the keys that come: "" or "name."
+	fallback slog.Handler // decides which levels are enabled, and handles records that the journal does not accept
+	attrs    []slog.Attr  // attributes of WithAttrs; the keys have the names of their groups
+	group    string       // prefix for the keys of later attributes: "" or "name."
 }
 
-// New returns a handler that sends to the journal what fallback is enabled for.
+// New returns a handler for all records that fallback is enabled for. It sends them with send. If send fails, the
+// record goes to fallback.
 func New(send Sender, fallback slog.Handler) *Handler {
 	return &Handler{send: send, fallback: fallback}
 }
@@ -87,7 +88,7 @@ func (h *Handler) Handle(ctx context.Context, r slog.Record) error {
 	return nil
 }
 
-// line is the message and its attributes, written as slog's text handler writes them.
+// line returns the message with its attributes, in the format of slog's text handler. A duration is short, as in 5m.
 func line(message string, attrs []slog.Attr) string {
 	var b bytes.Buffer
 	text := slog.NewTextHandler(&b, &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
@@ -101,12 +102,12 @@ func line(message string, attrs []slog.Attr) string {
 	}})
 	r := slog.Record{} // without a time
 	r.AddAttrs(attrs...)
-	_ = text.Handle(context.Background(), r) // a buffer takes everything
+	_ = text.Handle(context.Background(), r) // writing to a buffer does not fail
 	return strings.TrimSpace(message + " " + b.String())
 }
 
-// fieldName is the key as the journal wants it: "unit_id" is NOI_UNIT_ID. Other characters than letters, digits and _
-// become _.
+// fieldName returns the field name for a key: NOI_UNIT_ID for "unit_id". Each character that is not a letter, a digit
+// or _ becomes _.
 func fieldName(key string) string {
 	return "NOI_" + strings.Map(func(r rune) rune {
 		switch {

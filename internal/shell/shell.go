@@ -3,7 +3,7 @@ package shell
 
 import "strings"
 
-// plain are the characters besides letters and digits that mean nothing to any shell.
+// plain has the characters, besides letters and digits, that have no special meaning in a shell.
 const plain = "_@%+=:,./-"
 
 // Quote returns a text as one word of a POSIX shell. A text of plain characters stays as it is; the empty text is ”.

@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// Defaulter is a struct that has values before its keys are read. SetDefaults is called by
-// pointer on every struct that comes into being: the target, list elements, map values, and the
-// structs within, inner ones first, also when the document does not name them.
+// Defaulter is a struct with default values. Decode calls SetDefaults on a pointer to each struct before it decodes the
+// struct's keys: the target, list elements, map values, and the structs inside them, inner structs first. It also does
+// so for structs that the document does not have.
 type Defaulter interface{ SetDefaults() }
 
-// Decode reads exactly one document into v, a pointer to a struct. An empty document leaves the
-// defaults. It returns all faults in the order of their lines and decodes what has none: a list
-// always has as many elements as the document gives. The Document is never nil.
+// Decode reads exactly one document into v, a pointer to a struct. An empty document leaves the defaults. Decode
+// returns all faults in the order of their lines, and decodes the parts without a fault. A list has all elements of the
+// document, also those with faults. The Document is never nil.
 func Decode(data []byte, v any) (*Document, Faults) {
 	target := reflect.ValueOf(v)
 	if target.Kind() != reflect.Pointer || target.IsNil() || target.Elem().Kind() != reflect.Struct {
@@ -34,7 +34,7 @@ func Decode(data []byte, v any) (*Document, Faults) {
 	return doc, d.faults
 }
 
-// setDefaults calls SetDefaults on a struct and those within, inner ones first.
+// setDefaults calls SetDefaults on a struct and on the structs inside it, inner structs first.
 func setDefaults(v reflect.Value) {
 	if v.Kind() != reflect.Struct {
 		return
@@ -49,7 +49,7 @@ func setDefaults(v reflect.Value) {
 	}
 }
 
-// decoder carries the faults through the recursion, which is as deep as the document.
+// decoder collects the faults while it decodes the tree of nodes.
 type decoder struct{ faults Faults }
 
 // value decodes n into v, which is addressable.
@@ -93,7 +93,7 @@ func (d *decoder) value(n *node, v reflect.Value, path string) {
 	}
 }
 
-// own reports what a type that decodes itself has to say.
+// own reports the error of a type that decodes itself.
 func (d *decoder) own(n *node, path string, err error) {
 	if err == nil {
 		return
@@ -113,7 +113,7 @@ func (d *decoder) own(n *node, path string, err error) {
 	d.faults.add(n.line, path, err.Error())
 }
 
-// want checks the shape.
+// want adds a fault if the node has another kind than kind. It reports whether the kinds are the same.
 func (d *decoder) want(n *node, kind Kind, path string) bool {
 	if n.kind == kind {
 		return true
@@ -152,7 +152,7 @@ func (d *decoder) mapping(n *node, v reflect.Value, path string) {
 		setDefaults(elem)
 		before := len(d.faults)
 		d.value(e.at(), elem, Key(path, e.key))
-		// Half an entry would only cause more faults when the caller checks it.
+		// An entry with a fault is left out: the checks of the caller would only report more faults.
 		if e.value.kind != 0 && len(d.faults) == before {
 			m.SetMapIndex(reflect.ValueOf(e.key).Convert(v.Type().Key()), elem)
 		}
@@ -160,7 +160,7 @@ func (d *decoder) mapping(n *node, v reflect.Value, path string) {
 	v.Set(m)
 }
 
-// at returns the entry's value; one that is missing stands where its key stands.
+// at returns the entry's value. For a value that is missing, the line is the line of the key.
 func (e entry) at() *node {
 	if !e.value.null() {
 		return e.value
@@ -190,7 +190,7 @@ func (d *decoder) structure(n *node, v reflect.Value, path string) {
 	}
 }
 
-// fields returns the fields of a struct by key, and the keys in the order of declaration.
+// fields returns the fields of a struct by key, and the keys in the order of the fields.
 func fields(v reflect.Value) (map[string]reflect.Value, []string) {
 	byName := map[string]reflect.Value{}
 	var names []string
@@ -214,7 +214,7 @@ func fields(v reflect.Value) (map[string]reflect.Value, []string) {
 	return byName, names
 }
 
-// durationType is decoded by its text although it is an integer.
+// durationType is decoded as a text, although its kind is an integer.
 var durationType = reflect.TypeFor[time.Duration]()
 
 // scalar decodes one value by its text.

@@ -162,7 +162,7 @@ func TestFaultsOfKeysAndNumbers(t *testing.T) {
 		{"unknown key far", "limits:\n  zebra: 1", "2 limits.zebra unknown key; known here: size, keep"},
 		{"untagged field", "Ignored: x", "1 Ignored unknown key"},
 		{"odd key", "waits: 1\n\"T_ind[U]\": 1", `2 ["T_ind[U]"] unknown key`},
-		{"repeated key", "name: a\non: true\nname: b", "3 name is given twice; it stands on line 1"},
+		{"repeated key", "name: a\non: true\nname: b", "3 name is given twice; it is on line 1"},
 		{"repeated key deep", "slaves:\n- {id: 1, id: 2}", "2 slaves[0].id is given twice"},
 		{"repeated map key", "waits: {a: 1s,\n a: 2s}", "2 waits.a is given twice"},
 		{"leading zero", "small: 0010", "1 small 0010 has a leading zero, which YAML may read as octal; write 10"},
@@ -181,7 +181,7 @@ func TestFaultsOfKeysAndNumbers(t *testing.T) {
 		{"below range", "small: -1", "1 small want 0 to 255, not -1"},
 		{"above range", "small: 256", "1 small want 0 to 255, not 256"},
 		{"below signed range", "signed: -32769", "1 signed want -32768 to 32767, not -32769"},
-		{"above 64 bits", "big: 9223372036854775808", "1 big want -9223372036854775808 to 9223372036854775807"},
+		{"above 64 bits", "big: 9223372036854775808", "1 big 9223372036854775808 is a number beyond all limits"},
 		{"infinity", "scale: .inf", "1 scale want a number, not .inf"},
 		{"not a number", "scale: .nan", "1 scale want a number, not .nan"},
 		{"too large a number", "scale: 1e999", "1 scale want a number that fits 64 bits"},
@@ -198,7 +198,10 @@ func TestFaultsOfWordsAndDurations(t *testing.T) {
 		{"no boolean", "on: maybe", "1 on want true or false, not maybe"},
 		{"duration without unit", "wait: 500", "1 wait 500 has no unit; write 500ms, 500s"},
 		{"duration with a leading zero", "wait: 010s", "1 wait 010s has a leading zero; write 10s"},
-		{"days", "wait: 1d", "1 wait days are not a unit, not 1d; write hours"},
+		{"days", "wait: 1d", "1 wait want a duration in hours, not in days (1d); write hours"},
+		{"blank before the unit", "wait: 1 s", "1 wait want a duration like 500ms, 10s, 5m or 1h, not 1 s; write 1s"},
+		{"other unit", "wait: 1.5sec", "1 wait want a duration like 500ms, 10s, 5m or 1h, not 1.5sec; write 1.5s"},
+		{"unit in capitals", "wait: 10 MIN", "1 wait want a duration like 500ms, 10s, 5m or 1h, not 10 MIN; write 10m"},
 		{"no duration", "wait: soon", "1 wait want a duration like 500ms, 10s, 5m or 1h, not soon"},
 		{"text unmarshaler", "addr: 12", "1 addr want 0x and four digits"},
 		{"list for a text unmarshaler", "addr: [1]", "1 addr want one value, not a list"},
@@ -241,6 +244,9 @@ func TestFaultsOfSyntax(t *testing.T) {
 		{"bare star", "waits: {*: 1s}", `1  is not YAML: did not find expected alphabetic or numeric character (quote a text that begins with *: "*")`},
 		{"colon in a text", "name: a: b", "1  is not YAML: mapping values are not allowed in this context"},
 		{"after a long list", "list: [a,\n b,\n c]\nnote: 'x\n\n y'\nname: @\n", "7  is not YAML"},
+		{"Latin-1", "name: D\xe4chle\n", "1  is not YAML: invalid trailing UTF-8 octet (the file is not UTF-8 text: save it as UTF-8)"},
+		{"UTF-16 without a mark", "\x00n\x00a\x00m\x00e\x00:\x00 \x00a", "1  is not YAML: control characters are not allowed (the file is not UTF-8 text: save it as UTF-8)"},
+		{"no-break space", "limits:\n  size: 1\n\u00a0\u00a0keep: 2\n  note: x\n", "4  is not YAML: mapping values are not allowed in this context (a line here has a no-break space"},
 		{"control character", "name: a\nnote: \x01\n", "2  is not YAML: control characters"},
 	})
 }
@@ -264,7 +270,7 @@ func TestAllFaultsAtOnceInTheOrderOfLines(t *testing.T) {
 	want := `line 1: small: 0010 has a leading zero, which YAML may read as octal; write 10
 line 3: slaves[0].id: want a whole number, not 1.5
 line 5: slaves[1].idd: unknown key; did you mean id?
-line 7: name: is given twice; it stands on line 6 already
+line 7: name: is given twice; it is on line 6 already
 line 8: on: want true or false, not yes; write true`
 	if d := cmp.Diff(want, faults.Err().Error()); d != "" {
 		t.Error(d)

@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// Fault is one thing that is wrong with a document.
+// Fault is one error in a document.
 type Fault struct {
-	Line int    // 1-based; 0 when it concerns the document as a whole
-	Path string // "lines[0].baud"; empty when it concerns the document as a whole
-	Text string // what is wrong and what to write instead, lower case
-	Code string // the kind of fault, for programs: CodeUnknownKey or another word; "": the value is wrong
+	Line int    // from 1; 0: the fault is about the whole document
+	Path string // key path, as in "lines[0].baud"; "": the fault is about the whole document
+	Text string // the error, and what to write instead; begins in lower case
+	Code string // kind of fault, for programs: CodeUnknownKey or another word; "": the value is wrong
 }
 
-// The codes of the faults that decoding finds.
+// The codes of the faults of Decode.
 const (
 	CodeUnknownKey  = "unknown_key"
 	CodeRepeatedKey = "repeated_key"
@@ -34,10 +34,10 @@ func (f Fault) Error() string {
 	return b.String()
 }
 
-// Faults is everything that is wrong with a document, in the order of its lines.
+// Faults has the errors in a document.
 type Faults []Fault
 
-// Error returns one fault a line.
+// Error returns one line for each fault.
 func (fs Faults) Error() string {
 	lines := make([]string, len(fs))
 	for i, f := range fs {
@@ -46,7 +46,7 @@ func (fs Faults) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Err returns the faults as an error, nil when there is none.
+// Err returns the faults as an error; nil if there are none.
 func (fs Faults) Err() error {
 	if len(fs) == 0 {
 		return nil
@@ -54,16 +54,16 @@ func (fs Faults) Err() error {
 	return fs
 }
 
-// Sort puts the faults in the order of their lines; those of one line keep their order.
+// Sort sorts the faults by their lines. Faults of the same line keep their order.
 func (fs Faults) Sort() {
 	slices.SortStableFunc(fs, func(a, b Fault) int { return a.Line - b.Line })
 }
 
-// maxFaults bounds the report: a file with more than this is not a configuration with mistakes
-// but another kind of file.
+// maxFaults is the most faults in a report, besides one that says that there are more. A file with more faults is
+// probably not a configuration.
 const maxFaults = 1000
 
-// add appends a fault unless the report is full.
+// add appends a fault if the report is not full.
 func (fs *Faults) add(line int, path, text string) {
 	fs.addFault(Fault{Line: line, Path: path, Text: text})
 }

@@ -2,8 +2,9 @@ package strictyaml
 
 import "strings"
 
-// Nearest returns the name that was probably meant, "" when none is near: a third of the letters
-// may be wrong, one at least; upper and lower case do not count. Of equally near names the first.
+// Nearest returns the known name that was probably meant; "" if no name is similar. Up to a third of the letters may be
+// wrong, and always one letter. Upper and lower case are the same. If several names are equally similar, it returns the
+// first.
 func Nearest(name string, known []string) string {
 	if len(name) > maxKey {
 		return ""
@@ -17,7 +18,8 @@ func Nearest(name string, known []string) string {
 	return best
 }
 
-// distance counts the letters to insert, drop, change or swap with their neighbour to make b of a.
+// distance returns the number of changes that make b from a. One change inserts, deletes or replaces a byte, or swaps
+// two neighbours.
 func distance(a, b string) int {
 	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {

@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// Kind is the shape of a Node.
+// Kind is the kind of a Node.
 type Kind uint8
 
-// The kinds. The zero Kind is a node that was refused while reading; its fault is in the report.
+// The kinds. The zero Kind is a node that was refused while reading. Its fault is in the report.
 const (
-	KindScalar Kind = 1 // one value, by its text
+	KindScalar Kind = 1 // one value, as a text
 	KindList   Kind = 2
 	KindMap    Kind = 3
 )
@@ -35,7 +35,7 @@ type entry struct {
 // null reports whether the node is a key without a value.
 func (n *node) null() bool { return n.kind == KindScalar && !n.quoted && isNull(n.text) }
 
-// child returns the value under a key and the key's line, or nil.
+// child returns the value of a key and the key's line; nil if the node does not have the key.
 func (n *node) child(key string) (*node, int) {
 	for _, e := range n.entries {
 		if e.key == key {
@@ -45,7 +45,7 @@ func (n *node) child(key string) (*node, int) {
 	return nil, 0
 }
 
-// isNull reports whether a plain scalar stands for nothing in YAML.
+// isNull reports whether a plain scalar means "no value" in YAML.
 func isNull(text string) bool {
 	switch text {
 	case "", "~", "null", "Null", "NULL":
@@ -54,35 +54,35 @@ func isNull(text string) bool {
 	return false
 }
 
-// Unmarshaler is a type that decodes itself from a value of any shape: one that takes both
-// `a, b` and `[a, b]`. It is not called for a missing value. The error is reported at the node;
-// a Fault or Faults made by Node.Fault keeps its own place.
+// Unmarshaler is a type that decodes itself from a node of any kind, for example from `a, b` or `[a, b]`. UnmarshalNode
+// is not called for a missing value. Its error gets the line and the path of the node, but a Fault or Faults keeps its
+// own.
 type Unmarshaler interface {
 	UnmarshalNode(n Node) error
 }
 
-// Node is a value as an Unmarshaler sees it.
+// Node is a value of the document, for an Unmarshaler.
 type Node struct {
 	n    *node
 	path string
 }
 
-// Kind returns the shape, 0 for a value that was refused already.
+// Kind returns the kind; 0 for a value that was refused.
 func (n Node) Kind() Kind { return n.n.kind }
 
-// Text returns a scalar's text without its quotes, "" for the other kinds.
+// Text returns a scalar's text without its quotes; "" for the other kinds.
 func (n Node) Text() string { return n.n.text }
 
-// Quoted reports whether a scalar stands in quotes or is a block text.
+// Quoted reports whether a scalar is in quotes or is a block text (| or >).
 func (n Node) Quoted() bool { return n.n.quoted }
 
-// Null reports whether the node is a place without a value: empty, ~ or null.
+// Null reports whether the node has no value: it is empty, ~ or null.
 func (n Node) Null() bool { return n.n.null() }
 
 // Line returns the node's line, from 1.
 func (n Node) Line() int { return n.n.line }
 
-// Items returns a list's items, nil for the other kinds.
+// Items returns a list's items; empty for the other kinds.
 func (n Node) Items() []Node {
 	items := make([]Node, 0, len(n.n.items))
 	for i, item := range n.n.items {
@@ -91,7 +91,7 @@ func (n Node) Items() []Node {
 	return items
 }
 
-// Entries returns a map's keys and their values in the order of the file, nil for the other kinds.
+// Entries returns a map's keys and values in the order of the file; nil for the other kinds.
 func (n Node) Entries() (keys []string, values []Node) {
 	for _, e := range n.n.entries {
 		keys, values = append(keys, e.key), append(values, Node{n: e.at(), path: Key(n.path, e.key)})
@@ -102,8 +102,8 @@ func (n Node) Entries() (keys []string, values []Node) {
 // Fault returns a fault at this node.
 func (n Node) Fault(text string) Fault { return Fault{Line: n.n.line, Path: n.path, Text: text} }
 
-// Key returns the path of a key below path: "lines[0].baud". A key that could be misread in a
-// path is quoted: `intervals["T_ind[U]"]`.
+// Key returns the path of a key below path, as in "lines[0].baud". A key with special characters is in quotes:
+// `intervals["T_ind[U]"]`.
 func Key(path, key string) string {
 	if !plainKey(key) {
 		return path + "[" + strconv.Quote(key) + "]"
@@ -114,10 +114,10 @@ func Key(path, key string) string {
 	return path + "." + key
 }
 
-// Index returns the path of an item below path: "lines[0]".
+// Index returns the path of item i of the list path, as in "lines[0]".
 func Index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
-// plainKey reports whether a key can stand in a path without quotes.
+// plainKey reports whether a key needs no quotes in a path.
 func plainKey(key string) bool {
 	for _, r := range key {
 		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
@@ -128,27 +128,27 @@ func plainKey(key string) bool {
 	return key != ""
 }
 
-// Document knows where the keys of a decoded document stand. The nil Document is an empty one.
+// Document has the lines of the keys of a decoded document. The nil Document is an empty document.
 type Document struct{ root *node }
 
-// Line returns the line of a key path, or of its nearest parent that exists; 0 when there is none.
+// Line returns the line of a key path, or of its nearest parent that exists; 0 for an empty document.
 func (d *Document) Line(path string) int {
 	line, _ := d.find(path)
 	return line
 }
 
-// Has reports whether the document gives a key path.
+// Has reports whether the document has a key path.
 func (d *Document) Has(path string) bool {
 	_, ok := d.find(path)
 	return ok
 }
 
-// Fault returns a fault at a key path, with the line of the nearest parent that exists.
+// Fault returns a fault at a key path. Its line is the line that Line returns.
 func (d *Document) Fault(path, text string) Fault {
 	return Fault{Line: d.Line(path), Path: path, Text: text}
 }
 
-// find walks down a path as far as it exists.
+// find returns the line of the path, or of its nearest parent that exists. found: the whole path exists.
 func (d *Document) find(path string) (line int, found bool) {
 	if d == nil || d.root == nil {
 		return 0, false
@@ -175,7 +175,8 @@ func (d *Document) find(path string) (line int, found bool) {
 	return line, true
 }
 
-// Steps returns the keys and indices of a key path, in its order; an index is its decimal. What is no path ends early.
+// Steps returns the keys and indices of a key path, in its order. An index is a decimal number. If a part of path is
+// not valid, Steps returns the steps before it.
 func Steps(path string) (steps []string) {
 	for path != "" {
 		key, index, rest, ok := cutStep(path)

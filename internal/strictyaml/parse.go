@@ -8,21 +8,22 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 )
 
-// Bounds of a document. Both are far above any configuration and far below what could hurt.
+// Limits of a document. A configuration is far below them.
 const (
 	MaxSize  = 1 << 20 // bytes
 	MaxDepth = 32      // levels of lists and maps
-	maxKey   = 200     // bytes of one key; paths repeat it on every level below
+	maxKey   = 200     // bytes of one key; the paths of all keys below it contain it
 )
 
-// parse reads exactly one document into our own tree. It returns nil for an empty one.
+// parse reads exactly one document into a tree of nodes. It returns nil for an empty document.
 func parse(data []byte) (*node, Faults) {
 	if len(data) > MaxSize {
-		return nil, Faults{{Text: fmt.Sprintf("is larger than %d bytes; this cannot be the file that is meant",
+		return nil, Faults{{Text: fmt.Sprintf("is larger than %d bytes; this is probably the wrong file",
 			MaxSize)}}
 	}
 	docs, err := load(data)
@@ -43,10 +44,10 @@ func parse(data []byte) (*node, Faults) {
 	return root, c.faults
 }
 
-// load reads at most two documents: the second is only needed to refuse it.
+// load reads at most two documents. The second one is only needed for the fault.
 func load(data []byte) (docs []*yaml.Node, err error) {
-	// The library turns its own panics into errors; what slips through (it has happened on
-	// odd comments) must not take a daemon down that re-reads its file on a signal.
+	// The library converts its own panics into errors, but not all of them: some unusual comments caused a panic. Such
+	// a panic must not end the daemon when it reads its configuration again.
 	defer func() {
 		if r := recover(); r != nil {
 			docs, err = nil, fmt.Errorf("cannot be read as YAML: %v", r)
@@ -67,7 +68,7 @@ func load(data []byte) (docs []*yaml.Node, err error) {
 	return docs, nil
 }
 
-// converter turns the library's tree into ours and collects what is refused on the way.
+// converter converts the library's tree into a tree of nodes. It collects the faults.
 type converter struct{ faults Faults }
 
 func (c *converter) node(y *yaml.Node, path string, depth int) *node {
@@ -83,7 +84,7 @@ func (c *converter) node(y *yaml.Node, path string, depth int) *node {
 		return n
 	}
 	if depth >= MaxDepth && y.Kind != yaml.ScalarNode {
-		c.faults.add(y.Line, path, fmt.Sprintf("lies deeper than %d levels", MaxDepth))
+		c.faults.add(y.Line, path, fmt.Sprintf("is nested deeper than %d levels", MaxDepth))
 		return n
 	}
 	switch y.Kind {
@@ -102,7 +103,7 @@ func (c *converter) node(y *yaml.Node, path string, depth int) *node {
 	return n
 }
 
-// mapping fills n with the keys of y. Of a repeated key the first counts.
+// mapping adds the keys of y to n. If a key is repeated, the first one counts.
 func (c *converter) mapping(n *node, y *yaml.Node, path string, depth int) {
 	lines := make(map[string]int, len(y.Content)/2)
 	for i := 0; i+1 < len(y.Content); i += 2 {
@@ -113,7 +114,7 @@ func (c *converter) mapping(n *node, y *yaml.Node, path string, depth int) {
 		}
 		if first, ok := lines[key.Value]; ok {
 			c.faults.addFault(Fault{key.Line, Key(path, key.Value),
-				fmt.Sprintf("is given twice; it stands on line %d already", first), CodeRepeatedKey})
+				fmt.Sprintf("is given twice; it is on line %d already", first), CodeRepeatedKey})
 			continue
 		}
 		lines[key.Value] = key.Line
@@ -122,7 +123,7 @@ func (c *converter) mapping(n *node, y *yaml.Node, path string, depth int) {
 	}
 }
 
-// refuseKey says why a key is none, and nothing for a sound one.
+// refuseKey returns the reason why a key is refused; "" for a valid key.
 func refuseKey(k *yaml.Node) string {
 	plain := k.Style == 0
 	switch {
@@ -144,15 +145,15 @@ func refuseKey(k *yaml.Node) string {
 	return ""
 }
 
-// The library's message, "yaml: line 3: did not find expected key".
+// syntaxMessage matches a message of the library, such as "yaml: line 3: did not find expected key".
 var syntaxMessage = regexp.MustCompile(`^yaml: (?:line (\d+): )?((?s:.*))$`)
 
-// syntaxFault says where the document stops being YAML. The library names the line in which the
-// surrounding block began, or one beside it, so the line is looked for again.
+// syntaxFault returns the fault for a document that is not YAML. The library reports the line where the block of the
+// error began, or a line near it. So firstBadLine searches the line.
 func syntaxFault(data []byte, err error) Fault {
 	f := Fault{Text: "is not YAML: " + err.Error()}
 	if m := syntaxMessage.FindStringSubmatch(err.Error()); m != nil {
-		f.Line, _ = strconv.Atoi(m[1]) // no line named: 0
+		f.Line, _ = strconv.Atoi(m[1]) // a message without a line: 0
 		f.Text = "is not YAML: " + m[2]
 	}
 	lines := bytes.SplitAfter(data, []byte("\n"))
@@ -160,6 +161,10 @@ func syntaxFault(data []byte, err error) Fault {
 		f.Line = k
 	}
 	switch {
+	case notUTF8(data):
+		f.Text += " (the file is not UTF-8 text: save it as UTF-8)"
+	case f.Line > 0 && oddSpace(lines[max(f.Line-2, 0):min(f.Line, len(lines))]):
+		f.Text += " (a line here has a no-break space, as copied from a web page: type spaces)"
 	case f.Line > 0 && f.Line <= len(lines) && tabIndented(lines[f.Line-1]):
 		f.Text += " (indent with spaces, not with tabs)"
 	case strings.Contains(f.Text, "mapping values are not allowed"):
@@ -172,30 +177,30 @@ func syntaxFault(data []byte, err error) Fault {
 	return f
 }
 
-// Bounds of the search for the bad line: files of this size parse in milliseconds, and lists or
-// quoted texts that are longer than lookahead are not found in configurations.
+// Limits of the search for the bad line. A file of this size is parsed in milliseconds. Configurations have no lists or
+// quoted texts with more lines than lookahead.
 const (
 	searchSize = 64 << 10 // bytes
 	lookahead  = 40       // lines
 	searchRuns = 400      // parses
 )
 
-// firstBadLine returns the number of the line that makes the document unreadable, that is the
-// first from which no beginning of the file is a document, or 0 when it was not found.
+// firstBadLine returns the number of the first bad line: the lines before it can be parsed, and no further line makes
+// the file valid again. It returns 0 if it did not find the line.
 func firstBadLine(lines [][]byte) int {
 	whole := bytes.Join(lines, nil)
 	if len(whole) > searchSize {
 		return 0
 	}
 	runs := 0
-	bad := func(k int) bool { // do the first k lines fail?
+	bad := func(k int) bool { // reports whether the first k lines are not YAML
 		runs++
 		_, err := load(bytes.Join(lines[:k], nil))
 		return err != nil
 	}
 	good := 0
 	for runs < searchRuns {
-		lo, hi := good, len(lines) // lo parses, hi does not
+		lo, hi := good, len(lines) // the first lo lines are YAML, the first hi lines are not
 		for hi-lo > 1 {
 			if mid := (lo + hi) / 2; bad(mid) {
 				hi = mid
@@ -203,8 +208,8 @@ func firstBadLine(lines [][]byte) int {
 				lo = mid
 			}
 		}
-		// A list or a quoted text over many lines fails while it is cut and parses when it is
-		// whole: go on behind it.
+		// A list or a quoted text over several lines is not YAML when it is cut, and is YAML when it is whole. The
+		// search continues after it.
 		good = 0
 		for k := hi + 1; k <= min(hi+lookahead, len(lines)-1); k++ {
 			if !bad(k) {
@@ -218,7 +223,21 @@ func firstBadLine(lines [][]byte) int {
 	return 0
 }
 
-// tabIndented reports whether a tab stands in the white space a line begins with.
+// notUTF8 reports whether a file is of another encoding: bytes that are no UTF-8, or the zero bytes of UTF-16 without a
+// mark at its begin.
+func notUTF8(data []byte) bool { return !utf8.Valid(data) || bytes.IndexByte(data, 0) >= 0 }
+
+// oddSpace reports whether one of the lines begins with a blank that YAML takes for text.
+func oddSpace(lines [][]byte) bool {
+	for _, line := range lines {
+		if bytes.HasPrefix(bytes.TrimLeft(line, " "), []byte("\u00a0")) {
+			return true
+		}
+	}
+	return false
+}
+
+// tabIndented reports whether a tab is in the white space at the beginning of a line.
 func tabIndented(line []byte) bool {
 	text := bytes.TrimLeft(line, " \t")
 	return bytes.ContainsRune(line[:len(line)-len(text)], '\t')

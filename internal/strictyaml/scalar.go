@@ -12,18 +12,19 @@ import (
 	"unicode/utf8"
 )
 
-// Numbers as JSON spells them: one spelling for one number, none of YAML's octals, underscores
-// and sexagesimals, which decode to something else than what is read.
+// A number is written as in JSON. YAML's octal numbers, underscores and sexagesimal numbers are refused: a reader
+// understands another number than the library.
 var (
 	wholeNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
 	number      = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
 	leadingZero = regexp.MustCompile(`^([-+]?)0+([0-9]+(\.[0-9]+)?)$`)
 	otherBase   = regexp.MustCompile(`^[-+]?0[xXoObB]`)
 	zeroFirst   = regexp.MustCompile(`^[-+]?0[0-9]`)
+	otherUnit   = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?) *([A-Za-z]+)$`)
 	underscored = regexp.MustCompile(`^[-+]?[0-9][0-9_]*_[0-9_.]*$`)
 )
 
-// refuseNumber says why a text is no number of the wanted form.
+// refuseNumber returns an error if the node's text does not match form. want is the name of the form.
 func refuseNumber(n *node, form *regexp.Regexp, want string) error {
 	text := n.text
 	switch {
@@ -62,6 +63,9 @@ func setWhole(n *node, v reflect.Value) error {
 		return nil
 	}
 	i, err := strconv.ParseInt(n.text, 10, bits)
+	if err != nil && bits == 64 {
+		return fmt.Errorf("%s is a number beyond all limits", clip(n.text))
+	}
 	if err != nil {
 		most := int64(math.MaxInt64) >> (64 - bits)
 		return fmt.Errorf("want %d to %d, not %s", -most-1, most, clip(n.text))
@@ -82,8 +86,7 @@ func setFloat(n *node, v reflect.Value) error {
 	return nil
 }
 
-// setBool takes true and false only. YAML 1.1 has eleven more spellings of each, and libraries
-// do not agree on them.
+// setBool accepts only true and false. YAML 1.1 has more spellings, and libraries do not agree about them.
 func setBool(n *node, v reflect.Value) error {
 	if n.quoted {
 		return fmt.Errorf("want true or false without quotes, not the text %q", clip(n.text))
@@ -102,7 +105,7 @@ func setBool(n *node, v reflect.Value) error {
 	return fmt.Errorf("want true or false, not %s", clip(n.text))
 }
 
-// setDuration takes what time.ParseDuration takes; a bare number needs a unit unless it is 0.
+// setDuration sets a duration with ParseDuration.
 func setDuration(n *node, v reflect.Value) error {
 	t, err := ParseDuration(n.text)
 	if err != nil {
@@ -112,8 +115,24 @@ func setDuration(n *node, v reflect.Value) error {
 	return nil
 }
 
-// ParseDuration returns the duration a text names: Go's units from "ns" to "h", or a plain 0.
-// The error says how one is written.
+// usualUnit is the unit that another spelling stands for; "" for none.
+func usualUnit(word string) string {
+	switch strings.ToLower(word) {
+	case "ms", "msec":
+		return "ms"
+	case "s", "sec", "secs", "second", "seconds":
+		return "s"
+	case "m", "min", "mins", "minute", "minutes":
+		return "m"
+	case "h", "hr", "hrs", "hour", "hours":
+		return "h"
+	default:
+		return ""
+	}
+}
+
+// ParseDuration returns the duration of a text with Go's units from "ns" to "h", or of a plain 0. The error says how to
+// write a duration.
 func ParseDuration(text string) (time.Duration, error) {
 	t, err := time.ParseDuration(text)
 	if err == nil && !zeroFirst.MatchString(text) {
@@ -127,12 +146,16 @@ func ParseDuration(text string) (time.Duration, error) {
 			clip(text), clip(text))
 	}
 	if days, ok := strings.CutSuffix(text, "d"); ok && wholeNumber.MatchString(days) {
-		return 0, fmt.Errorf("days are not a unit, not %s; write hours, as in 720h", clip(text))
+		return 0, fmt.Errorf("want a duration in hours, not in days (%s); write hours, as in 720h", clip(text))
+	}
+	if m := otherUnit.FindStringSubmatch(text); m != nil && usualUnit(m[2]) != "" {
+		return 0, fmt.Errorf("want a duration like 500ms, 10s, 5m or 1h, not %s; write %s%s", clip(text), clip(m[1]),
+			usualUnit(m[2]))
 	}
 	return 0, errors.New("want a duration like 500ms, 10s, 5m or 1h, not " + clip(text))
 }
 
-// clip shortens a text from the file for a fault: one line, at most 60 bytes.
+// clip shortens a text from the file for a fault, to one line of at most 60 bytes and "…".
 func clip(text string) string {
 	const most = 60
 	if len(text) > most {

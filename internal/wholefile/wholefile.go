@@ -1,4 +1,4 @@
-// Package wholefile writes small files whole or not at all.
+// Package wholefile replaces a small file in one step: readers see the old file or the new one, never a part.
 package wholefile
 
 import (
@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 )
 
-// Write puts a file with this content at path, in the place of one that may be there. It returns when the disk has the
-// content and the name. After a crash or a power cut the file is the old one or the new one. An error leaves the old
-// one, and no other file.
+// Write writes a file with this content and mode to path. An existing file is replaced. Write returns when the content
+// and the name are on the disk. After a crash or a power cut, path is the old file or the new one. After an error it is
+// also the old file or the new one, and there is no other file.
 func Write(path string, content []byte, mode fs.FileMode) error {
 	dir, name := filepath.Split(path)
 	dir = filepath.Clean(dir) // "" is the working directory

@@ -16,17 +16,16 @@
 // In reading order:
 //
 //   - slave.go, frame.go: a slave and its frames
-//
 //   - wire.go, pipe.go, pty.go: bytes at the pace of a wire; the two serial ports
-//
 //   - tcp.go, net.go, gateway.go, address.go: Modbus TCP, connections in memory, a gateway
-//
 //   - serve.go, peer.go: helpers of tests; programs of other authors
 //
-//     slave := &modbustest.Slave{Unit: 1, Read: modbustest.OwnAddress}
-//     slave.Script = func(r modbustest.Request) modbustest.Fault {
-//     return modbustest.Fault{Silent: r.N%10 == 0}
-//     }
-//     pipe := modbustest.NewPipe(9600, 11, slave)
-//     line := modbus.NewLine(modbus.Options{Open: func() (modbus.Port, error) { return pipe.Dial() }})
+// Example:
+//
+//	slave := &modbustest.Slave{Unit: 1, Read: modbustest.OwnAddress}
+//	slave.Script = func(r modbustest.Request) modbustest.Fault {
+//		return modbustest.Fault{Silent: r.N%10 == 0}
+//	}
+//	pipe := modbustest.NewPipe(9600, 11, slave)
+//	line := modbus.NewLine(modbus.Options{Open: func() (modbus.Port, error) { return pipe.Dial() }})
 package modbustest

@@ -71,6 +71,9 @@ func (h *here) port(path string, line *configs.Line) {
 		if ports := modbus.Ports(h.root); len(ports) > 0 {
 			there = "the ports here are " + strings.Join(ports, ", ")
 		}
+		if full := "/dev/" + line.Port; strings.HasPrefix(line.Port, "tty") {
+			there = "did you mean " + full + "? " + there
+		}
 		h.notice(path, "this machine has no %s now; %s", line.Port, there)
 	}
 	if h.shared(line.Port) {

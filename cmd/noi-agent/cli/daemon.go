@@ -35,6 +35,9 @@ func (e *refusedError) As(target any) bool {
 	f, ok := target.(**fault)
 	if ok {
 		*f = &fault{err: e, code: e.says.Code(), hint: e.says.Hint, exit: ExitFailed}
+		if e.code == http.StatusBadRequest {
+			(*f).err, (*f).exit = &e.says, ExitMisused // an argument that only the daemon can judge
+		}
 	}
 	return ok
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"noi-agent/configs"
+	"noi-agent/internal/shell"
 	"noi-agent/internal/wholefile"
 	"noi-agent/objects"
 )
@@ -170,8 +171,11 @@ func (c *initCommand) refuse(p *Program, file string) error {
 	dir := filepath.Dir(file)
 	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
 		hint := ""
-		if errors.Is(err, fs.ErrPermission) {
+		switch {
+		case errors.Is(err, fs.ErrPermission):
 			hint = "sudo noi-agent init"
+		case errors.Is(err, fs.ErrNotExist):
+			hint = "mkdir -p " + shell.Quote(dir)
 		}
 		return failed(fmt.Errorf("write the configuration into %s: %w", dir, err), hint)
 	}

@@ -101,7 +101,7 @@ func problems(_ context.Context, s *Site) (found []Finding) {
 		}
 		why := "effect on the data: " + string(p.Effect) + ". " + p.Remedy
 		if p.Code == api.SlaveNoReply.Code || p.Code == api.SlaveDamaged.Code {
-			why += " " + suspectOf(s.Status, p.Subject)
+			why += " " + suspectOf(s.Status, p)
 		}
 		found = append(found, Finding{
 			ID: p.Code, Level: levels[p.Severity], Subject: called(s.Status, p.Subject), Evidence: evidence,

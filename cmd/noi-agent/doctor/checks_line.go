@@ -120,9 +120,10 @@ func suspect(serial, othersAnswer, noise bool) string {
 	}
 }
 
-// suspectOf is suspect for a slave that the daemon polls. subject is "rs485/1"; for other subjects it returns "".
-func suspectOf(status *api.Status, subject string) string {
-	name, unit, _ := strings.Cut(subject, "/")
+// suspectOf is suspect for a slave that the daemon polls. The subject of p is "rs485/1"; for other subjects it returns
+// "". The last requests decide whether bytes arrive: the counters of the line began with the daemon.
+func suspectOf(status *api.Status, p api.Problem) string {
+	name, unit, _ := strings.Cut(p.Subject, "/")
 	i := slices.IndexFunc(status.Lines, func(l api.Line) bool { return l.Name == name })
 	if i < 0 || unit == "" {
 		return ""
@@ -131,6 +132,5 @@ func suspectOf(status *api.Status, subject string) string {
 	others := slices.ContainsFunc(line.Slaves, func(o api.Slave) bool {
 		return fmt.Sprint(o.UnitID) != unit && o.State == "ok"
 	})
-	c := &line.Counters
-	return suspect(!strings.Contains(line.Port, "://"), others, c.DiscardedBytes+c.CRCErrors+c.FrameErrors > 0)
+	return suspect(!strings.Contains(line.Port, "://"), others, p.Code == api.SlaveDamaged.Code)
 }

@@ -359,9 +359,9 @@ func TestDoctorSaysWhatASilentControllerSuggests(t *testing.T) {
 		"nothing arrives":       {func(s *site) { deaf(s, nothing, nothing) }, "whether A and B are swapped"},
 		"noise":                 {func(s *site) { deaf(s, noise, nothing) }, "check baud rate and parity first"},
 		"others answer":         {func(s *site) { deaf(s, only1, nothing) }, "its power and its unit id"},
-		"polled, others answer": {polled(0, "ok"), "its power and its unit id"},
-		"polled, noise":         {polled(9, "silent"), "check baud rate and parity first"},
-		"polled, nothing":       {polled(0, "silent"), "whether A and B are swapped"},
+		"polled, others answer": {polled("slave_silent", "ok"), "its power and its unit id"},
+		"polled, noise":         {polled("slave_garbled", "silent"), "check baud rate and parity first"},
+		"polled, nothing":       {polled("slave_silent", "silent"), "Nothing at all arrives"},
 	} {
 		s := sound(t)
 		c.plant(s)
@@ -372,12 +372,12 @@ func TestDoctorSaysWhatASilentControllerSuggests(t *testing.T) {
 	}
 }
 
-// polled has the daemon report that unit 2 is silent, and how unit 1 is.
-func polled(crcErrors uint64, other string) func(*site) {
+// polled has the daemon report a problem of unit 2, and how unit 1 is. Some noise was on the line long ago.
+func polled(code, other string) func(*site) {
 	return func(s *site) {
-		s.Status.Lines = []api.Line{{Name: "rs485", Port: "/dev/ttyUSB0", Counters: api.Counters{CRCErrors: crcErrors},
+		s.Status.Lines = []api.Line{{Name: "rs485", Port: "/dev/ttyUSB0", Counters: api.Counters{CRCErrors: 9},
 			Slaves: []api.Slave{{UnitID: 1, State: other}, {UnitID: 2, State: "silent"}}}}
-		s.Status.Problems = []api.Problem{{Code: "slave_silent", Severity: api.Fault, Subject: "rs485/2", Title: "Unit 2 does not answer"}}
+		s.Status.Problems = []api.Problem{{Code: code, Severity: api.Fault, Subject: "rs485/2", Title: "Unit 2 does not answer"}}
 	}
 }
 

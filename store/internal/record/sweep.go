@@ -93,7 +93,7 @@ func (h Heading) Of(integration string) Bitset {
 	return nil
 }
 
-// EncodeSweep returns the sealed record. The sweep has been checked by checkSweep.
+// EncodeSweep returns the sealed record. The store has checked the sweep (integrations.check).
 func (d *Dictionary) EncodeSweep(key []byte, sw objects.Sweep) []byte {
 	n := len(sw.Samples)
 	dst := make([]byte, 0, 64+12*n)

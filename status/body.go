@@ -1,0 +1,46 @@
+package status
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// decodeStrictly reads one JSON object with known keys only.
+func decodeStrictly(body io.Reader, into any, example string) error {
+	dec := json.NewDecoder(body)
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		return fmt.Errorf("want %s: %w", example, &bodyError{err})
+	}
+	if err := dec.Decode(&struct{}{}); !errors.Is(err, io.EOF) {
+		return errors.New("want one JSON object and nothing behind it")
+	}
+	return nil
+}
+
+// bodyError says in the words of the body what encoding/json says in the words of Go.
+type bodyError struct{ err error }
+
+func (e *bodyError) Unwrap() error { return e.err }
+
+func (e *bodyError) Error() string {
+	var kind *json.UnmarshalTypeError
+	text := e.err.Error()
+	switch {
+	case errors.Is(e.err, io.EOF):
+		return "the body is empty"
+	case errors.Is(e.err, io.ErrUnexpectedEOF):
+		return "the body ends too early"
+	case errors.As(e.err, &kind) && kind.Field == "":
+		return "the body is " + kind.Value + ", not an object"
+	case errors.As(e.err, &kind):
+		return fmt.Sprintf("%s: %s does not fit here", kind.Field, kind.Value)
+	case strings.HasPrefix(text, "json: unknown field "):
+		return "unknown key " + strings.TrimPrefix(text, "json: unknown field ")
+	default:
+		return text
+	}
+}
