@@ -20,7 +20,7 @@ import (
 // would be answered is not without samples for long, each problem that is shown is true, and each fault that lasts is
 // shown. NOI_SEED=n runs one world alone.
 func TestWorlds(t *testing.T) {
-	worlds := uint64(20)
+	worlds := uint64(8)
 	if os.Getenv("NOI_TORTURE") != "" {
 		worlds = 500
 	}

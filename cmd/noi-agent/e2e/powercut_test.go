@@ -52,7 +52,7 @@ func TestPowerCutAtAnyMomentLosesNothingCommitted(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	t.Run("the daemon", func(t *testing.T) {
-		cuts := storetest.Rounds(150, 1000)
+		cuts := storetest.Rounds(80, 1000)
 		caught := replay(t, traced, seed, cuts, cuts)
 		for _, c := range caught {
 			t.Errorf("seed %d, %s", seed, c)
