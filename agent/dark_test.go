@@ -49,7 +49,7 @@ func (g *gateway) sampledTimes(object string) (out []time.Time) {
 	return out
 }
 
-// checkDark fails unless each gap counts what it says, and covers no sample.
+// checkDark checks that the count of each gap is right, and that no sample is inside a gap.
 func (g *gateway) checkDark(gaps []api.Gap, want ...uint64) {
 	g.t.Helper()
 	if len(gaps) != len(want) {

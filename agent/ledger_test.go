@@ -37,7 +37,7 @@ func TestMissingMomentsTakeNumbers(t *testing.T) {
 	}
 }
 
-// accounted is what a store knows of one object when run 2 begins.
+// accounted is the state of one object in the store at the begin of run 2.
 func accounted(object string, until time.Time, every time.Duration) map[store.Accounted]store.Account {
 	return map[store.Accounted]store.Account{
 		{Unit: "a/1", Object: object}: {Until: store.Instant{Run: 1, At: until, Uptime: time.Hour}, Every: every},

@@ -127,7 +127,8 @@ func readGaps(t *testing.T, dir string, found map[string]*numbersOf) map[string]
 	return reasons
 }
 
-// checkNumbers holds that each number from 1 to the last has arrived or is in a gap, and that the gaps count right.
+// checkNumbers checks that each number from 1 to the last has arrived or is in a gap, and that the counts of the gaps are
+// right.
 func checkNumbers(t *testing.T, key string, o *numbersOf) {
 	t.Helper()
 	var counted uint64

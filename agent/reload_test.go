@@ -224,7 +224,7 @@ func TestReadNow(t *testing.T) {
 	})
 }
 
-// TestAsksDoNotStarveTheSchedule: what is due waits for one of them at most.
+// TestAsksDoNotStarveTheSchedule: a due read waits for at most one requested read.
 func TestAsksDoNotStarveTheSchedule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t, oneSlave, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, controller(1))})

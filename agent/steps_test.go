@@ -155,7 +155,7 @@ func TestNoEstimateLiesBeyondTheLifeOfTheProgram(t *testing.T) {
 	})
 }
 
-// What is missing while the clock is wrong is reported when it becomes right, or once the machine has been booted
+// Samples that are missing while the clock is wrong are reported when it becomes right, or after the machine was booted
 // again.
 func TestGapsOfAClockThatIsNeverRightAreToldAfterTheNextBoot(t *testing.T) {
 	in(t, func(g *gateway) {

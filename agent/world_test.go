@@ -244,7 +244,7 @@ func (w *world) noted(in *inhabitant, script func(modbustest.Request) modbustest
 	}
 }
 
-// edit is what is changed in the configuration of the line. Each change restarts the line.
+// edit is a change in the configuration of the line. Each change restarts the line.
 type edit struct {
 	what   string
 	slave  *inhabitant // of which; nil: none
@@ -258,7 +258,7 @@ const (
 	editSlave   = "slave"  // the slave is not there
 )
 
-// editOf returns what a spell of the line changes.
+// editOf returns the change in a spell of the line.
 func (w *world) editOf(f spell) edit {
 	if f.fault != faultEdit {
 		return edit{}

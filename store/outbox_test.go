@@ -338,7 +338,7 @@ func TestOneStuckSampleDoesNotFillMemory(t *testing.T) {
 	}
 }
 
-// A limit that nothing comes near costs nothing: memory is for what is there.
+// A high limit needs no memory by itself: the memory depends on the stored samples.
 func TestPendingTakesMemoryForWhatIsThere(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "noi.db")
 	s := openAt(t, path, store.Options{})

@@ -76,7 +76,7 @@ func TestLifeOfAnIntegration(t *testing.T) {
 	}
 }
 
-// TestLocked: what the configuration file has is shown with its place, and changed there.
+// TestLocked: an integration of the configuration file is shown with file and line, and can be changed only there.
 func TestLocked(t *testing.T) {
 	d := newDesk(t)
 	fixed := configs.DeriveID("fixed")
@@ -197,7 +197,8 @@ func TestIDOfARenamedOne(t *testing.T) {
 	}
 }
 
-// TestTwoWritersNeverLoseAnEdit: a thousand edits of two writers, each made from what was read, add up.
+// TestTwoWritersNeverLoseAnEdit: two writers make a thousand edits, each from the state that it has read. No edit is
+// lost.
 func TestTwoWritersNeverLoseAnEdit(t *testing.T) {
 	d := newDesk(t)
 	id := d.create(solar).Config.ID
