@@ -1,23 +1,23 @@
 # make run    a full demo: simulated controller and clouds, no hardware, no account
-# make test   everything CI runs but two minutes of make soak
-# make torture  the store's tests of kills, power cuts and damage, long enough to find what is rare
+# make test   everything that CI runs, without the two minutes of make soak
+# make torture  long tests with kills, power cuts and damaged files, to find rare errors
 
 VERSION ?= $(shell cat VERSION)
 GO      ?= go
 PREFIX  ?= /usr
 DESTDIR ?=
 BIN     ?= bin
-# grpcnotrace drops gRPC's debug pages; they link net/trace and its templates into a daemon that never serves them.
-# nethttpomithttp2 drops net/http's copy of HTTP/2 (0.5 MB): gRPC brings its own, and SNS, token services and the status speak HTTP/1.1.
+# grpcnotrace removes gRPC's debug pages. They would link net/trace and its templates into the daemon, which never serves them.
+# nethttpomithttp2 removes net/http's copy of HTTP/2 (0.5 MB): gRPC has its own, and SNS, token services and the status use HTTP/1.1.
 TAGS    := grpcnotrace,nethttpomithttp2
-# The date of the commit: no right clock is before it (docs/time.md). Not the date of the build, so that equal sources make equal programs.
+# The date of the commit: a clock that is right is not before it (docs/time.md). The date of the build is not used, so equal sources make equal programs.
 BUILT   ?= $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null))
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.built=$(BUILT)
-# Pages are built of nested calls. Inlined, each call has code of its own, and the pages take 1.5 MB.
+# The code of the pages has nested calls. If they were inlined, the pages would take 1.5 MB.
 GCFLAGS := maragu.dev/gomponents/...=-l
 BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -gcflags '$(GCFLAGS)' -ldflags '$(LDFLAGS)'
 
-# package:target of every fuzz target; `make fuzz` proves that the list is whole
+# FUZZTIME is the time for each fuzz target of `make fuzz`, or a number of inputs such as 500x.
 FUZZTIME ?= 5s
 
 .PHONY: all build run test check screens torture soak fuzz bench bench-line bench-store bench-uplink bench-drain bench-lateness packages test-packages install uninstall clean
@@ -35,31 +35,31 @@ test: check
 check:
 	bash tools/check.sh
 
-# the outbox alone: bytes written, commits, start and memory by backlog
+# only the outbox: bytes written, commits, and start and memory by backlog
 bench-store:
 	bash tools/bench-store.sh
 
-# bytes a sample at the socket, TLS included, against the clouds' own clients; fails where a ratio is above what is wanted
+# bytes per sample at the socket, TLS included, compared with the clouds' own clients; fails if a ratio is above its limit
 bench-uplink:
 	bash tools/bench-uplink.sh
 
-# lateness of polls while the status endpoint is under load, beside an agent without requests
+# lateness of polls while the status endpoint is under load, compared with an agent without requests
 bench-lateness:
 	bash tools/bench-lateness.sh
 
-# 200,000 samples (NOI_DRAIN) from the outbox into both clouds, against the bare clients; memory meanwhile; from a sample to its acceptance
+# sending 200,000 samples (NOI_DRAIN) from the outbox to both clouds, compared with the clouds' own clients; memory meanwhile; the time from a sample to its acceptance
 bench-drain:
 	bash tools/bench-drain.sh
 
-# thousands of kills, power cuts, failing system calls and damaged files, with figures: before a release, and after any change to store
+# thousands of kills, power cuts, failing system calls and damaged files, with figures; run it before a release, and after any change to store
 torture:
 	bash tools/torture.sh
 
-# one daemon with faults of everything for half an hour, or SOAK=2m: every sample accounted for, nothing grows; a plot in dist/
+# one daemon with faults of line, clouds, clock and disk for half an hour (or SOAK=2m): every sample is accounted for, nothing grows; a plot in dist/
 soak:
 	bash tools/soak.sh
 
-# a picture of every page at 390 and 1280 pixels, by day and by night, in dist/screens/; and the one of the README
+# a picture of every page at 390 and 1280 pixels, in light and dark colours, in dist/screens/; and the picture of the README
 screens:
 	cd status/web/browsertest && $(GO) run ./screens -out ../../../dist/screens
 	cp dist/screens/readme.png docs/overview.png
@@ -70,7 +70,7 @@ fuzz:
 bench: build
 	bash tools/bench.sh
 
-# the line alone: share of the wire's limit, wrong values beside goburrow's transporter, ten units, CPU
+# only the line: share of the wire's limit, wrong values compared with goburrow's transporter, ten units, CPU
 bench-line:
 	bash tools/bench-line.sh
 
@@ -78,7 +78,7 @@ bench-line:
 packages:
 	bash tools/packages.sh
 
-# installs, upgrades, removes and purges the deb in a Debian system of its own, and tries the programs of other architectures
+# installs, upgrades, removes and purges the deb in a separate Debian system, and runs the programs for other architectures
 test-packages:
 	bash tools/test-packages.sh
 

@@ -23,7 +23,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// memorySink keeps what it is given; answer says what becomes of a message, nil accepts all.
+// memorySink keeps its messages. answer returns the result for a message; nil: all are accepted.
 type memorySink struct {
 	refuses atomic.Pointer[string]
 	window  int // 0: 100
@@ -61,7 +61,7 @@ func (m *memorySink) answers(answer func(sinks.Message) sinks.Result) {
 	m.answer = answer
 }
 
-// said sets what the sink says of kinds that its topic refuses.
+// said sets the kinds of messages that the sink reports as refused by its topic.
 func (m *memorySink) said(words string) { m.refuses.Store(&words) }
 
 func (m *memorySink) Refuses() string {
@@ -176,7 +176,7 @@ func (s *site) status() api.Status {
 	return s.agent.Status()
 }
 
-// message is what the tests look at in a body.
+// message has the keys of a body that the tests use.
 type message struct {
 	Object, Slave string
 	CCFirmware    string `json:"cc_firmware"`
@@ -204,7 +204,7 @@ func controller(unit byte) *modbustest.Slave {
 	}
 }
 
-// silenced has a slave say nothing while what it returns is true.
+// silenced makes a slave not answer while the returned value is true.
 func silenced(slave *modbustest.Slave) *atomic.Bool {
 	silent := new(atomic.Bool)
 	slave.Script = func(modbustest.Request) modbustest.Fault { return modbustest.Fault{Silent: silent.Load()} }

@@ -22,7 +22,7 @@ integrations:
   - {name: y, type: gcp, topic: projects/test-project/topics/Also, id: BBBBBBBBBBBBBBBBBBBB}
 `
 
-// said returns what the messages of one integration say, sample by sample, as "object data sampled_at slave".
+// said returns the samples in the messages of one integration, each as "object data sampled_at slave".
 func (s *site) said(integration string) (messages int, samples []string) {
 	s.t.Helper()
 	for _, body := range s.sink.bodies() {

@@ -57,7 +57,7 @@ func TestWithoutABandEachChangeIsSent(t *testing.T) {
 	n.want(n.numbers(12, 12, 12.5, 12.5, 12.5000001, 12), "[12 12.5 12]") // the last but one prints as 12.5
 }
 
-// A value that drifts is held against what the consumer has, not against what was seen last.
+// A value that drifts is compared with the last sent value, not with the last read value.
 func TestADriftLeavesTheBandInTime(t *testing.T) {
 	n := listen(t, map[string]float64{"adc_*": 0.5}, 0)
 	n.want(n.numbers(12, 12.25, 12.5, 12.75, 13, 13.25, 13.5, 12.75, 12.25, 100, 99.75), "[12 12.75 13.5 12.75 100]")
@@ -129,7 +129,7 @@ func TestAnotherControllersFirstSampleIsNews(t *testing.T) {
 	n.want(n.numbers(12), "[]")
 }
 
-// What one integration has been given says nothing of another, and a reload forgets only what it changed.
+// Each integration has its own last sent values. A reload forgets only those of the changed integrations.
 func TestReloadKeepsWhatWasGiven(t *testing.T) {
 	n := listen(t, nil, 0)
 	n.want(n.numbers(12), "[12]")

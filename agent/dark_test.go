@@ -49,7 +49,7 @@ func (g *gateway) sampledTimes(object string) (out []time.Time) {
 	return out
 }
 
-// checkDark fails unless each gap counts what it says, and covers no sample.
+// checkDark checks that the count of each gap is right, and that no sample is inside a gap.
 func (g *gateway) checkDark(gaps []api.Gap, want ...uint64) {
 	g.t.Helper()
 	if len(gaps) != len(want) {
@@ -88,7 +88,7 @@ func TestEachDarkTimeBeforeARunWhoseClockStaysUnsureIsTold(t *testing.T) {
 		s = g.start("")
 		time.Sleep(15 * time.Second)
 		if gaps := dark(s, "Et_float"); len(gaps) != 0 {
-			t.Errorf("told by a clock that is not known to be right: %+v", gaps)
+			t.Errorf("gaps with the time of a clock that is not known to be right: %+v", gaps)
 		}
 		g.kill(s)
 		time.Sleep(time.Minute)

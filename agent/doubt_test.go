@@ -229,7 +229,7 @@ func muteBetween(t *testing.T, slug, lacks string) (slave *modbustest.Slave, nam
 	return slave, names
 }
 
-// TestAReadThatAlwaysArrivesDamagedCostsOnlyItself: it is planned first, and the others are read all the same.
+// TestAReadThatAlwaysArrivesDamagedCostsOnlyItself: this read is planned first. The other objects are read too.
 func TestAReadThatAlwaysArrivesDamagedCostsOnlyItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)

@@ -191,7 +191,7 @@ func (s *turns) Publish(ctx context.Context, messages []sinks.Message) []sinks.R
 	return results
 }
 
-// next lets a slice through and returns how long it took. What the agent does with the last answer is in the next.
+// next lets a slice through and returns the time that it took. The work for the last answer counts for the next slice.
 func (s *turns) next(tb testing.TB) time.Duration {
 	tb.Helper()
 	begin := time.Now()

@@ -60,7 +60,7 @@ func (e *endings) note(what ...any) {
 	e.story = append(e.story, time.Now().Format("04:05.000 ")+fmt.Sprint(what...))
 }
 
-// pause is the time without an agent. A first sample that comes within a sweep of a moment would stand for it too.
+// pause is the time without an agent. A first sample within a sweep after a moment would also count for this moment.
 func (e *endings) pause() {
 	time.Sleep(time.Second + e.upTo(40*time.Second))
 	if time.Until(time.Now().Truncate(sampledEvery).Add(sampledEvery)) < time.Second {

@@ -7,7 +7,7 @@ func FailedBefore(memory, stateDir string) error {
 	return failuresOf(memory, stateDir).set(failuresMost)
 }
 
-// Hold keeps what the lines have read away from the store until open is closed. The agent must not run yet.
+// Hold keeps the samples of the lines from the store until open is closed. The agent must not run yet.
 func Hold(a *Agent, open <-chan struct{}) {
 	in, gate := a.sampler.in, make(chan *poll.Sweep)
 	a.sampler.in = gate

@@ -13,7 +13,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// gapRows returns what the trigger log says of gaps, the oldest first, in a few words.
+// gapRows returns the gaps in the trigger log, each as a short text, the oldest first.
 func (s *site) gapRows() (rows []string) {
 	s.t.Helper()
 	page, err := s.agent.Triggers(api.TriggerQuery{Limit: 1000})

@@ -66,10 +66,10 @@ func TestTheButtonOfTheGapsMarksWhatThePageShows(t *testing.T) {
 		_, page := v.get("/system")
 		marked := code == http.StatusSeeOther
 		if strings.Contains(page, "adc_va") == marked || !strings.Contains(page, "adc_vb") {
-			t.Errorf("%s: adc_va is to be on the page: %t, and adc_vb always:\n%s", c.who, !marked, page)
+			t.Errorf("%s: want adc_va on the page: %t, and want adc_vb always; got:\n%s", c.who, !marked, page)
 		}
 		if _, log := v.get("/triggers?gaps=true"); strings.Contains(log, "· acknowledged") != marked || strings.Count(log, " missing</strong>") != 2 {
-			t.Errorf("%s: the trigger log is to have both gaps, and a mark: %t:\n%s", c.who, marked, log)
+			t.Errorf("%s: want both gaps in the trigger log, and a mark: %t; got:\n%s", c.who, marked, log)
 		}
 	}
 }

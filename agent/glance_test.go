@@ -355,7 +355,7 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-// TestWithoutItsPortALineHasOneProblem: what is on the line is folded under it.
+// TestWithoutItsPortALineHasOneProblem: the problem of the line explains the problems of its slaves.
 func TestWithoutItsPortALineHasOneProblem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pipe := modbustest.NewPipe(9600, 11, controller(1))

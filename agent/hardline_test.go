@@ -29,7 +29,7 @@ func startOn(t *testing.T, config string, open func(modbus.Settings) (modbus.Por
 	})
 }
 
-// lines counts what is logged.
+// lines counts the lines of the log.
 type lines struct {
 	mu   sync.Mutex
 	text bytes.Buffer

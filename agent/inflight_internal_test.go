@@ -146,7 +146,7 @@ func (c *far) judge(t *testing.T) (different int) {
 	return different
 }
 
-// judgeOrder holds what a cloud has taken against the order of each object.
+// judgeOrder checks the order of the samples of each object that a cloud has accepted.
 func judgeOrder(taken []arrival) (different int, wrong []string) {
 	seen, last := map[string]bool{}, map[string]uint64{}
 	for _, a := range taken {
@@ -321,7 +321,7 @@ func TestFaultsWithManyRequestsInFlight(t *testing.T) {
 	})
 }
 
-// TestAStopWithManyRequestsInFlightRepeatsNothing: what the cloud has taken is settled, at the end of the agent too.
+// TestAStopWithManyRequestsInFlightRepeatsNothing: accepted samples are settled, also at the end of the agent.
 func TestAStopWithManyRequestsInFlightRepeatsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, dir := newFar(100*time.Millisecond), t.TempDir()

@@ -10,7 +10,7 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// What is counted and what was last seen goes on when a reload restarts a line and an integration.
+// Counters and latest values continue when a reload restarts a line and an integration.
 func TestCountersGoOnAfterAReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const config = oneObject + "device_id: 5300520006504b5957343920\n"

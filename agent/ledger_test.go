@@ -37,7 +37,7 @@ func TestMissingMomentsTakeNumbers(t *testing.T) {
 	}
 }
 
-// accounted is what a store knows of one object when run 2 begins.
+// accounted is the state of one object in the store at the begin of run 2.
 func accounted(object string, until time.Time, every time.Duration) map[store.Accounted]store.Account {
 	return map[store.Accounted]store.Account{
 		{Unit: "a/1", Object: object}: {Until: store.Instant{Run: 1, At: until, Uptime: time.Hour}, Every: every},
@@ -59,10 +59,10 @@ func TestTheTimeWithoutAnAgentIsAGap(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if spans := l.number(takenAt(at.Add(time.Minute), at, false, "Et_float")); len(spans) != 0 {
-		t.Errorf("told twice: %+v", spans)
+		t.Errorf("reported twice: %+v", spans)
 	}
 	if spans := l.number(takenAt(at, at.Add(-time.Minute), false, "EV_float")); len(spans) != 0 {
-		t.Errorf("nobody sampled it before: %+v", spans)
+		t.Errorf("it was not sampled before: %+v", spans)
 	}
 }
 

@@ -51,7 +51,7 @@ func TestDeadSlaveIsProbedLessAndLessAndRecoversAtOnce(t *testing.T) {
 	})
 }
 
-// TestLiveSlaveKeepsItsScheduleBesideADeadOne: what it waits for is at most the exchange that the dead one has begun.
+// TestLiveSlaveKeepsItsScheduleBesideADeadOne: a live slave waits at most for one exchange with the dead one.
 func TestLiveSlaveKeepsItsScheduleBesideADeadOne(t *testing.T) {
 	for _, state := range []string{"dead", "dying"} {
 		t.Run(state, func(t *testing.T) {

@@ -75,7 +75,7 @@ noi_slave_turnaround_seconds_count{line="rs485",unit="1"} 4
 	}
 }
 
-// scrape returns the page that is made of a status, and what was logged meanwhile.
+// scrape returns the metrics for a status, and the log meanwhile.
 func scrape(t *testing.T, s api.Status) (page, logged string) {
 	t.Helper()
 	var log bytes.Buffer

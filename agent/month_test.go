@@ -32,10 +32,10 @@ type numbersOf struct {
 
 // TestAMonthWithoutACloudLosesNothingUntold has a controller that is silent for some hours, an outbox that is far too
 // small, and a restart in the middle of a month's outage. In the end every number of every object has arrived, or is in
-// a gap. The short form has days of four hours and a sixth of the outbox.
+// a gap. The short form has days of two hours and a twelfth of the outbox.
 func TestAMonthWithoutACloudLosesNothingUntold(t *testing.T) {
-	day := time.Duration(storetest.Rounds(4, 24)) * time.Hour
-	monthly := fmt.Sprintf(monthly, storetest.Rounds(4, 24)<<10)
+	day := time.Duration(storetest.Rounds(2, 24)) * time.Hour
+	monthly := fmt.Sprintf(monthly, storetest.Rounds(2, 24)<<10)
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)
 		silent := silenced(slave)
@@ -127,7 +127,8 @@ func readGaps(t *testing.T, dir string, found map[string]*numbersOf) map[string]
 	return reasons
 }
 
-// checkNumbers holds that each number from 1 to the last has arrived or is in a gap, and that the gaps count right.
+// checkNumbers checks that each number from 1 to the last has arrived or is in a gap, and that the counts of the gaps are
+// right.
 func checkNumbers(t *testing.T, key string, o *numbersOf) {
 	t.Helper()
 	var counted uint64

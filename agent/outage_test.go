@@ -119,7 +119,7 @@ func TestABlackHoleDoesNotSlowTheOtherIntegration(t *testing.T) {
 	beside, probes := hour(true)
 	alone, _ := hour(false)
 	if len(alone) < 360 || fmt.Sprint(beside) != fmt.Sprint(alone) {
-		t.Errorf("%d samples arrived after %v at most beside a black hole, %d after %v without", len(beside), most(beside), len(alone), most(alone))
+		t.Errorf("with another integration that gets no answer, %d samples arrived after at most %v; without it %d after %v", len(beside), most(beside), len(alone), most(alone))
 	}
 	if len(probes) < 30 || len(probes) > 65 { // a minute each, and up to a minute between them
 		t.Errorf("the black hole was tried %d times in the hour", len(probes))

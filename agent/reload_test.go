@@ -21,7 +21,7 @@ import (
 	"noi-agent/store"
 )
 
-// reload puts another configuration in force, with another state directory.
+// reload makes the agent use another configuration, with another state directory.
 func (s *site) reload(config string) {
 	s.t.Helper()
 	s.reloadIn(s.t.TempDir(), config)
@@ -90,7 +90,7 @@ func TestReloadLeavesAloneWhatDidNotChange(t *testing.T) {
 		s.reload(oneSlave + "  - {name: y, type: gcp, topic: projects/test-project/topics/Other, objects: Et_float}\n")
 		time.Sleep(4 * time.Second)
 		if n := slave.Requests(); n != requests {
-			t.Errorf("the line was begun anew: %d requests", n-requests)
+			t.Errorf("the line was restarted: %d requests", n-requests)
 		}
 		time.Sleep(5 * time.Second) // the samples of 10 s go to both
 		synctest.Wait()
@@ -102,7 +102,7 @@ func TestReloadLeavesAloneWhatDidNotChange(t *testing.T) {
 	})
 }
 
-// TestReloadPutsBufferAndTriggersInForce: the status shows what is in force, what is sampled from then on is kept for a
+// TestReloadPutsBufferAndTriggersInForce: the status shows the settings that the agent uses, what is sampled from then on is kept for a
 // replay, and the log is cut.
 func TestReloadPutsBufferAndTriggersInForce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -120,7 +120,7 @@ triggers: {keep: 4, flush_every: 2s}
 			MaxSize: 1 << 20, MaxAge: "48h0m0s", WhenFull: "reject_newest", CommitEvery: "100ms", RetainAfterAck: "24h0m0s", KeepTriggers: 4, FlushEvery: "2s",
 		}
 		if got := s.status().Store.Settings; got != want {
-			t.Errorf("in force: %+v", got)
+			t.Errorf("the agent uses %+v", got)
 		}
 		time.Sleep(20 * time.Second) // the samples of 30 s and 40 s
 		after := s.replay(store.Range{})
@@ -224,7 +224,7 @@ func TestReadNow(t *testing.T) {
 	})
 }
 
-// TestAsksDoNotStarveTheSchedule: what is due waits for one of them at most.
+// TestAsksDoNotStarveTheSchedule: a due read waits for at most one requested read.
 func TestAsksDoNotStarveTheSchedule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t, oneSlave, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, controller(1))})

@@ -27,7 +27,7 @@ type seen struct {
 	messages []sinks.Message
 }
 
-// accept is an answer of memorySink that notes what it accepts.
+// accept is an answer of memorySink that accepts and records each message.
 func (s *seen) accept(m sinks.Message) sinks.Result {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -239,7 +239,7 @@ func TestReplaySurvivesAnOutageAndNewSamplesGoFirst(t *testing.T) {
 	})
 }
 
-// checkNewFirst holds that once the cloud is back, no replayed message goes before one that is new.
+// checkNewFirst checks that, after the cloud is back, no replayed message is sent before a new one.
 func checkNewFirst(t *testing.T, messages []sinks.Message) {
 	t.Helper()
 	var order []string

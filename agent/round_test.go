@@ -91,7 +91,7 @@ func TestBacklogDoesNotWaitForARoundAfterAPause(t *testing.T) {
 	})
 }
 
-// An operator who asks for a replay or a retry does not wait for the next regular moment; what is collected does.
+// A replay or a retry does not wait for the next regular moment. Collected samples do.
 func TestReplayDoesNotWaitForARound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		config := strings.NewReplacer("10s", "1m", "topics/Main}", every2h).Replace(oneObject) + keepingDay

@@ -38,7 +38,7 @@ func TestCommitsAreToldThoughSweepsGoOnComing(t *testing.T) {
 		// At least: a commit that is reported in two lines, since its sweeps hear of it one after the other, is
 		// reported.
 		if n := log.count("committed"); n < 9 {
-			t.Errorf("%d commits were told in ten seconds", n)
+			t.Errorf("%d commits were reported in ten seconds", n)
 		}
 		close(in)
 		if err := <-ended; err != nil {

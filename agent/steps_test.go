@@ -155,7 +155,7 @@ func TestNoEstimateLiesBeyondTheLifeOfTheProgram(t *testing.T) {
 	})
 }
 
-// What is missing while the clock is wrong is reported when it becomes right, or once the machine has been booted
+// Samples that are missing while the clock is wrong are reported when it becomes right, or after the machine was booted
 // again.
 func TestGapsOfAClockThatIsNeverRightAreToldAfterTheNextBoot(t *testing.T) {
 	in(t, func(g *gateway) {
@@ -168,7 +168,7 @@ func TestGapsOfAClockThatIsNeverRightAreToldAfterTheNextBoot(t *testing.T) {
 		silent.Store(false)
 		time.Sleep(2 * time.Minute)
 		if rows := s.gapRows(); len(rows) != 0 {
-			t.Errorf("told by a clock that is wrong: %q", rows)
+			t.Errorf("rows with the time of a wrong clock: %q", rows)
 		}
 		s.stop()
 		g.reboot("boot-2")

@@ -36,7 +36,7 @@ func TestAGapOfIdentityWaitsForTheClock(t *testing.T) {
 		t.Fatal(err)
 	}
 	if gaps := s.Stats().Integrations["aws"].Gaps; len(gaps) != 0 {
-		t.Errorf("while nobody knows the time: %+v", gaps)
+		t.Errorf("while the time is not known: %+v", gaps)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

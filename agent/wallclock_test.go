@@ -61,12 +61,12 @@ func (g *gateway) says(s clock.Synch)      { g.synch.Store(&s) }
 func (g *gateway) now() time.Time          { return time.Now().Round(0).Add(time.Duration(g.wrong.Load())) }
 func (g *gateway) set(ahead time.Duration) { g.wrong.Store(int64(ahead)) }
 
-// synched is what a service says that has just set the clock.
+// synched is the answer of a service that has just set the clock.
 func (g *gateway) synched() clock.Synch {
 	return clock.Synch{Service: "timesyncd", Synched: true, At: g.now()}
 }
 
-// unsynched is what it says before.
+// unsynched is its answer before that.
 var unsynched = clock.Synch{Service: "timesyncd"}
 
 // start runs an agent in the gateway, over the store that is there.

@@ -20,7 +20,7 @@ import (
 // would be answered is not without samples for long, each problem that is shown is true, and each fault that lasts is
 // shown. NOI_SEED=n runs one world alone.
 func TestWorlds(t *testing.T) {
-	worlds := uint64(20)
+	worlds := uint64(8)
 	if os.Getenv("NOI_TORTURE") != "" {
 		worlds = 500
 	}
@@ -244,7 +244,7 @@ func (w *world) noted(in *inhabitant, script func(modbustest.Request) modbustest
 	}
 }
 
-// edit is what is changed in the configuration of the line. Each change restarts the line.
+// edit is a change in the configuration of the line. Each change restarts the line.
 type edit struct {
 	what   string
 	slave  *inhabitant // of which; nil: none
@@ -258,7 +258,7 @@ const (
 	editSlave   = "slave"  // the slave is not there
 )
 
-// editOf returns what a spell of the line changes.
+// editOf returns the change in a spell of the line.
 func (w *world) editOf(f spell) edit {
 	if f.fault != faultEdit {
 		return edit{}

@@ -292,7 +292,7 @@ func (w *world) judgeMoments(in *inhabitant, object int, samples []time.Duration
 		for next < len(samples) && samples[next] < m {
 			next++
 		}
-		// A late sample stands for the moment that passed last, by the interval in force then.
+		// A late sample counts for the last moment before it, by the interval at that time.
 		told := next < len(samples) && samples[next] < m+in.everyIn(w.editOf(active(w.line, m)), object)
 		for _, g := range gaps {
 			told = told || g.from.Sub(w.begun) < m+every && g.to.Sub(w.begun) >= m

@@ -51,7 +51,7 @@ func mustFamily(tb testing.TB, slug string) *objects.Family {
 	return f
 }
 
-// site is a sound configuration that tests extend: a line, a slave and what they add to the slave.
+// site is a valid configuration: a line and a slave. Tests add keys to the slave.
 func site(slave string) string {
 	return "lines:\n- name: rs485\n  port: /dev/ttyUSB0\n  slaves:\n  - id: 1\n    " + slave + "\n"
 }
@@ -126,8 +126,8 @@ func TestIntegrationDefaults(t *testing.T) {
 	}
 }
 
-// The ids were computed apart from this program (Python's hashlib and big integers), so that a
-// change of the rule shows: an id that changes is a new integration on every gateway.
+// The ids were calculated by another program (Python's hashlib and big integers). So the test fails if the rule changes:
+// with a new id each gateway has a new integration.
 func TestIntegrationIDsAreDerivedFromNameOrTopic(t *testing.T) {
 	const arn = "arn:aws:sns:us-east-2:393221637266:MainSolarData"
 	tests := []struct{ yaml, want string }{
@@ -294,7 +294,7 @@ func TestSizes(t *testing.T) {
 	}
 	for _, text := range []string{"", "-1", "1.5MiB", "010", "1 MiB", "MiB", "1mib", "1TB", "0x10", "9223372036854775808", "8589934592GiB"} {
 		if err := new(configs.Size).UnmarshalText([]byte(text)); err == nil {
-			t.Errorf("%q was taken", text)
+			t.Errorf("%q was accepted, want an error", text)
 		}
 	}
 }
@@ -363,7 +363,7 @@ func TestLoadSaysWhatIsWrongWithTheFile(t *testing.T) {
 }
 
 func TestExamplesAreValid(t *testing.T) {
-	// With model: auto three controllers could turn out to be of one kind; in the world of demo-many.yaml they do not.
+	// With model: auto the three controllers could have the same product code. The simulated ones of demo-many.yaml do not.
 	for name, notices := range map[string]int{"noi-agent.yaml": 0, "demo.yaml": 0, "demo-many.yaml": 2} {
 		c, err := configs.Load(name, mustCatalog(t))
 		if err != nil {
@@ -378,11 +378,11 @@ func TestExamplesAreValid(t *testing.T) {
 func TestExampleHasOneCloudAndShowsTheOther(t *testing.T) {
 	one, err := configs.Load("noi-agent.yaml", mustCatalog(t))
 	if err != nil || len(one.Integrations) != 1 {
-		t.Fatalf("%+v, %v; want one integration: who has one cloud need not delete anything", one.Integrations, err)
+		t.Fatalf("%+v, %v; want one integration: a user with one cloud need not delete the other one", one.Integrations, err)
 	}
 	both, faults := configs.Parse(wholeExample(t), mustCatalog(t))
 	if len(faults) > 0 || len(both.Integrations) != 2 || both.Integrations[1].Type != configs.GCP {
-		t.Errorf("with the comments taken away: %v, %d integrations", faults, len(both.Integrations))
+		t.Errorf("without the comment signs: %v, %d integrations", faults, len(both.Integrations))
 	}
 }
 
@@ -405,7 +405,7 @@ func TestExampleStatesTheDefaults(t *testing.T) {
 	}
 }
 
-// wholeExample is the example with its second integration, which it shows commented out.
+// wholeExample returns the example with its second integration, which is commented out in the file.
 func wholeExample(t *testing.T) []byte {
 	t.Helper()
 	text, err := os.ReadFile("noi-agent.yaml")
@@ -421,14 +421,14 @@ var optional = regexp.MustCompile(`(?m)^( *)#([a-z_]+:)`)
 func TestExampleKeysThatAreCommentedOutAreValidToo(t *testing.T) {
 	text := wholeExample(t)
 	if n := len(optional.FindAll(text, -1)); n != 16 {
-		t.Errorf("%d optional keys, want 16: is one written with a blank behind the #?", n)
+		t.Errorf("%d optional keys, want 16: does one have a blank after its #?", n)
 	}
 	whole := optional.ReplaceAll(text, []byte("$1$2"))
 	_, faults := configs.Parse(whole, mustCatalog(t))
 	if err := faults.Err(); err != nil {
 		t.Error(err)
 	}
-	// Each on its own as well: none may need another one.
+	// Each key is also tested alone: it must not need another key.
 	for _, at := range optional.FindAllIndex(text, -1) {
 		one := slices.Concat(text[:at[0]], optional.ReplaceAll(text[at[0]:at[1]], []byte("$1$2")), text[at[1]:])
 		if _, faults := configs.Parse(one, mustCatalog(t)); len(faults) > 0 {

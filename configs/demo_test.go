@@ -39,7 +39,7 @@ func TestDemoNamesTheWorldOfTheSimulator(t *testing.T) {
 	}
 }
 
-// checkPolled holds what the scheduler relies on.
+// checkPolled checks that each polled object has an encoding and an interval: the scheduler needs both.
 func checkPolled(t *testing.T, s *configs.Slave, cat *objects.Catalog) {
 	t.Helper()
 	for _, f := range cat.Families() {

@@ -1,6 +1,6 @@
 package configs
 
-// What the tests of patterns need.
+// Functions for the tests of patterns.
 
 func Match(word, name string) bool { return match(word, name) }
 

@@ -13,9 +13,9 @@ import (
 	"noi-agent/configs"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
-// Sound pieces that the faults are put into.
+// Valid parts of a configuration; the tests add faults to them.
 const (
 	lineHead  = "lines:\n- name: rs485\n  port: /dev/ttyUSB0\n"                      // lines 1 to 3
 	slaveHead = lineHead + "  slaves:\n  - id: 1\n    model: PSPWM\n    "            // the next is line 7
@@ -31,7 +31,7 @@ const (
 // fault is a configuration with one fault: its line, its path and the beginning of its text.
 type fault struct{ name, yaml, want string }
 
-// checkFaults holds that each configuration has its fault and no other comes with it.
+// checkFaults checks that each configuration has exactly its one fault.
 func checkFaults(t *testing.T, tests []fault) {
 	t.Helper()
 	cat := mustCatalog(t)
@@ -48,7 +48,7 @@ func checkFaults(t *testing.T, tests []fault) {
 	}
 }
 
-// Once each; the rest is tested with strictyaml.
+// Each kind of fault once. The tests of strictyaml have the other cases.
 func TestFaultsOfDecoding(t *testing.T) {
 	checkFaults(t, []fault{
 		{"unknown key", "lnies: []", "1 lnies unknown key; did you mean lines?"},
@@ -293,7 +293,7 @@ func TestFaultsOfTheStatusAddress(t *testing.T) {
 	})
 }
 
-// What looks like a fault and is none.
+// Valid configurations that look wrong.
 func TestValid(t *testing.T) {
 	for _, text := range []string{
 		"state_dir: run/state",
@@ -342,7 +342,7 @@ func TestValid(t *testing.T) {
 	}
 }
 
-// A decoding fault must not cause a second one about the default that stands in its place.
+// A value that cannot be decoded is replaced by its default. The default must not cause a second fault.
 func TestOneMistakeIsOneFault(t *testing.T) {
 	for _, text := range []string{
 		lineHead + "  slaves:\n  - id: 1.5",
@@ -384,7 +384,7 @@ func TestGoldenReportOfTenFaults(t *testing.T) {
 	}
 }
 
-// FuzzParse looks for panics, and for a Config that is called sound and cannot be used.
+// FuzzParse looks for panics, and for a Config without faults that cannot be used.
 func FuzzParse(f *testing.F) {
 	for _, name := range []string{"noi-agent.yaml", "demo.yaml", "testdata/ten-faults.yaml"} {
 		data, err := os.ReadFile(name)

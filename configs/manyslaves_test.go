@@ -54,7 +54,7 @@ func TestEachOfManyWordsFindsItsSlave(t *testing.T) {
 	}
 }
 
-// BenchmarkManySlaves shows the time for one slave, and fails when that grows with the number of slaves: the check is linear.
+// BenchmarkManySlaves measures the time for one slave. It fails if this time grows with the number of slaves.
 func BenchmarkManySlaves(b *testing.B) {
 	perSlave := map[int]float64{}
 	for _, n := range []int{500, 1000, 2000} {

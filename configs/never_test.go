@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// What a slave's limits make impossible is said before it is missed: the scales of a TriStar MPPT's voltages stand 25 registers before them.
+// If a slave's limits make an object impossible, the configuration gives a notice. For example, the scales of a TriStar MPPT's voltages are
+// 25 registers before the voltages.
 func TestWhatCanNeverGiveASampleIsTold(t *testing.T) {
 	for _, c := range []struct{ slave, want string }{
 		{"model: TSMPPT\n    max_registers: 20\n    objects: adc_vb_f_med, hourmeter", "adc_vb_f_med can never give a sample: it needs the 25 registers from 0x0000 in one read, and max_registers is 20"},

@@ -15,7 +15,7 @@ import (
 	"noi-agent/configs"
 )
 
-// onPort is a configuration of one line; keys follow its port, from line 4 on.
+// onPort returns a configuration of one line. The keys come after its port and begin on line 4.
 func onPort(port string, keys ...string) string {
 	return "lines:\n- name: a\n  port: " + port + "\n  " + strings.Join(keys, "\n  ")
 }
@@ -231,7 +231,7 @@ func TestTwoLinesOnOneDevice(t *testing.T) {
 	checkFaults(t, []fault{{"third of three", third, "7 lines[2].port " + byID + " leads to the same device as " + tty + ", the port of lines[0]"}})
 }
 
-// TestTwoNodesOfOneDevice: a container may have a device under another name that is no link.
+// TestTwoNodesOfOneDevice: in a container, one device may have two names that are not links.
 func TestTwoNodesOfOneDevice(t *testing.T) {
 	tty := device(t)
 	var st unix.Stat_t

@@ -10,7 +10,7 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// bitAt is what a slave of bits holds: no two neighbourhoods are alike.
+// bitAt returns the bit of a slave at an address. The pattern does not repeat between neighbours.
 func bitAt(function byte, addr uint16) uint16 {
 	return uint16(rand.NewPCG(uint64(function), uint64(addr)).Uint64() & 1)
 }

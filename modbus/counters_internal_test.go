@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// The quantiles forget what is older than 128 replies, the sum does not.
+// The quantiles are of the last 128 replies; the sum is of all replies.
 func TestTurnaroundSumsAllReplies(t *testing.T) {
 	var a account
 	for range 10 {

@@ -112,7 +112,7 @@ func TestFaultsAreBounded(t *testing.T) {
 	})
 }
 
-// What is no failure of an exchange leaves no fault: a good reply, a cancelled read, a port that fails.
+// These events are no failed exchange and leave no fault: a good reply, a cancelled read, a port that fails.
 func TestGoodAndCancelledReadsLeaveNoFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := ownAddress(1)

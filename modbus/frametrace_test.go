@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// frameTrace keeps what was last sent and received over some connections, for the report of a wrong value.
+// frameTrace keeps the last bytes sent and received over some connections, for the report of a wrong value.
 type frameTrace struct {
 	mu   sync.Mutex // guards ring
 	ring []tracedBytes

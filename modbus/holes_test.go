@@ -102,7 +102,7 @@ func TestSlaveOfHolesBesideADamagedRead(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		if failed > 6 {
-			t.Errorf("%d of 300 reads failed beside the damaged ones", failed)
+			t.Errorf("%d of 300 reads failed, without the damaged ones", failed)
 		}
 	})
 }

@@ -174,7 +174,7 @@ func TestFaultsHaveTheirErrors(t *testing.T) {
 	}
 }
 
-// TestReplyIsFoundBehindNoise: what stands before a reply costs only itself.
+// TestReplyIsFoundBehindNoise: bytes before a reply are discarded, and the reply is used.
 func TestReplyIsFoundBehindNoise(t *testing.T) {
 	late := modbustest.AppendCRC([]byte{1, 4, 2, 0xBA, 0xD0})
 	cases := map[string][]byte{
@@ -201,7 +201,7 @@ func TestReplyIsFoundBehindNoise(t *testing.T) {
 				}
 				mustRead(t, line, 0x12, 8)
 				if c := line.Counters(); c.DiscardedBytes+c.ForeignFrames == 0 {
-					t.Error("nobody counted the noise")
+					t.Error("the noise was not counted")
 				}
 			})
 		})

@@ -168,7 +168,7 @@ func (s *netStorm) trouble(t *testing.T, w weatherOf) {
 	}
 }
 
-// gatewayFault draws what the gateway does to a reply.
+// gatewayFault chooses at random what the gateway does with a reply.
 func (s *netStorm) gatewayFault(w weatherOf) (f modbustest.GatewayFault) {
 	if s.calm.Load() {
 		return f
@@ -257,7 +257,7 @@ func oddLength(rng *rand.Rand, q *question, list []question) (rest []question) {
 	return list[1:]
 }
 
-// foreignRequest is what the other client sends.
+// foreignRequest returns a request of the other client.
 func (s *netStorm) foreignRequest(q question, id uint16) []byte {
 	adu := q.request()
 	if s.gateway.RTU {

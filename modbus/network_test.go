@@ -151,7 +151,7 @@ func TestIdsAreIgnoredWhereTheLineSaysSo(t *testing.T) {
 			mustRead(t, line, i, 2)
 		}
 		if line.Counters().Probes == 0 {
-			t.Error("no probe: without ids the line is to be distrusted")
+			t.Error("no probe: without ids the agent must not trust the line")
 		}
 	})
 }

@@ -30,7 +30,7 @@ const (
 	impatience = 150 * time.Millisecond
 )
 
-// imageAt is what a register holds: the table it is of and its own address.
+// imageAt returns the value of a register: a number of its table, and its address.
 func imageAt(function byte, addr uint16) uint16 { return uint16(function)<<12 | addr }
 
 // realSlave is one of those slaves.
@@ -100,7 +100,7 @@ func lineTo(t *testing.T, slave realSlave, timeout time.Duration) *modbus.Line {
 	return line
 }
 
-// checkImage compares a reply with what the slave holds.
+// checkImage compares a reply with the slave's registers.
 func checkImage(t *testing.T, function byte, addr, count uint16, reply modbus.Reply) {
 	t.Helper()
 	if len(reply.Registers) != int(count) {

@@ -153,7 +153,7 @@ func TestRefusalOfTheMomentIsForgotten(t *testing.T) {
 	}
 }
 
-// TestTestsAreAskedOnce: whatever their answer, and the list of what was learnt does not grow.
+// TestTestsAreAskedOnce: a test is sent once, with any answer. The list of learnt registers does not grow.
 func TestTestsAreAskedOnce(t *testing.T) {
 	spans := []modbus.Span{{input, 0, 1}, {input, 4, 1}, {input, 5, 1}}
 	f := &refuser{most: 52, lacks: []modbus.Range{{2, 3}}}
@@ -176,7 +176,7 @@ func TestTestsAreAskedOnce(t *testing.T) {
 	}
 }
 
-// TestOneTableSaysNothingOfTheOther: the holding registers have what the input registers lack.
+// TestOneTableSaysNothingOfTheOther: an address that is missing in the input registers may exist in the holding registers.
 func TestOneTableSaysNothingOfTheOther(t *testing.T) {
 	const holding = modbus.FuncReadHolding
 	spans := []modbus.Span{{input, 0, 1}, {input, 3, 1}, {holding, 0, 4}}

@@ -123,7 +123,7 @@ func TestThereAreNoDelaysWithoutAMode(t *testing.T) {
 	}
 }
 
-// rtsLog is a port that writes down what is done to it and when.
+// rtsLog is a port that records each call with its time.
 type rtsLog struct {
 	start  time.Time
 	events []event

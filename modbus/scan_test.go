@@ -82,7 +82,7 @@ func TestScanAsksWithTheOtherFunctionWhenNobodyAnswersTheFirst(t *testing.T) {
 			t.Errorf("%+v, %v", result, err)
 		}
 		if f := result.Found; len(f) == 1 && (f[0].Identity.ProductCode != "" || f[0].ServerID != "") {
-			t.Errorf("it said who it is: %+v", f[0])
+			t.Errorf("the unit was identified: %+v", f[0])
 		}
 	})
 }

@@ -46,7 +46,8 @@ func timedRead(t *testing.T, wireBaud int, count uint16) (took time.Duration, re
 	return took, reads
 }
 
-// TestLineSleepsThroughAReply: a UART hands over byte after byte. The end of the reply is noticed at once all the same.
+// TestLineSleepsThroughAReply: a UART delivers byte after byte, and the line sleeps meanwhile. It still detects the end of
+// the reply at once.
 func TestLineSleepsThroughAReply(t *testing.T) {
 	const count = 52
 	s := modbus.Settings{Baud: baud}

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// fakePort gives each read what the test has put in, after the time that the byte needs.
+// fakePort returns the bytes of the test, each after the time that the byte needs on the wire.
 type fakePort struct {
 	in      []byte
 	patient time.Duration

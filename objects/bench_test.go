@@ -7,8 +7,8 @@ import (
 	"noi-agent/objects"
 )
 
-// BenchmarkDecodeSweep decodes every live object of a ProStar PWM once, as one sweep does. It is to take less than 10 µs
-// and a handful of allocations: the names of set bits, and the reason of what holds no value.
+// BenchmarkDecodeSweep decodes every live object of a ProStar PWM once, as one sweep does. It should take less than
+// 10 µs and a few allocations: for the names of set bits, and for the error of an object without a value.
 func BenchmarkDecodeSweep(b *testing.B) {
 	regs := make([]uint16, 0x50)
 	for i := range regs {

@@ -90,6 +90,7 @@ func (b *familyBuilder) build() {
 		b.fault("objects", "a family needs at least one object")
 	}
 	b.readTables()
+	b.family.Objects = make([]Object, 0, len(b.file.Objects))
 	for i := range b.file.Objects {
 		b.addObject(strictyaml.Index("objects", i), &b.file.Objects[i])
 	}

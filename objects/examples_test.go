@@ -24,8 +24,8 @@ func example(t *testing.T, name string) (f *objects.Family, text string) {
 	return f, string(data)
 }
 
-// Registers as devices and their documents have them, and what they mean. SDM630: the document's example. Rover, EPEVER, Solis, Deye: as
-// people printed them who asked how to read them. The others are worked out by the document's formula.
+// Registers of real devices or from documents, and their values. SDM630: the document's example. Rover, EPEVER, Solis, Deye: as
+// in public questions about how to read them. The others are calculated with the formula of the document.
 func TestWorkedExamplesReadWhatTheirDevicesHold(t *testing.T) {
 	words := func(text string) (regs []uint16) {
 		for i := 0; i < len(text); i += 2 {

@@ -169,7 +169,7 @@ func inOrder(t *testing.T, where string, found [][]string, all []string) {
 	for _, m := range found {
 		at := slices.Index(all, m[1])
 		if at <= last {
-			t.Errorf("%s: the key %s does not stand where it stands in other files", where, m[1])
+			t.Errorf("%s: the key %s is not in the same place as in other files", where, m[1])
 		}
 		last = at
 	}

@@ -121,7 +121,7 @@ func FuzzFactor(f *testing.F) {
 			return
 		}
 		if n := float64(factor); n == 0 || math.IsNaN(n) || math.IsInf(n, 0) {
-			t.Fatalf("%q was taken as %g", text, n)
+			t.Fatalf("%q was accepted as %g, want an error", text, n)
 		}
 	})
 }

@@ -154,7 +154,7 @@ func TestFaultsOfUsersFamiliesNameFileAndLine(t *testing.T) {
 	}
 	_, err := objects.LoadCatalog(dir)
 	if err == nil {
-		t.Fatal("faults were taken")
+		t.Fatal("files with faults were accepted")
 	}
 	for _, want := range []string{
 		dir + "/a.yaml:6: objects[1].nam: unknown key", dir + "/b.yaml: family: there is a family TSPWM already",
@@ -184,7 +184,7 @@ func TestFactorsAreReadAsDocumentsPrintThem(t *testing.T) {
 	for _, text := range []string{"", "0", "01", "1,5", "0x10", "2**3", "*2", "2*", "n*2", "nan", "inf", "1/0", "2^999*2^999", "1_000", "+1", "2^1.5", ".5"} {
 		var f objects.Factor
 		if err := f.UnmarshalText([]byte(text)); err == nil {
-			t.Errorf("%q was taken as %g", text, f)
+			t.Errorf("%q was accepted as %g, want an error", text, f)
 		}
 	}
 }

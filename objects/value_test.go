@@ -45,7 +45,7 @@ func TestInfinityCannotBecomeAValue(t *testing.T) {
 		func() {
 			defer func() {
 				if recover() == nil {
-					t.Errorf("Number(%v) was taken", f)
+					t.Errorf("Number(%v) was accepted, want a panic", f)
 				}
 			}()
 			objects.Number(f)

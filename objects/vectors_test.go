@@ -32,7 +32,7 @@ type vectorFile struct {
 	Vectors []vector `json:"vectors"`
 }
 
-// reasons are the words of vectors.py for values that are none.
+// reasons has the words of vectors.py for registers without a value.
 func reasons() map[string]error {
 	return map[string]error{
 		"number": objects.ErrNoSample, "text": objects.ErrNoSample, "absent": objects.ErrAbsent, "range": objects.ErrOutOfRange,

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 // install runs install.sh with two small files as the programs, and returns the tree.
 func install(t *testing.T, prefix string) (tree string) {

@@ -13,7 +13,7 @@ import (
 	"noi-agent/sim"
 )
 
-// world is a controller whose time the test turns on.
+// world is a controller with a time that the test sets.
 type world struct {
 	*sim.Controller
 	t       testing.TB
@@ -21,7 +21,7 @@ type world struct {
 	elapsed time.Duration
 }
 
-// newWorld is a ProStar PWM.
+// newWorld returns a world with a ProStar PWM.
 func newWorld(t testing.TB, seed uint64, start time.Duration) *world {
 	t.Helper()
 	return open(t, family(t, "PSPWM"), sim.Options{Seed: seed, Start: start})
@@ -79,7 +79,7 @@ func (w *world) object(name string) *objects.Object {
 	return &chosen
 }
 
-// span reads the registers of an object and of what it leans on.
+// span reads the registers of an object and of the objects that it depends on.
 func (w *world) span(o *objects.Object) []uint16 {
 	w.t.Helper()
 	addr, count := o.Span()
@@ -103,7 +103,7 @@ func (w *world) read(name string) objects.Value {
 
 func (w *world) number(name string) float64 { w.t.Helper(); return w.read(name).Float() }
 
-// near holds two numbers together within an absolute tolerance.
+// near checks that two numbers differ by at most an absolute tolerance.
 func (w *world) near(what string, got, want, tolerance float64) {
 	w.t.Helper()
 	if math.Abs(got-want) > tolerance {
@@ -227,7 +227,7 @@ func TestTheBatteryNeitherRunsEmptyNorFloatsForEver(t *testing.T) {
 	}
 }
 
-// What a controller answers depends on the time alone, not on how often it was asked.
+// The answer of a controller depends only on the time, not on the number of requests before.
 func TestReadingDoesNotChangeTheFuture(t *testing.T) {
 	often, seldom := newWorld(t, 9, sim.MidMorning), newWorld(t, 9, sim.MidMorning)
 	for often.elapsed < 2*time.Hour {
@@ -238,7 +238,7 @@ func TestReadingDoesNotChangeTheFuture(t *testing.T) {
 	a, _ := often.Read(0x04, 0x0000, 0x4F)
 	b, _ := seldom.Read(0x04, 0x0000, 0x4F)
 	if !slices.Equal(a, b) {
-		t.Errorf("asked often:\n%04X\nasked once:\n%04X", a, b)
+		t.Errorf("the registers differ: after many reads\n%04X\nafter one read\n%04X", a, b)
 	}
 	other := newWorld(t, 10, sim.MidMorning)
 	other.elapsed = often.elapsed
@@ -247,7 +247,7 @@ func TestReadingDoesNotChangeTheFuture(t *testing.T) {
 	}
 	often.elapsed -= time.Hour
 	if c, _ := often.Read(0x04, 0x0000, 0x4F); !slices.Equal(a, c) {
-		t.Error("time went back")
+		t.Error("an earlier time changed the registers")
 	}
 }
 
@@ -306,9 +306,9 @@ func TestAnUnknownFamilyIsRefused(t *testing.T) {
 		t.Errorf("a family with an object that the model does not know gave %v", err)
 	}
 	if _, err := sim.New(sim.Options{Family: family(t, "PSPWM"), Start: 24 * time.Hour}); err == nil {
-		t.Error("a start that is no time of day was accepted")
+		t.Error("a start outside of a day was accepted")
 	}
 	if _, err := sim.New(sim.Options{Family: family(t, "PSPWM"), Unit: 248}); err == nil {
-		t.Error("a unit id that is none was accepted")
+		t.Error("an invalid unit id was accepted")
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"noi-agent/objects"
 )
 
-// A counter that is full begins again; a fast world of centuries must not end in exception 04. From the inside, since to live that
-// long takes minutes.
+// A counter that reaches its end continues at 0: after simulated centuries there must be no exception 04. The test sets the counters itself,
+// because a simulation of centuries takes minutes.
 func TestCountersThatAreFullBeginAgain(t *testing.T) {
 	c, err := objects.LoadCatalog()
 	if err != nil {

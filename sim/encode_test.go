@@ -13,7 +13,7 @@ import (
 	"noi-agent/sim"
 )
 
-// Every finite half precision number comes back to the very registers it came from.
+// Every finite half precision number is encoded to the same registers from which it was decoded.
 func TestHalfPrecisionSurvivesTheRoundTrip(t *testing.T) {
 	o := &objects.Object{Name: "x", Encoding: objects.F16, Registers: 1, Scale: 1}
 	for r := range 1 << 16 {
@@ -86,7 +86,7 @@ func randomRegister(r *rand.Rand) uint16 {
 	}
 }
 
-// randomSpan returns registers of the object's span, and in them what it leans on: a scale, a firmware, a mode.
+// randomSpan returns random registers for the object's span, with a valid scale, firmware and mode, if it depends on them.
 func randomSpan(t *testing.T, r *rand.Rand, o *objects.Object) []uint16 {
 	t.Helper()
 	addr, count := o.Span()
@@ -126,7 +126,7 @@ func putFactor(r *rand.Rand, p *objects.Object, regs []uint16) {
 	}
 }
 
-// What registers decode to, encodes to registers that decode to the same: for every object of every family over random
+// A decoded value is encoded to registers that decode to the same value: for every object of every family over random
 // registers, a disputed one in each of its encodings. The registers of others in the span stay as they were.
 func TestEncodeUndoesDecode(t *testing.T) {
 	r := seeded(t)
@@ -288,7 +288,7 @@ func TestNoValueIsNotANumber(t *testing.T) {
 	}
 }
 
-// ownFamilies are those of the documentation, and one that has all that the language can say.
+// ownFamilies returns the families of the documentation, and one that uses every feature of family files.
 func ownFamilies(t *testing.T) (families []*objects.Family) {
 	t.Helper()
 	paths, err := filepath.Glob("../docs/families/*.yaml")

@@ -339,7 +339,7 @@ func TestEveryFamilyTellsWhoItIs(t *testing.T) {
 		w := open(t, f, sim.Options{Unit: 17})
 		slave := w.Slave()
 		if slave.Unit != 17 {
-			t.Errorf("it stands at %d", slave.Unit)
+			t.Errorf("the slave has unit id %d", slave.Unit)
 		}
 		if len(f.ProductCodes) == 0 {
 			if slave.Identity != nil {

@@ -112,7 +112,7 @@ func TestWhatIsNoFaultChangesNothingElse(t *testing.T) {
 		t.Errorf("%v, %v, %v, %v", w.read("T_rts"), w.read("adc_vbsense"), w.read("led_state"), w.read("serial_number"))
 	}
 	if _, err := w.object("T_amb").Decode(w.span(w.object("T_amb"))); !errors.Is(err, objects.ErrNoSample) {
-		t.Errorf("the sensor that was taken away gives %v", err)
+		t.Errorf("the removed sensor gives %v, want ErrNoSample", err)
 	}
 }
 

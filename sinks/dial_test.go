@@ -96,7 +96,7 @@ func TestSilenceOfAPathIsBounded(t *testing.T) {
 	defer func() { _ = conn.Close() }() // nothing to lose
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
-		t.Fatalf("a connection nobody counts is a %T", conn)
+		t.Fatalf("a connection that is not counted is a %T", conn)
 	}
 	raw, err := tcp.SyscallConn()
 	if err != nil {

@@ -21,7 +21,7 @@ func decodeStrictly(body io.Reader, into any, example string) error {
 	return nil
 }
 
-// bodyError says in the words of the body what encoding/json says in the words of Go.
+// bodyError is an error of encoding/json whose text uses the words of JSON, not of Go.
 type bodyError struct{ err error }
 
 func (e *bodyError) Unwrap() error { return e.err }

@@ -13,7 +13,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// lettersWorld knows one integration, "x", and notes what it is asked to do.
+// lettersWorld has one integration, "x". It records the calls.
 type lettersWorld struct{ did string }
 
 func (w *lettersWorld) DeadLetters(id string) (api.DeadLetters, error) {
@@ -79,7 +79,7 @@ func TestDeadLettersAreReadByAllAndTouchedOverTheSocketOnly(t *testing.T) {
 	}
 }
 
-// The page does what the API does, by the same filter and count.
+// The page and the API do the same for the same filter and count.
 func TestSetAsidePageAsksTheAgent(t *testing.T) {
 	w := &lettersWorld{}
 	o := options(quiet())

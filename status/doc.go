@@ -37,8 +37,8 @@
 // In reading order:
 //
 //   - server.go, routes.go, guard.go, door.go: the server, its routes, and the access to them
-//   - listen.go, tls.go: sockets and certificates
-//   - answer.go, query.go: answers and parameters
+//   - listen.go, tls.go, plain.go: sockets and certificates, and clients that speak plain HTTP to them
+//   - answer.go, query.go, body.go: answers, parameters and bodies
 //   - api.go, triggers.go, triggerfile.go, history.go, logs.go, doctor.go, integrations.go: what can be read
 //   - events.go, watch.go: the stream of events
 //   - edit.go, control.go, read.go, replay.go, deadletters.go, gaps.go, login.go: what can be changed

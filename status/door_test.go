@@ -33,7 +33,7 @@ func (c *controlWorld) TryNow(id string) error {
 	return nil
 }
 
-// Control is what is not asked for here.
+// Control is not used in these tests.
 type Control = status.Control
 
 func newGate(t *testing.T, change func(*status.Options)) *gate {

@@ -290,11 +290,11 @@ func TestThereAreThirtyTwoStreams(t *testing.T) {
 		t.Errorf("the 33rd stream: %d %v", a.code, a.header)
 	}
 	if a := get(t, "http://"+s.Addr()+"/api/v1/status"); a.code != http.StatusOK {
-		t.Errorf("the status beside 32 streams: %d", a.code)
+		t.Errorf("the status with 32 open streams: %d", a.code)
 	}
 }
 
-// opened asks for events over a connection of its own.
+// opened opens a stream of events over a new connection.
 func opened(t *testing.T, s *status.Server) *net.TCPConn {
 	t.Helper()
 	c, err := net.Dial("tcp", s.Addr())

@@ -15,7 +15,7 @@ import (
 	"noi-agent/store"
 )
 
-// outboxWorld is an agent whose outbox and replays are what the test says.
+// outboxWorld is an agent with an outbox and replays that the test sets.
 type outboxWorld struct {
 	*world
 	asked  store.Range
@@ -42,7 +42,7 @@ var (
 	midnight = time.Date(2022, 6, 28, 0, 0, 0, 0, time.UTC)
 )
 
-// outboxServer serves w on a socket and on TCP; its clock stands at noon.
+// outboxServer serves w on a socket and on TCP. Its clock always shows noon.
 func outboxServer(t *testing.T, w *outboxWorld) (s *status.Server, socket string) {
 	t.Helper()
 	o := options(w.world)
@@ -119,7 +119,8 @@ func TestExportRefusesWhatIsNotAsDescribed(t *testing.T) {
 	}
 }
 
-// Before the first piece an error is an answer; after it no client may take what came for the whole.
+// An error before the first bytes is a normal answer with a status. After an error in the middle, the client must be able to see that the
+// answer is incomplete.
 func TestExportThatFailsIsNeverTakenForWhole(t *testing.T) {
 	w := &outboxWorld{world: quiet()}
 	s, _ := outboxServer(t, w)
@@ -143,7 +144,7 @@ func TestExportThatFailsIsNeverTakenForWhole(t *testing.T) {
 	}
 }
 
-// The limits on small answers do not end a long one, while a client that takes nothing is let go.
+// The time limits of small answers do not end a long answer. A client that reads nothing is disconnected.
 func TestExportMayTakeLongButNotStandStill(t *testing.T) {
 	const limit = 500 * time.Millisecond // a busy machine sends a request within it
 	w := &outboxWorld{world: quiet()}
@@ -286,7 +287,7 @@ func TestReplayRefusesWhatIsNotAsDescribed(t *testing.T) {
 	}
 }
 
-// TestTimesAsPeopleWriteThem: what the tables of the command line print can be typed again.
+// TestTimesAsPeopleWriteThem: a time in the form of the command line's tables is a valid parameter.
 func TestTimesAsPeopleWriteThem(t *testing.T) {
 	now := time.Date(2022, 6, 28, 3, 20, 40, 0, time.FixedZone("", -5*60*60))
 	for text, want := range map[string]string{

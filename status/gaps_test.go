@@ -60,7 +60,7 @@ func TestGapsAreAcknowledgedByWhoMayChangeThings(t *testing.T) {
 			t.Errorf("%s %s: %d, until %v: %s", c.url, c.body, a.code, w.until, a.body)
 		}
 		if c.code == http.StatusBadRequest && len(w.until) > 0 {
-			t.Errorf("%s: gaps are acknowledged all the same", c.body)
+			t.Errorf("%s: gaps were acknowledged, want none", c.body)
 		}
 		mustContain(t, a.body, c.want)
 	}

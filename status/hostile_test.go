@@ -57,7 +57,7 @@ func TestEachAttackWorksWithoutItsLayer(t *testing.T) {
 	}
 }
 
-// TestNoAnswerHasASecret walks all routes as an operator does, and looks for what must stay on the gateway.
+// TestNoAnswerHasASecret requests all routes with a login, and checks that no answer has a secret.
 func TestNoAnswerHasASecret(t *testing.T) {
 	var dir string
 	g := newGate(t, func(o *status.Options) {

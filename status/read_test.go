@@ -14,7 +14,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// lineWorld is an agent whose lines answer what the test says.
+// lineWorld is an agent. The test sets the answers of its lines.
 type lineWorld struct {
 	*world
 	registers []uint16
@@ -179,7 +179,7 @@ func TestReadRefusesWhatIsNotAsDescribed(t *testing.T) {
 	}
 }
 
-// with is a good body in which one key is said again, which is what counts.
+// with returns a valid body with one more key, such as "count":0. A repeated key replaces the first one.
 func with(key string) string { return strings.TrimSuffix(goodRead, "}") + "," + key + "}" }
 
 func fault(t *testing.T, a answer) string {

@@ -56,7 +56,7 @@ func recorded(next http.Handler) http.Handler {
 	})
 }
 
-// keep writes one exchange under a name of its own.
+// keep writes one exchange into a new file.
 func keep(dir string, e any) {
 	text, err := json.Marshal(e)
 	if err != nil {
@@ -110,7 +110,7 @@ func TestAllRoutesAreKnown(t *testing.T) {
 	}
 }
 
-// nothing implements all that an endpoint may be given, and does nothing.
+// nothing implements all interfaces of the options, and does nothing.
 type nothing struct {
 	status.Exporter
 	status.Replayer

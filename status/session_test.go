@@ -191,7 +191,7 @@ func TestAFormLogsInByItsOwnField(t *testing.T) {
 	}
 }
 
-// TestAFormWaitsAfterWrongTries, and keeps what was typed.
+// TestAFormWaitsAfterWrongTries: after wrong tries the login form asks to wait, and keeps the typed values.
 func TestAFormWaitsAfterWrongTries(t *testing.T) {
 	book := &theIntegration{}
 	g := newGate(t, func(o *status.Options) {

@@ -104,7 +104,7 @@ func TestOpenStreamTakesLittleMemory(t *testing.T) {
 	})
 }
 
-// A stream that nobody reads any more gives back what it has kept for its clients.
+// A stream without clients frees the memory that it has used for them.
 func TestClosedStreamGivesItsMemoryBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &livelyWorld{movingWorld: &movingWorld{world: quiet()}}

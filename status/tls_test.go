@@ -75,7 +75,7 @@ func TestOutsideLoopbackThereIsTLSAndReadingNeedsALogin(t *testing.T) {
 	}
 }
 
-// TestPlainHTTPIsSentToHTTPS, under our own names only, and nothing else is done for it.
+// TestPlainHTTPIsSentToHTTPS: a request in plain HTTP is redirected to https, only for host names of the gateway. It has no other effect.
 func TestPlainHTTPIsSentToHTTPS(t *testing.T) {
 	g, c := outside(t)
 	plain := "http" + strings.TrimPrefix(g.url, "https")

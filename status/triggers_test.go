@@ -18,7 +18,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// longLog is a world with many rows, which counts what is asked of it.
+// longLog is a world with many rows. It counts the queries.
 type longLog struct {
 	*world
 	rows  int
@@ -180,7 +180,7 @@ func TestATriggerIsAskedForByItsID(t *testing.T) {
 	}
 }
 
-// FuzzTriggerQuery: any query gives an answer or says which parameter is wrong; what reaches the log is within bounds.
+// FuzzTriggerQuery: each query gets an answer, or an error with the name of the wrong parameter. The log gets only valid queries.
 func FuzzTriggerQuery(f *testing.F) {
 	for _, seed := range []string{"integration=x&object=T_*&success=false&state=set+aside&from=24h&to=1h&gaps=true&before=9&limit=500", "limit=0", "from=%00", "a;b", "state=-"} {
 		f.Add(seed)

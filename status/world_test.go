@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// world is an agent that says what the test puts into it.
+// world is an agent whose answers the test sets.
 type world struct {
 	status         api.Status
 	objects        api.Objects
@@ -101,7 +101,7 @@ func (w *world) lastAsked() (api.TriggerQuery, int) {
 	return w.asked[len(w.asked)-1], len(w.asked)
 }
 
-// quiet is an agent with nothing configured.
+// quiet is an agent without lines and integrations.
 func quiet() *world {
 	return &world{
 		status: api.Status{DeviceID: "5300520006504b5957343920", Version: "0.1.0", Lines: []api.Line{},
@@ -166,7 +166,7 @@ func shortDir(t *testing.T) string {
 	return dir
 }
 
-// client keeps no connection, so that nothing of it outlives a test.
+// client returns a client that keeps no connection open after an answer.
 func client(socket string) *http.Client {
 	transport := &http.Transport{DisableKeepAlives: true}
 	if socket != "" {

@@ -47,7 +47,7 @@ func acknowledge(t *testing.T, s *store.Store, until time.Time, want int) {
 	}
 }
 
-// TestGapsAreAcknowledgedUpToATimeAndStaySoAfterAKill: Stats shows what is news, and the log lists all.
+// TestGapsAreAcknowledgedUpToATimeAndStaySoAfterAKill: Stats has only gaps that are not acknowledged; the log has all.
 func TestGapsAreAcknowledgedUpToATimeAndStaySoAfterAKill(t *testing.T) {
 	o := store.Options{Now: func() time.Time { return noon.Add(10 * time.Hour) }}
 	path := filepath.Join(t.TempDir(), "noi.db")

@@ -279,7 +279,7 @@ func drains(b *testing.B, samples, times int) figures {
 	return f
 }
 
-// figures are what a process of its own says about a store.
+// figures are the measurements of a store in a child process.
 type figures struct{ start, idle, resident, anonymous, rate float64 }
 
 // benchEnv names the file that the re-executed test binary is to open and drain.

@@ -91,7 +91,7 @@ func TestDamagedRecordsAreSkippedAndCounted(t *testing.T) {
 				}
 				settle(t, s, id, store.Accepted, ds...)
 				if b := s.Stats().Integrations[id].Backlog; b != 0 {
-					t.Errorf("%s: a backlog of %d that nobody can take", id, b)
+					t.Errorf("%s: a backlog of %d that no integration can read", id, b)
 				}
 			}
 			add(t, s, storetest.Sweep(2, 1, 3, "aws", "gcp"))

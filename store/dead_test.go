@@ -113,7 +113,7 @@ func TestADeadLetterThatArrivesIsOneNoMore(t *testing.T) {
 	check(openAt(t, path, store.Options{}))
 }
 
-// What is dropped, or pushed out, leaves a gap.
+// A dead letter that is dropped, or deleted for a newer one, leaves a gap.
 func TestADeadLetterThatIsGivenUpLeavesAGap(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "noi.db")
 	s := openAt(t, path, store.Options{})

@@ -82,7 +82,7 @@ func onSmallDisk(t *testing.T) {
 		d.s.Stats().Integrations["aws"].Dropped)
 }
 
-// smallDisk is a store, its neighbour, and what is owed.
+// smallDisk is a store on a small disk, with another file beside it, and the samples that are not settled yet.
 type smallDisk struct {
 	t         *testing.T
 	rnd       *rand.Rand
@@ -124,7 +124,7 @@ func (d *smallDisk) work(full bool) {
 	d.deliver("gcp", d.rnd.IntN(180))
 }
 
-// deliver holds that what it settles stays settled.
+// deliver settles samples, and checks that they stay settled.
 func (d *smallDisk) deliver(id string, limit int) {
 	d.t.Helper()
 	before := d.s.Stats().Integrations[id]
@@ -138,7 +138,7 @@ func (d *smallDisk) deliver(id string, limit int) {
 	}
 }
 
-// account holds that nothing is gone without being counted, what was refused included.
+// account checks that each missing sample was counted, also the refused ones.
 func (d *smallDisk) account() {
 	d.t.Helper()
 	if d.refused == 0 {

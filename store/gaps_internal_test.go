@@ -104,7 +104,7 @@ func missing(t *testing.T, s *Store, gaps ...objects.Gap) {
 	}
 }
 
-// gapsOfObject returns what the log of a store says about an object, the oldest first, after a restart.
+// gapsOfObject returns the gaps of an object in the log of a store after a restart, the oldest first.
 func gapsOfObject(t *testing.T, s *Store, object string) (gaps []objects.Gap, again *Store) {
 	t.Helper()
 	if err := s.Close(); err != nil {

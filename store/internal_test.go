@@ -98,7 +98,7 @@ func TestASyncThatFailsForWantOfSpaceStopsTheStore(t *testing.T) {
 	s := openForTest(t, Options{})
 	failWith(s, func() error { return syscall.ENOSPC }) // bare, as of fdatasync: the head page may be written
 	if err := s.Append(t.Context(), sweepOf(1, 4, "aws")); errors.Is(err, ErrFull) || err == nil {
-		t.Errorf("append: %v, and nobody knows what the file holds", err)
+		t.Errorf("append: %v, and the content of the file is unknown", err)
 	}
 	<-s.Fatal()
 }

@@ -130,7 +130,7 @@ func TestOutboxSurvivesKill(t *testing.T) {
 		sum.again, sum.most)
 }
 
-// tally is what is counted along the way.
+// tally has the counts of the test.
 type tally struct {
 	kills, unready int // unready: before the child was
 	spoiled        int
@@ -176,7 +176,7 @@ func (l *life) round() {
 	}
 }
 
-// loseHeads clears the two pages without which bbolt opens nothing. No record stands on them: a salvage finds them all.
+// loseHeads clears the two pages that bbolt needs to open a file. They have no records, so a salvage finds all records.
 func (l *life) loseHeads() {
 	l.t.Helper()
 	f, err := os.OpenFile(l.path, os.O_RDWR, 0)
@@ -264,7 +264,7 @@ func (l *life) hear(line string) bool {
 	return true
 }
 
-// count starts the file once more and holds it against what was said.
+// count opens the file once more, and compares it with the output of the child.
 func (l *life) count() {
 	l.t.Helper()
 	if len(l.acked) == 0 {

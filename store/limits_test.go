@@ -87,7 +87,7 @@ func TestOldestGiveWayToAge(t *testing.T) {
 		t.Errorf("rows %+v", rows)
 	}
 	if rows[4].Open {
-		t.Error("the row of a sample that gave way still says it is being retried")
+		t.Error("the row of a deleted sample still says that it is retried")
 	}
 	if is := s.Stats().Integrations["aws"]; is.Dropped != 8 {
 		t.Errorf("stats %+v", is)

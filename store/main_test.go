@@ -105,7 +105,7 @@ func settle(t *testing.T, s *store.Store, id string, o store.Outcome, ds ...stor
 	must(t, s.Settle(id, results(o, ds...)))
 }
 
-// copyOf copies the file as it is now, what a power cut would leave at best.
+// copyOf copies the file as it is now: the best state that a power cut could leave.
 func copyOf(t *testing.T, path string) string {
 	t.Helper()
 	data, err := os.ReadFile(path)

@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// model is the store as one would first write it down: a list of what is owed to whom.
+// model is a simple model of the store: a list of the samples that each integration must still get.
 type model struct {
 	queue    map[string][]owed
 	sent     map[string]uint64
@@ -301,7 +301,7 @@ func (w *world) deliver(id string) {
 	}
 }
 
-// land settles what was in flight.
+// land settles the samples in flight.
 func (w *world) land(id string, batch []store.Delivery) {
 	var rs []store.Result
 	for _, d := range batch {

@@ -21,8 +21,8 @@ type offered struct {
 	sweep  objects.Sweep // never changed; its routes name lanes
 	routes []record.Picks
 
-	// The sweep was refused. It stays in Store.offered until the commit, so that an integration that has not read it yet
-	// learns this. Guarded by Store.mu.
+	// The sweep was refused. It stays in Store.offered until the commit, so that an integration that has not read it
+	// yet learns this. Guarded by Store.mu.
 	refused bool
 }
 

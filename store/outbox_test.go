@@ -199,7 +199,7 @@ func TestRoutesPickSamples(t *testing.T) {
 		t.Errorf("gcp got %v", got)
 	}
 	if st := s.Stats(); st.Sweeps != 1 {
-		t.Errorf("a sweep for nobody was kept")
+		t.Errorf("a sweep for no integration was kept")
 	}
 }
 
@@ -301,7 +301,7 @@ func TestSettlingTwiceCountsOnce(t *testing.T) {
 	must(t, s.Settle("aws", results(store.Accepted, store.Delivery{Seq: 77}, store.Delivery{Index: 77},
 		store.Delivery{Index: -1})))
 	if err := s.Settle("aws", []store.Result{{}}); err == nil {
-		t.Error("a result without outcome was taken")
+		t.Error("a result without outcome was accepted")
 	}
 	if err := s.Settle("nobody", nil); !errors.Is(err, store.ErrUnknownIntegration) {
 		t.Errorf("unknown integration: %v", err)
@@ -338,7 +338,7 @@ func TestOneStuckSampleDoesNotFillMemory(t *testing.T) {
 	}
 }
 
-// A limit that nothing comes near costs nothing: memory is for what is there.
+// A high limit needs no memory by itself: the memory depends on the stored samples.
 func TestPendingTakesMemoryForWhatIsThere(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "noi.db")
 	s := openAt(t, path, store.Options{})

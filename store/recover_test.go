@@ -30,7 +30,7 @@ const (
 	childUnable = childPrefix + "unable"
 )
 
-// child is what the re-executed test binary does when it is to check a file.
+// child is the action of the re-executed test binary: it checks a file, panics or hangs.
 func child(what, path string) int {
 	switch what {
 	case childCheck:

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// keeping is a store that keeps what was accepted.
+// keeping returns a store that keeps accepted samples.
 var keeping = store.Options{Limits: store.Limits{RetainAfterAck: 24 * time.Hour}}
 
 // scanAll reads a scan to its end.
@@ -160,7 +160,7 @@ func TestScanSkipsAndCountsWhatIsDamaged(t *testing.T) {
 	must(t, s.Close())
 }
 
-// What a salvage took over keeps the id of its store.
+// Samples in a salvaged store keep the id of their former store.
 func TestScanTellsTheStoreThatTookASample(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "noi.db")
 	s := openAt(t, path, keeping)

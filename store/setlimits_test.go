@@ -190,7 +190,7 @@ func TestRetainAfterAckCanBeChanged(t *testing.T) {
 	}
 	must(t, s.SetLimits(store.Limits{}))
 	if st := s.Stats(); st.Sweeps != 0 {
-		t.Errorf("%d sweeps are kept for nobody", st.Sweeps)
+		t.Errorf("%d sweeps are kept for no integration", st.Sweeps)
 	}
 }
 

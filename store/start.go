@@ -148,7 +148,7 @@ func (s *Store) countRun(b file.Ballast) (m *beginning, err error) {
 // adoptNote takes the data of the note that the file does not have. The note may be of another store; run numbers are
 // never used twice. runs is the highest run number used elsewhere. A note of a later run is refused. New data goes into
 // the file at once, because a power cut in this run deletes the note.
-func (m *beginning) adoptNote(tx *bolt.Tx, n note, runs uint64) error {
+func (m *beginning) adoptNote(tx *bolt.Tx, n record.Note, runs uint64) error {
 	m.own = maps.Clone(m.Accounts)
 	other := n.Run > m.Identity.Run // another store has run after this one
 	m.Identity.Run = max(m.Identity.Run, runs)
@@ -161,9 +161,9 @@ func (m *beginning) adoptNote(tx *bolt.Tx, n note, runs uint64) error {
 	news := record.MergeAccounts(m.Accounts, n.Accounts)
 	m.known = n.Integrations
 	m.Identity.Device = cmp.Or(m.Identity.Device, n.Device)
-	for run, r := range n.Runs {
+	for run, start := range n.Starts {
 		if _, known := m.Starts[run]; !known {
-			m.Starts[run] = record.Start{Boot: r.Boot, Booted: r.Booted, Floor: r.Floor}
+			m.Starts[run] = start
 			m.noted = append(m.noted, run)
 		}
 	}

@@ -131,7 +131,7 @@ func Open(path string, o Options) (*Store, error) {
 	}
 	db.AllocSize = file.AllocSize
 	s.db, s.update, s.pageSize = db, db.Update, db.Info().PageSize
-	w := &writer{Store: s}
+	w := &writer{Store: s, noteNames: record.DictionaryOf(nil, 0)}
 	if err = s.start(); err == nil {
 		err = w.lookAhead()
 	}

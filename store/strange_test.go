@@ -15,7 +15,7 @@ import (
 	"noi-agent/store"
 )
 
-// nobody is a user who owns nothing.
+// nobody is the id of a user without files.
 const nobody = 65534
 
 const childUnprivileged = childPrefix + "unprivileged" // recovers a store and says what became of it
@@ -62,7 +62,7 @@ func TestAFileOfAnotherUserIsMovedAside(t *testing.T) {
 	}
 }
 
-// childOfNobody runs the child without privileges and returns what it says.
+// childOfNobody runs the child without privileges and returns its output.
 func childOfNobody(t *testing.T, path string) string {
 	t.Helper()
 	// by its name the binary lies where only root may look

@@ -107,7 +107,7 @@ func failures() []failure {
 	return all
 }
 
-// files are what a child may find.
+// files are the states of the store's file at the start of a child.
 var files = map[string]func(*life){
 	"no file":       func(*life) {},
 	"a used file":   func(l *life) { l.work() },
@@ -220,7 +220,7 @@ func (l *life) work() {
 	must(l.t, os.Remove(l.path+".clean"))
 }
 
-// use runs a child that ends by itself, and takes note of what it says.
+// use runs a child that ends by itself, and records its output.
 func (l *life) use(argv ...string) (code int, stderr []byte) {
 	l.t.Helper()
 	cmd := exec.CommandContext(l.t.Context(), argv[0], argv[1:]...)

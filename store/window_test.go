@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TestAWindowEndsSliceBySlice: what is offered shortly before a window ends has a window of its own.
+// TestAWindowEndsSliceBySlice: a window has slices. Each slice is due one window after its own begin.
 func TestAWindowEndsSliceBySlice(t *testing.T) {
 	const every = 8 * time.Second
 	at := func(s int) time.Time { return time.Unix(int64(s), 0) }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"noi-agent/store/internal/file"
+	"noi-agent/store/internal/record"
 )
 
 // tidyEvery is how often a store without new samples checks its limits.
@@ -12,7 +13,10 @@ const tidyEvery = 10 * time.Minute
 
 // writer is the goroutine that does all writes. Its methods are called on this goroutine only, and by Open before it
 // begins.
-type writer struct{ *Store }
+type writer struct {
+	*Store
+	noteNames *record.Dictionary // the names in its notes
+}
 
 // touchLocked notes that something waits for a commit, and is not urgent.
 func (s *Store) touchLocked() {

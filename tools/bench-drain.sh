@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Prints how fast the agent drains a backlog into clouds on loopback, beside the clouds' own clients in turns with it; how fast over a distance, beside one
-# request in flight; and how long a sample takes while nothing waits. Fails where a ratio, a rate, the memory or the time misses what is wanted.
-# NOI_DRAIN is the number of samples of the first part: 200000. A million take some minutes more. All parts take about five minutes.
+# Prints three figures: the rate at which the agent sends a backlog to clouds on loopback, compared with the clouds' own clients; the rate over
+# a distance, compared with one
+# request in flight; and the time of a sample without a backlog. Fails if a ratio, a rate, the memory or the time is outside its limit.
+# NOI_DRAIN is the number of samples of the first part (default 200000). With a million it takes some minutes more. All parts take about five
+# minutes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bench() { go test -run '^$' -bench "$1" -benchtime 1x -timeout 60m ./agent | grep -E 'Benchmark|wanted|memory|acceptance|FAIL|panic' | sed -E 's/ *\t +1\t *[0-9]+ ns\/op//; s/\t */\n    /g'; }

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Prints how late objects are read while the status endpoint is under load, beside an agent without requests: 32 event
-# streams, 8 pollers with 10 requests a second each, one download of the trigger log and one bundle again and again.
-# Each agent has ten controllers at 115200 baud; the two run at the same time, so they share what else the machine does.
-# Wanted: a ratio of at most 1.2. Needs `make build` first. BENCH_SECONDS is how long the load lasts (60).
+# Prints how late objects are read while the status endpoint is under load, compared with an agent without requests.
+# The load: 32 event streams, 8 clients with 10 requests a second each, and one download of the trigger log and one
+# bundle each second. Each agent has ten controllers at 115200 baud. The two agents run at the same time, so other
+# programs on the machine affect both. Limit: a ratio of 1.2. Run `make build` first. BENCH_SECONDS is the time of the
+# load in seconds (default 60).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=$(realpath "${BIN:-bin}") seconds=${BENCH_SECONDS:-60} dir=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$dir"' EXIT
 
-world() { # name, port of the endpoint; the stand-ins of the clouds have the next two
+world() { # name, port of the endpoint; the simulated clouds use the next two ports
 	local home=$dir/$1 port=$2 slaves="" i
 	mkdir -p "$home/run"
 	{
@@ -24,7 +25,7 @@ world() { # name, port of the endpoint; the stand-ins of the clouds have the nex
 		--pubsub "127.0.0.1:$((port + 2))" -- "$bin/noi-agent" run --config config.yaml >out 2>&1) &
 }
 ready() { until curl -sf -o /dev/null "http://127.0.0.1:$1/readyz"; do sleep 0.2; done; }
-lateness() { # the greatest of each controller since the start, in ms; their median
+lateness() { # prints the median, over all controllers, of the longest lateness since the start, in ms
 	curl -s "http://127.0.0.1:$1/api/v1/status" | grep -o '"lateness_ms":[0-9]*' | cut -d: -f2 | sort -n | sed -n 5p
 }
 load() { # port

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Prints what the line is held to, as ratios against the wire's limit or a peer in the same run. The exit code is 1 when a
-# wanted ratio is missed, after one more try where a busy machine may be the reason. docs/benchmarks.md explains the figures.
+# Prints the figures of the line: ratios to the limit of the wire, or to another program in the same run. The exit code
+# is 1 if a ratio is outside its limit. If a busy machine may be the reason, the benchmark is tried once more first.
+# docs/benchmarks.md explains the figures.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 missed=0
 
-bench() { # bench PACKAGE PATTERN BENCHTIME: a benchmark fails by itself where a ratio is missed
+bench() { # bench PACKAGE PATTERN BENCHTIME; the benchmark itself fails if a ratio is outside its limit
 	go test -run '^$' -bench "$2" -benchtime "$3" -benchmem "$1"
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints what the outbox costs: bytes written to flash, commits against a plain synced file, start and memory by backlog.
+# Prints the cost of the outbox: bytes written to flash, commits compared with a plain synced file, and start and memory by backlog.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Prints what a sample costs at the socket, by cloud and envelope, beside the clouds' own clients in the same run. Fails where a ratio is above what is wanted.
+# Prints the bytes of a sample at the socket, by cloud and envelope, compared with the clouds' own clients in the same run. Fails if a ratio is
+# above its limit.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 run() { go test -count 1 -v -run "$1" ./sinks/sns ./sinks/pubsub | grep -vE '^(===|--- PASS|PASS)'; }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # make test: format, vet, staticcheck, tests with the race detector, a fuzz smoke, end to end.
-# Stops at the first thing that is wrong. Every install step is here, none is done by hand.
+# Stops at the first error. It installs all tools itself; no step is done by hand.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 say() { printf '\n== %s (%ds)\n' "$*" "$SECONDS"; }
@@ -8,8 +8,8 @@ say() { printf '\n== %s (%ds)\n' "$*" "$SECONDS"; }
 say "Debian packages the tests want"
 bash tools/debian.sh
 
-# What `make build` builds with, so that everything but the race detector's tests is compiled once: most of the time on a fresh
-# machine goes into the clouds' SDKs.
+# The same settings as in `make build`, so that packages are compiled only once, except for the race detector. On a fresh machine, most of the
+# time is for compiling the clouds' SDKs.
 export CGO_ENABLED=0 GOFLAGS="-trimpath -tags=grpcnotrace,nethttpomithttp2"
 
 say "gofmt"
@@ -19,7 +19,7 @@ if [ -n "$unformatted" ]; then
 	exit 1
 fi
 
-# Compilers live for seconds: they need not collect their garbage as often as a program that stays. Tests do not get this.
+# A compiler runs only for seconds, so rare garbage collection saves time. Tests do not use this setting.
 rarely=400
 
 say "go vet"
@@ -37,10 +37,10 @@ say "licences of the linked modules"
 (cd tools && go build -o ../bin/tools/sbom ./sbom)
 bin/tools/sbom -version "$(cat VERSION)" -cyclonedx bin/tools/noi-agent.cdx.json -licences bin/tools/third-party-licences.txt bin/noi-agent bin/noi-sim
 bin/tools/sbom -cyclonedx /dev/null -licences /dev/null -names bin/tools/licences.txt bin/noi-agent
-diff -u status/web/licences.txt bin/tools/licences.txt # the page of the licences has the first one
+diff -u status/web/licences.txt bin/tools/licences.txt # the page with the licences uses the first file
 
 say "fuzz smoke"
-bash tools/fuzz.sh "${FUZZTIME:-500x}" # inputs a target: a time would depend on the machine
+bash tools/fuzz.sh "${FUZZTIME:-500x}" # inputs for each target; with a time, the number of inputs would depend on the machine
 
 say "no wrong value ever: 100,000 reads, without the race detector"
 go test -vet=off -run NoWrongValueEver ./modbus
@@ -48,7 +48,7 @@ go test -vet=off -run NoWrongValueEver ./modbus
 say "what needs no race detector: the schema against the decoder"
 go test -vet=off -run ConfigSchemaAndDecoderAgree ./cmd/noi-agent
 
-# Both mostly wait, for a browser or a daemon, so they run beside the tests below. Their output comes after it.
+# Both mostly wait for a browser or a daemon, so they run at the same time as the tests below. Their output is printed after the output of those.
 beside=$(mktemp)
 trap 'rm -f "$beside"' EXIT
 (
@@ -63,7 +63,7 @@ pages=$!
 say "tests"
 unset CGO_ENABLED GOFLAGS # the race detector needs cgo
 GOGC=$rarely go list -race -deps -test -export ./... >/dev/null # compiles
-# four at a time: half of what they do is waiting. Vetted they are above, once and for all dependencies
+# four packages at a time, because tests wait for half of their time. `go vet` has run above already
 failed=0
 go test -race -vet=off -shuffle=on -p 4 -timeout 20m ./... || failed=1
 wait "$pages" || failed=1

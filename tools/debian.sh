@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# debian.sh [LIST]: installs the Debian packages that debian-packages.txt or LIST names when it may. What stays missing is named: the tests
-# that need it skip locally, and CI=true makes it a failure.
+# debian.sh [LIST]: installs the Debian packages in debian-packages.txt or LIST, if it has the permission. Prints the packages that are still
+# missing. Tests that need a missing package are skipped; with CI=true a missing package is a failure.
 set -euo pipefail
 cd "$(dirname "$0")"
 missing=()

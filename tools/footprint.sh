@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# footprint.sh [save]: what the daemon needs, beside the wanted figures and those of the last release in tools/footprint.txt. With "save" the
-# figures replace them: at a release. It ends with exit code 1 if a figure is above the wanted one. A daemon with two integrations (both
-# clouds) and one with eight run at the same time. Each reads all 52 objects of one controller once a second and sends all of them to each
-# integration. Needs `make build` first.
+# footprint.sh [save]: prints the memory, CPU time and start time of the daemon, compared with the limits and with the last release in
+# tools/footprint.txt. With "save" it writes the figures into tools/footprint.txt: do this at a release. Exit code 1: a figure is above its
+# limit. A daemon with two integrations (one for each cloud) and one with eight run at the same time. Each reads all 52 objects of one controller
+# once a second, and sends all of them to each integration. Run `make build` first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 record=tools/footprint.txt
@@ -17,7 +17,7 @@ stop() {
 }
 trap stop EXIT
 
-config() { # integrations, port of the endpoint; the stand-ins of the clouds have the next two
+config() { # number of integrations, port of the endpoint; the simulated clouds use the next two ports
 	local i
 	sed "/^integrations:/,\$d; s/\"\*\": 2s.*/\"*\": 1s}/" configs/demo.yaml
 	printf 'integrations:\n'
@@ -30,11 +30,11 @@ config() { # integrations, port of the endpoint; the stand-ins of the clouds hav
 	done
 	printf 'buffer: {commit_every: 1s}\nstatus: {listen: "127.0.0.1:%d", socket: run/agent.sock}\nclock: {source: system}\n' "$2"
 }
-world() { # integrations, port
+world() { # number of integrations, port
 	local home=$dir/$1
 	mkdir -p "$home"
 	config "$1" "$2" >"$home/config.yaml"
-	# as the unit has them
+	# as in packaging/noi-agent.service
 	(cd "$home" && GOMEMLIMIT=64MiB GOMAXPROCS=2 exec "$top/bin/noi-sim" run --sns "127.0.0.1:$(($2 + 1))" --pubsub "127.0.0.1:$(($2 + 2))" --status "127.0.0.1:$2" -- \
 		"$top/bin/noi-agent" run --config config.yaml) >"$home/out" 2>"$home/log" &
 	sims+=($!)
@@ -52,7 +52,7 @@ counters() { curl -s "http://127.0.0.1:8711/metrics" | awk '$1 == "go_memstats_m
 world 2 8711
 agent=$(cat "$dir/2/pid")
 hertz=$(getconf CLK_TCK)
-# The kernel knows when the process began, in ticks since the boot.
+# The kernel gives the start time of the process, in ticks since the boot.
 ready=$(date -d "$(sed -n 's/^time=\([^ ]*\) .*msg="agent started".*/\1/p' "$dir/2/log" | head -1)" +%s.%N)
 began=$(awk -v now="$(date +%s.%N)" -v up="$(cut -d' ' -f1 /proc/uptime)" -v hertz="$hertz" '{print now - up + $22 / hertz}' OFMT=%.3f "/proc/$agent/stat")
 world 8 8721

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of the tree for a short while. usage: fuzz.sh [time a target]
+# Runs every fuzz target of the tree for a short time. Usage: fuzz.sh [time for each target, or number of inputs such as 500x]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 time=${1:-5s}
 found=0
 
-# Ends red for an input that fails. On a busy machine go test may also report its own deadline, with no input: that is done once more.
+# Fails if an input fails. On a busy machine go test may also fail because of its own deadline, without an input: then the target runs once more.
 fuzz() { # target, directory
 	go test -vet=off -run '^$' -fuzz "^$1\$" -fuzztime "$time" -fuzzminimizetime 5x -parallel 2 "./$2"
 }

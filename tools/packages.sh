@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# The builder of packages for others names itself here.
+# PACKAGE_MAINTAINER is the name and address of the person who builds the packages.
 export PACKAGE_MAINTAINER=${PACKAGE_MAINTAINER:-NOI agent maintainers <noi-agent@example.org>}
 version=${PACKAGE_VERSION:-$(bash tools/version.sh)}
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
@@ -17,7 +17,7 @@ mkdir -p "$work" bin/tools
 say() { printf '== %s (%ds)\n' "$*" "$SECONDS"; }
 
 # name, Go's variables, architecture of nfpm (its own names of the packages follow), of OpenWrt; "-": no such package.
-# arm is built for ARMv6 without needing a newer processor, and Debian's name for it is armhf.
+# arm is built for ARMv6 and runs on newer processors too. Debian's name for it is armhf.
 architectures() {
 	cat <<'END'
 amd64   GOARCH=amd64                 amd64    x86_64
@@ -36,10 +36,10 @@ programs() { # name, Go's variables
 		BUILT="$SOURCE_DATE_EPOCH" BIN="$work/$1/bin"
 }
 
-# The time of everything is that of the commit: nfpm takes the times of a tree from its files.
+# All files get the time of the commit, because nfpm writes the times of the files into the packages.
 settle() { find "$1" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +; }
 
-# nfpm writes the times of the scripts into an apk.
+# An apk also has the times of the scripts.
 settle packaging/alpine
 
 tree() { # name
@@ -69,7 +69,7 @@ package() { # format, architecture
 		{ cat "$work/nfpm.log"; return 1; }
 }
 
-# The changelog that Debian wants inside: what CHANGELOG.md says, the reader finds there.
+# Debian requires a changelog in its own format. Its only entry refers to CHANGELOG.md in the same directory.
 changelog() {
 	cat >"$work/changelog.yaml" <<END
 - semver: $version

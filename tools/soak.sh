@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# make soak: one daemon at the full rate of its bus for half an hour (SOAK=2m for a short form), with random faults of line, clouds, clock
-# and disk, reloads, and edits over the API. In the end every sample is accounted for, and memory, descriptors, goroutines and file are flat.
-# Writes dist/soak.svg and dist/soak.log. NOI_SOAK_SEED repeats the draws of a run.
+# make soak: runs one daemon at the full rate of its line for half an hour (SOAK=2m: two minutes), with random faults of line, clouds, clock and
+# disk, reloads, and edits over the API. At the end every sample must be accounted for, and memory, descriptors, goroutines and the store's file
+# must not have grown. Writes dist/soak.svg and dist/soak.log. NOI_SOAK_SEED is the seed of the random faults, to repeat a run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p dist

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# make test-packages: the packages as a gateway gets them. Needs root; about ten minutes, most of it for builds.
+# make test-packages: tests the packages in the way in which a gateway installs them. Needs root, and about ten minutes, mostly for builds.
 #   1. two builds in different directories are equal, byte for byte
-#   2. lintian and rpm look at the packages
+#   2. lintian and rpm check the packages
 #   3. the deb is installed, upgraded, removed and purged in a Debian system that boots (systemd-nspawn)
-#   4. rpm installs, upgrades and removes the rpm; apk and ipk are unpacked and compared with the deb, as rpm is
+#   4. rpm installs, upgrades and removes the rpm; rpm, apk and ipk are unpacked and compared with the deb
 #   5. the programs for ARM do the main job in an emulator
 # NOI_ONLY=TestName runs only these tests on the packages that the last run built.
 set -euo pipefail
@@ -16,7 +16,7 @@ if [ -z "${NOI_ONLY:-}" ]; then
 	trap 'rm -rf "$other"' EXIT
 	[ -z "$(git status --porcelain)" ] || { echo "commit first: the second build is of a clone"; exit 1; }
 	git clone -q . "$other"
-	# two versions to upgrade between, then all architectures in two places
+	# two versions for the upgrade, then all architectures in two directories
 	rm -rf bin/packages/0.0.1 bin/packages/0.0.2 # of an earlier run
 	for version in 0.0.1 0.0.2; do
 		ARCHES=amd64 PACKAGE_VERSION=$version make --no-print-directory packages
@@ -41,7 +41,7 @@ fi
 make --no-print-directory build
 
 root=bin/packages/debian.tar
-if [ ! -e "$root" ]; then # under its name only when it is complete
+if [ ! -e "$root" ]; then # the directory gets its name only when it is complete
 	mmdebstrap --variant=minbase --format=tar --include=systemd,systemd-sysv,dbus,udev,kmod,ca-certificates bookworm "$root.new"
 	mv "$root.new" "$root"
 fi

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# make torture: the tests of kills, power cuts, failing system calls, damaged files, full disks and faulty controllers, as long as it takes
-# to find what is rare. Prints what they counted. `make test` runs the same tests short.
+# make torture: long runs of the tests with kills, power cuts, failing system calls, damaged files, full disks and faulty controllers, to find
+# rare errors. Prints the counts of these tests. `make test` has short runs of the same tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bash tools/debian.sh
 
-# without the race detector: a start costs a fifth, and nearly all of this is starts
+# without the race detector: these tests mostly start processes, and a start then takes a fifth of the time
 failed=0
 part() { # name, package, tests
 	printf '\n== %s (%ds)\n' "$1" "$SECONDS"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints the version of the packages: VERSION when the commit has the tag vVERSION or there is no git, else VERSION with the time
-# of the commit, which sorts before the release: 0.1.0-git20261129014400.
+# Prints the version of the packages. If the commit has the tag vVERSION, or if there is no git, this is VERSION. Otherwise it is VERSION with the
+# time of the commit, such as 0.1.0-git20261129014400; package managers sort it before the release.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 version=$(cat VERSION)

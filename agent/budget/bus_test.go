@@ -61,7 +61,7 @@ func TestLoadOfHandComputedLines(t *testing.T) {
 		{"RTS is switched", "/dev/ttyA, rs485: rts, rs485_delay_before: 1ms, rs485_delay_after: 2ms", "model: PSPWM, objects: adc_ia, intervals: {adc_ia: 1s}", chars(1) + 3/1.14583333, 1},
 		{"a gateway has a line behind it", "'rtu+tcp://192.0.2.1:4001'", "model: PSPWM, objects: adc_ia, intervals: {adc_ia: 1s}", chars(1), 1},
 		{"Modbus TCP has no bus time", "'tcp://192.0.2.1'", "model: PSPWM, objects: adc_ia, intervals: {adc_ia: 1s}", 0, 1},
-		{"who is not known counts nothing", "/dev/ttyA", "model: auto", 0, 0},
+		{"a slave of unknown family counts nothing", "/dev/ttyA", "model: auto", 0, 0},
 	} {
 		l := loadOf(t, c.line, c.slave)
 		if want := c.chars * char.Seconds(); !near(l.Share, want) || !near(l.Reads, c.reads) {

@@ -29,12 +29,12 @@ func TestWhatIsBelieved(t *testing.T) {
 	}{
 		{name: "nothing is known", good: true, ages: true, reason: "looks plausible"},
 		{name: "all that is known fits", built: now.Add(-year), floor: now.Add(-time.Minute), good: true, ages: true, reason: "looks plausible"},
-		{name: "nobody was asked", mute: true, reason: "being asked"},
-		{name: "nobody was asked, but it was right", mute: true, trusted: boot, good: true, ages: true, reason: "looks plausible"},
+		{name: "no time service has answered yet", mute: true, reason: "being asked"},
+		{name: "no time service has answered yet, but the clock was right", mute: true, trusted: boot, good: true, ages: true, reason: "looks plausible"},
 		{name: "source system, whatever speaks against it", system: true, built: now.Add(year), synch: unsynched, floor: now.Add(year), good: true, ages: true, reason: "clock.source"},
 
 		{name: "before the build", built: now.Add(time.Second), reason: "before the program was built, 2026-11-25T08:00:01Z"},
-		{name: "before the build, whoever says otherwise", built: now.Add(time.Second), synch: synched(now), trusted: boot, reason: "before the program was built"},
+		{name: "before the build, although a service reports synchronised", built: now.Add(time.Second), synch: synched(now), trusted: boot, reason: "before the program was built"},
 		{name: "long after the build", built: now.Add(-21 * year), trusted: boot, reason: "20 years after"},
 		{name: "long after the build, and a service says so", built: now.Add(-21 * year), synch: synched(now), good: true, ages: true, reason: "chrony has synchronised"},
 

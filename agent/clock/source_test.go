@@ -53,7 +53,7 @@ func TestWhoKeepsTheClock(t *testing.T) {
 		synched  bool
 		answered time.Time
 	}{
-		{name: "nobody", err: none, up: time.Minute},
+		{name: "no time service", err: none, up: time.Minute},
 		{name: "timesyncd, not yet", dir: true, err: none, service: timesyncd},
 		{name: "timesyncd", dir: true, flag: true, err: none, service: timesyncd, synched: true, answered: touched},
 		{name: "chrony, not yet", csv: trackingUnsynced, service: chrony},

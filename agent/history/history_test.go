@@ -163,7 +163,7 @@ func TestNoGapIsDrawnWhereSamplesAre(t *testing.T) {
 					}
 				}
 				if g.Reason != "line" {
-					t.Errorf("a gap %v that nobody told of", g)
+					t.Errorf("a gap %v that was not reported to the history", g)
 				}
 			}
 			if len(got.Gaps) < outages {

@@ -28,8 +28,8 @@ func TestLifeOfAnIntegration(t *testing.T) {
 	if e.Cost.MessagesPerDay != 2*1440 || e.Cost.BytesPerDay <= 0 || e.Cost.Objects != 2 || e.Cost.Slaves != 2 {
 		t.Errorf("cost: %+v", e.Cost)
 	}
-	if got := d.inForce(); got != "fixed solar" {
-		t.Errorf("in force: %s", got)
+	if got := d.used(); got != "fixed solar" {
+		t.Errorf("the agent uses %q, want \"fixed solar\"", got)
 	}
 	id := e.Config.ID
 	wider := strings.Replace(solar, `["adc_vbterm"]`, `"adc_vbterm, charge_state"`, 1)
@@ -65,8 +65,8 @@ func TestLifeOfAnIntegration(t *testing.T) {
 	if err != nil || whole.ETag != r.ETag {
 		t.Errorf("any version: %v %s", err, asJSON(t, whole))
 	}
-	if err := d.Delete(t.Context(), id, whole.ETag); err != nil || d.inForce() != "fixed" {
-		t.Errorf("deleted: %v, in force: %s", err, d.inForce())
+	if err := d.Delete(t.Context(), id, whole.ETag); err != nil || d.used() != "fixed" {
+		t.Errorf("after the delete: %v, the agent uses %q, want \"fixed\"", err, d.used())
 	}
 	if _, err := d.Get(id); problem(t, err).Status != http.StatusNotFound {
 		t.Errorf("after that: %v", err)
@@ -76,7 +76,7 @@ func TestLifeOfAnIntegration(t *testing.T) {
 	}
 }
 
-// TestLocked: what the configuration file has is shown with its place, and changed there.
+// TestLocked: an integration of the configuration file is shown with file and line, and can be changed only there.
 func TestLocked(t *testing.T) {
 	d := newDesk(t)
 	fixed := configs.DeriveID("fixed")
@@ -137,7 +137,7 @@ func TestFaultsOfABody(t *testing.T) {
 		}
 	}
 	if len(d.engine.edits) != 1 {
-		t.Errorf("%d edits were put in force", len(d.engine.edits))
+		t.Errorf("the agent got %d edits", len(d.engine.edits))
 	}
 	_, err := d.Preview("", []byte(`{"type":"aws","topic_arn":"arn:aws:sns:us-east-2:393221637266:Solar","region":"us-east-1"}`))
 	f := problem(t, err).Errors[0]
@@ -197,7 +197,8 @@ func TestIDOfARenamedOne(t *testing.T) {
 	}
 }
 
-// TestTwoWritersNeverLoseAnEdit: a thousand edits of two writers, each made from what was read, add up.
+// TestTwoWritersNeverLoseAnEdit: two writers make a thousand edits, each from the state that it has read. No edit is
+// lost.
 func TestTwoWritersNeverLoseAnEdit(t *testing.T) {
 	d := newDesk(t)
 	id := d.create(solar).Config.ID
@@ -229,12 +230,12 @@ func TestTwoWritersNeverLoseAnEdit(t *testing.T) {
 	writers.Wait()
 	e, _ := d.Get(id)
 	if e.Config.CatchUp.Rate != 2*each || len(d.engine.edits) != 2*each+1 {
-		t.Errorf("%d edits are there of %d; %d were put in force", e.Config.CatchUp.Rate, 2*each, len(d.engine.edits)-1)
+		t.Errorf("the file has %d edits of %d; the agent got %d", e.Config.CatchUp.Rate, 2*each, len(d.engine.edits)-1)
 	}
 	t.Logf("%d edits, %d times 412", 2*each, stale.Load())
 }
 
-// TestAFaultyFileStopsNothing: what was in force stays in force, and what a person has written is not overwritten.
+// TestAFaultyFileStopsNothing: the agent keeps the integrations that it uses, and does not overwrite the text of a person.
 func TestAFaultyFileStopsNothing(t *testing.T) {
 	d := newDesk(t)
 	e := d.create(solar)
@@ -249,7 +250,7 @@ func TestAFaultyFileStopsNothing(t *testing.T) {
 	} {
 		d.write(c.text)
 		if got := names(d.reload(mainFile).Integrations); got != "fixed solar roof" || !strings.Contains(d.engine.fault, c.fault) {
-			t.Errorf("%s: in force %s, problem %q", name, got, d.engine.fault)
+			t.Errorf("%s: the agent uses %s, problem %q", name, got, d.engine.fault)
 		}
 		err := d.Delete(t.Context(), e.Config.ID, e.ETag)
 		if p := problem(t, err); p.Status != http.StatusConflict || p.Code() != "integrations_file" || d.text() != c.text {
@@ -257,11 +258,11 @@ func TestAFaultyFileStopsNothing(t *testing.T) {
 		}
 		// A start takes the set of before the last change.
 		if got := names(d.start().Integrations); got != "fixed solar" || !strings.Contains(d.engine.fault, ".previous are active") {
-			t.Errorf("%s: a start has in force %s, problem %q", name, got, d.engine.fault)
+			t.Errorf("%s: after a start the agent uses %s, problem %q", name, got, d.engine.fault)
 		}
 		d.write(sound)
 		if got := names(d.reload(mainFile).Integrations); got != "fixed solar roof" || d.engine.fault != "" {
-			t.Errorf("%s: corrected: in force %s, problem %q", name, got, d.engine.fault)
+			t.Errorf("%s: after the correction the agent uses %s, problem %q", name, got, d.engine.fault)
 		}
 	}
 	// Without a set of before, what has no fault runs.
@@ -270,7 +271,7 @@ func TestAFaultyFileStopsNothing(t *testing.T) {
 	}
 	d.write(strings.Replace(sound, `enabled: true`, `enabled: yes`, 1))
 	if got := names(d.start().Integrations); got != "fixed roof" {
-		t.Errorf("of a file with one fault are in force: %s", got)
+		t.Errorf("of a file with one fault the agent uses: %s", got)
 	}
 }
 
@@ -280,11 +281,11 @@ func TestAChangeOfTheLinesStopsNoIntegration(t *testing.T) {
 	e := d.create(strings.Replace(solar, "{", `{"slaves":["pump"],`, 1))
 	fewer := strings.Replace(mainFile, ", {id: 2, model: PSPWM, name: pump}", "", 1)
 	if got := names(d.reload(fewer).Integrations); got != "fixed solar" || !strings.Contains(d.engine.fault, `no slave is known as "pump"`) {
-		t.Errorf("in force %s, problem %q", got, d.engine.fault)
+		t.Errorf("the agent uses %s, problem %q", got, d.engine.fault)
 	}
 	_ = os.Remove(d.path() + ".previous")
 	if got := names(d.start().Integrations); got != "fixed solar" {
-		t.Errorf("a start has in force %s", got)
+		t.Errorf("after a start the agent uses %s", got)
 	}
 	d.main = d.parse(mainFile)
 	d.start()
@@ -295,7 +296,7 @@ func TestAChangeOfTheLinesStopsNoIntegration(t *testing.T) {
 	// One that the configuration file has now, too, runs once.
 	both := strings.Replace(mainFile, "name: fixed", "name: solar", 1)
 	if got := names(d.reload(both).Integrations); got != "solar" || d.engine.fault == "" {
-		t.Errorf("in force %s, problem %q", got, d.engine.fault)
+		t.Errorf("the agent uses %s, problem %q", got, d.engine.fault)
 	}
 }
 
@@ -307,8 +308,8 @@ func TestAChangeThatIsNotWrittenIsNotInForce(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := d.Delete(t.Context(), e.Config.ID, e.ETag)
-	if p := problem(t, err); p.Status != http.StatusInternalServerError || d.inForce() != "fixed solar" {
-		t.Errorf("%+v, in force %s", p, d.inForce())
+	if p := problem(t, err); p.Status != http.StatusInternalServerError || d.used() != "fixed solar" {
+		t.Errorf("%+v, the agent uses %s", p, d.used())
 	}
 	if _, err := d.Get(e.Config.ID); err != nil {
 		t.Error(err)
@@ -323,7 +324,7 @@ func TestAnAgentThatEndsTakesTheChangeAtItsNextStart(t *testing.T) {
 	}
 	d.engine.err = nil
 	if got := names(d.start().Integrations); got != "fixed solar" {
-		t.Errorf("in force %s", got)
+		t.Errorf("the agent uses %s", got)
 	}
 }
 

@@ -1,6 +1,6 @@
 package integrations
 
-// What the tests of crashes and of texts need.
+// Functions for the tests of crashes and of texts.
 
 // Step is one operation of a change of the file.
 type Step struct {

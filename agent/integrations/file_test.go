@@ -38,13 +38,13 @@ func TestACrashLeavesTheOldSetOrTheNew(t *testing.T) {
 		}
 		got := names(d.start().Integrations)
 		if want := map[bool]string{false: "fixed solar", true: "fixed solar roof"}[ended > 4]; got != want || d.engine.fault != "" {
-			t.Errorf("%s: in force are %s, want %s; problem %q", name, got, want, d.engine.fault)
+			t.Errorf("%s: the agent uses %s, want %s; problem %q", name, got, want, d.engine.fault)
 		}
 		seen[got]++
 		// The next change works, whatever the crash has left.
 		d.create(strings.Replace(solar, "solar", "shed-2", 1))
 		if got := names(d.start().Integrations); !strings.HasSuffix(got, " shed-2") {
-			t.Errorf("%s: after the next change are in force %s", name, got)
+			t.Errorf("%s: after the next change the agent uses %s", name, got)
 		}
 	}
 	for ended := range steps + 1 {

@@ -11,7 +11,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// FuzzFile: what the decoder takes as a file of integrations is written so that it reads the same.
+// FuzzFile: a file that the decoder accepts is written again so that it decodes to the same integrations.
 func FuzzFile(f *testing.F) {
 	d := newDesk(f)
 	d.create(solar)

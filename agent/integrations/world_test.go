@@ -169,8 +169,8 @@ func names(list []configs.Integration) string {
 	return strings.Join(out, " ")
 }
 
-// inForce are the names of the integrations that the agent got last.
-func (d *desk) inForce() string {
+// used returns the names of the integrations that the agent got last.
+func (d *desk) used() string {
 	if len(d.engine.edits) == 0 {
 		return "nothing"
 	}

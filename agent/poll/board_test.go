@@ -34,7 +34,7 @@ func TestALineThatFailsAgainKeepsTheBeginOfItsFault(t *testing.T) {
 	}
 }
 
-// TestASnapshotIsACopy: what the poller notes later does not change a snapshot.
+// TestASnapshotIsACopy: later records of the poller do not change a snapshot.
 func TestASnapshotIsACopy(t *testing.T) {
 	var b board
 	b.begin(2, time.Now())

@@ -34,7 +34,7 @@ func TestALineThatBecomesLossyProvesNothing(t *testing.T) {
 		}
 	}
 	if proofs > 5 {
-		t.Errorf("on %d of 500 lines a register was taken for one that is never answered", proofs)
+		t.Errorf("on %d of 500 lines a register counts as one that is never answered", proofs)
 	}
 }
 

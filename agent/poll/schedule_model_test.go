@@ -153,7 +153,7 @@ func (m *momentModel) step() {
 	m.check()
 }
 
-// sweep reads what is due. Some of it fails.
+// sweep reads the due objects. Some reads fail.
 func (m *momentModel) sweep() {
 	begun := m.now
 	due := m.plan.due(m.now)
@@ -252,7 +252,8 @@ func (m *momentModel) rephase() {
 	}
 }
 
-// soFar reports what is missing so far, without the last moment. What waits for the identification is no part of it.
+// soFar reports the samples that are missing so far, without the last moment, and without those that wait for the
+// identification.
 func (m *momentModel) soFar() {
 	m.note("so far")
 	for i := range m.items {
@@ -283,7 +284,7 @@ func (m *momentModel) passed(i int) (n int) {
 	return n
 }
 
-// end reports what is missing at the end of a poller.
+// end reports the samples that are missing at the end of a poller.
 func (m *momentModel) end() {
 	for i := range m.items {
 		it, planned := &m.items[i], &m.plan.items[i]
@@ -330,7 +331,7 @@ func (m *momentModel) adopt() {
 	m.plan.inherit(before, m.now, "unidentified")
 }
 
-// check compares what is owed.
+// check compares the number of missing moments with the model.
 func (m *momentModel) check() {
 	for i := range m.items {
 		if n := m.passed(i); uint64(n) != m.plan.items[i].owed {

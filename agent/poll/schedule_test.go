@@ -154,7 +154,8 @@ func TestASlowStartMissesNothing(t *testing.T) {
 	}
 }
 
-// TestAReloadLosesNoMoment: what was due when the poller before a reload ended is owed by the next one.
+// TestAReloadLosesNoMoment: if the poller before a reload has not read a due object, the next poller counts this moment
+// as missing.
 func TestAReloadLosesNoMoment(t *testing.T) {
 	polled := polledEvery(10 * time.Second)
 	before := newSchedule(polled, time.Minute, wall) // at a full multiple: the next moment is 10 s later

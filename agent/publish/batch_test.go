@@ -133,7 +133,7 @@ func TestBatchThatIsTooLargeIsSplit(t *testing.T) {
 	}
 }
 
-// The messages of a request share their memory. None is changed by what is added to another.
+// The messages of a request share their memory. Adding to one message does not change another.
 func TestMessagesOfARequestAreApart(t *testing.T) {
 	f := &Forwarder{cfg: &configs.Integration{Attributes: configs.Attributes{"object", "sample_id"}}, deviceID: "d"}
 	batch := outgoingOf(sweepsOf(60))

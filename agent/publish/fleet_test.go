@@ -10,7 +10,7 @@ import (
 	"noi-agent/sinks"
 )
 
-// What the simulated fleet does. Every gateway samples its objects at each full minute of UTC, as the agent does.
+// The simulated fleet: every gateway samples its objects at each full minute of UTC, as the agent does.
 const (
 	simInterval = time.Minute
 	simOutage   = 2 * time.Minute // begins after two minutes of work
@@ -44,7 +44,7 @@ func (n *naive) failed(time.Duration, sinks.Result) time.Duration {
 	return min(time.Second<<min(n.failures-1, maxDoublings), capNetwork)
 }
 
-// ours makes the policy of a gateway out of what the agent runs.
+// ours returns the policy of a gateway, with the code of the agent.
 func ours(pacing, spread time.Duration) func(id string) policy {
 	in := &configs.Integration{ID: "FFjU28MMaL3W9B9hhhhH", Pacing: pacing, CatchUp: configs.CatchUp{Spread: spread}}
 	return func(id string) policy {

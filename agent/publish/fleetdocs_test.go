@@ -18,7 +18,8 @@ const (
 	simInFlight   = 16 // in_flight by default
 )
 
-// simCapacity is what a cloud with a limit takes in the simulation: a fifth of the fleet in a second.
+// simCapacity is the number of requests per second that a cloud with a limit accepts in the simulation: a fifth of the
+// fleet.
 func simCapacity(gateways int) int { return gateways / 5 }
 
 // way is one policy as the document shows it.
@@ -51,7 +52,8 @@ func (w way) smallRun(objects, inFlight int) *fleet {
 		tail: 7 * time.Minute, policy: w.policy})
 }
 
-// TestAFleetThatComesBackTogetherDoesNotOverrunTheCloud runs what the agent runs, and holds docs/fleet.md against it.
+// TestAFleetThatComesBackTogetherDoesNotOverrunTheCloud runs the code of the agent, and compares the result with
+// docs/fleet.md.
 func TestAFleetThatComesBackTogetherDoesNotOverrunTheCloud(t *testing.T) {
 	all := ways()
 	rude, paced := all[0].smallRun(10, 1), all[3].smallRun(10, simInFlight)

@@ -98,7 +98,7 @@ func TestOnALinkThatOneRequestFillsItStaysAtOne(t *testing.T) {
 		w := newFlow(16)
 		_, longest, beside := run(&w, &c.link, 0, 2*time.Hour, 24*time.Hour, forEver)
 		if longest > c.longest || beside > c.beside || w.now > 2 {
-			t.Errorf("%s: %d in flight, %.3f of the requests beside another, the longest %v", c.name, w.now, beside, longest)
+			t.Errorf("%s: %d in flight, %.3f of the requests at the same time as another, the longest %v", c.name, w.now, beside, longest)
 		}
 	}
 }
@@ -108,7 +108,7 @@ func TestASweepAMinuteGoesOneRequestAfterTheOther(t *testing.T) {
 	w := newFlow(16)
 	_, _, beside := run(&w, &link{time.Millisecond, 80 * time.Millisecond, 0}, 0, 3*time.Hour, time.Minute, 6)
 	if beside > 0 || w.now != 1 {
-		t.Errorf("%.3f of the requests beside another", beside)
+		t.Errorf("%.3f of the requests at the same time as another", beside)
 	}
 }
 

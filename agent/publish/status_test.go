@@ -6,7 +6,7 @@ import (
 	"noi-agent/store"
 )
 
-// What a replay has sent again cost bytes as other samples do.
+// The bytes of replayed samples count as those of other samples.
 func TestASampleCostsTheSameAfterAReplay(t *testing.T) {
 	if u := uplinkOf(store.Traffic{}, 0); u.PerSample != nil {
 		t.Errorf("before the first sample: %v", *u.PerSample)

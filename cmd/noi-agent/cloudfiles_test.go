@@ -197,7 +197,7 @@ func TestCloudScriptsAreWellFormed(t *testing.T) {
 	}
 }
 
-// fakeCloud stands for aws, gcloud and bq: it notes what it is asked. What is looked for is not there yet.
+// fakeCloud replaces aws, gcloud and bq. It records its arguments. It answers that a resource does not exist yet.
 const fakeCloud = `#!/bin/sh
 echo "${0##*/} $*" >> "$FAKE_LOG"
 out=
@@ -213,7 +213,7 @@ case "$*" in
 esac
 `
 
-// runScript runs a script among fake clouds; it returns what it printed and what it asked of them.
+// runScript runs a script with fake clouds. It returns the output of the script and the recorded arguments.
 func runScript(t *testing.T, script string, args ...string) (stdout, asked string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -238,7 +238,7 @@ func runScript(t *testing.T, script string, args ...string) (stdout, asked strin
 	return string(out), string(clitest.FileText(t, dir+"/log"))
 }
 
-// What the scripts print is a valid configuration, and what they ask of a cloud is the least a publisher needs.
+// The scripts print a valid configuration. They give a publisher only the permissions that it needs.
 func TestCloudScriptsPrintAValidIntegration(t *testing.T) {
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(ca, []byte("-----BEGIN CERTIFICATE-----\n"), 0o600); err != nil {

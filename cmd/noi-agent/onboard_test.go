@@ -155,7 +155,7 @@ func TestOnboardingLeavesOtherTopicsAlone(t *testing.T) {
 	}
 }
 
-// An alias of an earlier version stands for a role that all regions shared. It gets a role of its own.
+// An alias of an earlier version has a role that all regions share. The script gives it its own role.
 func TestOnboardingGivesAnAliasOfASharedRoleItsOwn(t *testing.T) {
 	a := newAccount(t)
 	for path, text := range map[string]string{

@@ -40,7 +40,7 @@ type schemas struct {
 // text.
 func scalar() []string { return []string{"string", "number", "boolean"} }
 
-// durationForm is what strictyaml.ParseDuration takes: no zero before another digit, and a plain 0.
+// durationForm matches the durations of strictyaml.ParseDuration: no leading zero, and a plain 0.
 const durationForm = `^[-+]?(0|((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)` +
 	`(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*)$`
 
@@ -63,7 +63,7 @@ func registerSchema() schema {
 	return s
 }
 
-// attributeSchema lists the attributes; all and none stand alone.
+// attributeSchema lists the attributes. all and none are allowed only alone.
 func attributeSchema() schema {
 	s := wordSchema("("+strings.Join(configs.KnownAttributes(), "|")+")", 0)
 	alone := schema{"enum": []string{"all", "none"}}
@@ -123,7 +123,7 @@ func required() map[string][]string {
 	}
 }
 
-// decodesItself reports whether only the type knows what it takes. Such a type needs a schema of its own.
+// decodesItself reports whether a type decodes itself. Such a type needs its own schema.
 func decodesItself(t reflect.Type) bool {
 	p := reflect.PointerTo(t)
 	return p.Implements(reflect.TypeFor[strictyaml.Unmarshaler]()) || p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
@@ -215,7 +215,7 @@ func defaultOf(v reflect.Value) (any, bool) {
 	}
 }
 
-// readComments finds what stands beside each field of a package's structs, or above it.
+// readComments returns the comment beside or above each field of a package's structs.
 func readComments(t *testing.T, into map[string]string, dir string) {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join("..", "..", dir, "*.go"))
@@ -318,7 +318,7 @@ func parsedSchema(t *testing.T, text []byte) schema {
 	return top
 }
 
-// validate checks a YAML document against a schema, as far as ours go, and returns the paths of what does not fit.
+// validate checks a YAML document against a schema, for the keywords that our schemas use. It returns the paths that are not valid.
 func validate(t *testing.T, text, document []byte) []string {
 	t.Helper()
 	return faultsOf(t, parsedSchema(t, text), document)
@@ -382,7 +382,7 @@ type validation struct {
 	faults []string
 }
 
-// resolved follows references to what they mean.
+// resolved follows references and returns the schema at their end.
 func (v *validation) resolved(s schema) schema {
 	if all, ok := s["allOf"].([]any); ok {
 		s = all[0].(schema) // ours has one

@@ -29,7 +29,7 @@ import (
 // Values that decode and break a rule of the program (a range, a name that matches nothing) are the program's alone to
 // refuse.
 
-// yamlMap is a document to be: values are yamlMap, []any, or a text that is YAML as it stands.
+// yamlMap is a document. Its values are yamlMap, []any, or a text that is valid YAML.
 type yamlMap map[string]any
 
 // flow prints a value in YAML's flow style, on one line.

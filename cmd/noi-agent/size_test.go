@@ -17,7 +17,7 @@ import (
 	"unicode/utf8"
 )
 
-// The limits of size. What is beyond one of them is listed in tooLarge with its reason.
+// The limits of size. tooLarge lists the exceptions with their reasons.
 const (
 	medianFunction = 12  // lines
 	ninthFunction  = 45  // lines: nine functions of ten are no longer
@@ -44,7 +44,7 @@ type measure struct {
 	size int
 }
 
-// sizes is what the tree has.
+// sizes has the sizes in the tree.
 type sizes struct {
 	functions, files, methods, fields []measure
 	lines                             []measure // lines over longestLine, by file

@@ -12,7 +12,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// symptom is what people see first, and the kinds of problems that may stand behind it.
+// symptom is the first thing that a person sees, and the kinds of problems that may cause it.
 type symptom struct {
 	title string
 	of    func(k api.Kind) bool
@@ -46,7 +46,7 @@ func asWritten(text string) string {
 		"{alarm}", "a fault or an alarm", "{messages}", "Messages", "{day}", "a day that is named", "{id}", "ID").Replace(text)
 }
 
-// TestTroubleshootingIsTheTableOfProblems makes docs/troubleshooting.md of the one table of what can be wrong.
+// TestTroubleshootingIsTheTableOfProblems: docs/troubleshooting.md is generated from the table of all problems.
 func TestTroubleshootingIsTheTableOfProblems(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(`# Troubleshooting
@@ -106,7 +106,7 @@ func TestTheTableOfProblemsIsComplete(t *testing.T) {
 			t.Errorf("%s lacks a title, severity, effect, remedy or href", k.Code)
 		}
 		if rest := asWritten(k.Title + k.Remedy + k.Href); strings.ContainsAny(rest, "{}") {
-			t.Errorf("%s has a place that nobody fills: %s", k.Code, rest)
+			t.Errorf("%s has a placeholder that is not filled: %s", k.Code, rest)
 		}
 		first := kinds[slices.IndexFunc(kinds, func(o api.Kind) bool { return o.Code == k.Code })]
 		if k.VisibleAfter != first.VisibleAfter || cmp.Compare(k.Severity, first.Severity) != 0 || !slices.Equal(k.DependsOn, first.DependsOn) {

@@ -94,7 +94,7 @@ func TestTimesOfFaultsAreReal(t *testing.T) {
 		t.Errorf("without an end: from %v until %v", from, until)
 	}
 	if from, until := slow.simulated(0, time.Millisecond); from != 0 || until <= 0 {
-		t.Errorf("in a world that stands nearly still: from %v until %v; 0 would be for ever", from, until)
+		t.Errorf("at a very low speed: from %v until %v; 0 would mean: without end", from, until)
 	}
 	if far := accelerate(1e6*time.Hour, 10_000); far != math.MaxInt64 {
 		t.Errorf("beyond what a time can hold: %v", far)

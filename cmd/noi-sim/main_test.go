@@ -79,8 +79,8 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{"done by itself", []string{"sh", "-c", "exit 0"}, 0, "the command ended"},
 		{"failed", []string{"sh", "-c", "exit 3"}, 1, "the command failed (exit status 3)"},
-		{"killed by somebody", []string{"sh", "-c", "kill -9 $$"}, 1, "signal: killed"},
-		{"terminated by somebody", []string{"sh", "-c", "kill $$"}, 1, "signal: terminated"},
+		{"killed by itself", []string{"sh", "-c", "kill -9 $$"}, 1, "signal: killed"},
+		{"terminated by itself", []string{"sh", "-c", "kill $$"}, 1, "signal: terminated"},
 		{"not there", []string{"./no-such-agent"}, 1, "make build"},
 		{"options of its own", []string{"sh", "-c", "exit $#", "--baud", "--help"}, 1, "exit status 1"},
 	} {
@@ -120,7 +120,7 @@ func TestMisuse(t *testing.T) {
 	}
 }
 
-// A status server stands for the agent's.
+// A simple server replaces the agent's status endpoint.
 func TestTheSummaryAsksTheAgentBeforeItStops(t *testing.T) {
 	agent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/api/v1/status" {
@@ -306,7 +306,7 @@ func TestAScreenThatGoesAwayEndsTheWorld(t *testing.T) {
 	}
 }
 
-// The real thing: signals to a process, and nothing left when it ends.
+// A real process gets signals. When it has ended, it has left no process and no file.
 func TestSignalsToTheProcess(t *testing.T) {
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(s.String(), func(t *testing.T) {
@@ -367,7 +367,7 @@ func TestSpeedMovesTheSun(t *testing.T) {
 	}
 	for began, limit := hours(), time.Now().Add(30*time.Second); hours() == began; {
 		if time.Now().After(limit) {
-			t.Fatal("the hourmeter stands still")
+			t.Fatal("the hourmeter does not change")
 		}
 	}
 	if err := line.Close(); err != nil {

@@ -22,7 +22,7 @@ import (
 // roleEnv makes this test binary be something else: noi-sim itself, or a command that publishes.
 const roleEnv = "NOI_SIM_TEST_ROLE"
 
-// unitID is where the controller stands unless --slaves says otherwise.
+// unitID is the unit id of the controller without --slaves.
 const unitID = 1
 
 func TestMain(m *testing.M) {
@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// messages are what the publisher sends through each cloud, the first one twice as a retry does.
+// messages has the messages that the publisher sends to each cloud. It sends the first one twice, like a retry.
 func messages(integration string) []sinks.Message {
 	body := func(at, object string) []byte {
 		return []byte(`{"published_at":"` + at + `","data":12.117188,"integration_id":"` + integration + `","object":"` + object + `","note":"<&\u00e9 ü>"}`)
@@ -80,7 +80,7 @@ func publisher() int {
 	return 0
 }
 
-// output collects what is written and lets a test wait for a part of it.
+// output collects the output. A test can wait for a text in it.
 type output struct {
 	mu    sync.Mutex // guards what follows
 	text  bytes.Buffer
@@ -196,7 +196,7 @@ func execSelf(t *testing.T, args ...string) *exec.Cmd {
 	return exec.Command(self(t, "noi-sim"), args...)
 }
 
-// process starts noi-sim as a process of its own.
+// process starts noi-sim as another process.
 func process(t *testing.T, args ...string) (cmd *exec.Cmd, stdout, stderr *output) {
 	t.Helper()
 	cmd = execSelf(t, args...)

@@ -340,7 +340,7 @@ func TestDecodeRefusesAWrongTarget(t *testing.T) {
 		func() {
 			defer func() {
 				if recover() == nil {
-					t.Errorf("%T was taken", target)
+					t.Errorf("%T was accepted, want a panic", target)
 				}
 			}()
 			strictyaml.Decode(nil, target)

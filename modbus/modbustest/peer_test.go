@@ -74,7 +74,7 @@ func TestPeerThatEndsEarlyFailsTheTest(t *testing.T) {
 	}()
 	<-done
 	if !strings.Contains(told.said, "exit status 3") || !strings.Contains(told.said, `"ready"`) {
-		t.Errorf("the test was told %q", told.said)
+		t.Errorf("the test got the message %q", told.said)
 	}
 }
 

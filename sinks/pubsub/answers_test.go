@@ -64,7 +64,7 @@ func TestServiceIsAskedOncePerPublish(t *testing.T) {
 			_ = sink.Publish(t.Context(), sinktest.Messages(2))
 		}
 		if n := len(cloud.Requests()) - before; n != 5 {
-			t.Errorf("%s: %d requests for 5 attempts: somebody retries beside us", code, n)
+			t.Errorf("%s: %d requests for 5 attempts: another part of the client retries too", code, n)
 		}
 	}
 }

@@ -137,12 +137,12 @@ func (s *Sink) dial(host string, plain bool) (*grpc.ClientConn, error) {
 		grpc.WithContextDialer(s.tunnel),
 		//lint:ignore SA1019 a registered compressor would be one for the whole process, made by init
 		grpc.WithCompressor(packed{}),
-		grpc.WithDefaultCallOptions(grpc.UseCompressor(encoding.Identity)), // only publish has packed its request
 		grpc.WithReadBufferSize(bufferSize),
 		grpc.WithWriteBufferSize(bufferSize),
 		grpc.WithInitialWindowSize(windowSize),
 		grpc.WithMaxHeaderListSize(sinks.MaxHeader),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(sinks.MaxAnswer)), // unpacked
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(sinks.MaxAnswer), // unpacked
+			grpc.UseCompressor(encoding.Identity)), // publish alone sends what is compressed
 	}
 	if plain {
 		opts = append(opts, grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -195,9 +195,8 @@ func (s *Sink) publish(ctx context.Context, conn *grpc.ClientConn, r *room) (*pu
 	options := []grpc.CallOption{grpc.ForceCodecV2(codec{encoding.GetCodecV2(codecName)})}
 	body := r.plain
 	if !r.small() {
-		options = append(options, grpc.UseCompressor("")) // that of the connection
 		r.packed = s.o.Packer.Pack(r.packed[:0], r.plain)
-		body = r.packed
+		body, options = r.packed, append(options, grpc.UseCompressor("")) // the connection's
 	}
 	out := new(pubsubpb.PublishResponse)
 	err := conn.Invoke(routed(ctx, "topic", s.topic), pubsubpb.Publisher_Publish_FullMethodName, body, out, options...)

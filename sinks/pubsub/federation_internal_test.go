@@ -191,8 +191,8 @@ func TestFaultsOfACertifiedDeviceSayWhatToDo(t *testing.T) {
 		{"key of another", cert, other, "", address, "private key does not match", sinks.Wait},
 		{"no chain", cert, key, ca.File + ".not", address, ca.File + ".not is not there", sinks.Wait},
 		{"certificate of a stranger", stranger, strangersKey, "", address, "the token service refuses the certificate of the device: tls: ", sinks.Wait},
-		{"nobody there", cert, key, "", "https://127.0.0.1:1/", "connection refused", sinks.Retry},
-		{"server nobody knows", cert, key, "", startMTLS(t, sinktest.NewAuthority(t), &e), "x509: ", sinks.Retry},
+		{"no server at the address", cert, key, "", "https://127.0.0.1:1/", "connection refused", sinks.Retry},
+		{"server with an unknown authority", cert, key, "", startMTLS(t, sinktest.NewAuthority(t), &e), "x509: ", sinks.Retry},
 	} {
 		got := publish(t, Options{Endpoint: "https://127.0.0.1:1", CredentialsFile: certified(t, c.tokenURL, c.cert, c.key, c.chain), CAFile: ca.File})
 		if got.Outcome != c.outcome || !strings.Contains(got.Text, c.part) {

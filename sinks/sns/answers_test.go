@@ -155,7 +155,7 @@ func TestServiceIsAskedOncePerPublish(t *testing.T) {
 		_ = sink.Publish(t.Context(), sinktest.Messages(2))
 	}
 	if n := len(cloud.Requests()); n != 20 {
-		t.Errorf("%d requests for 20 attempts: somebody retries beside us", n)
+		t.Errorf("%d requests for 20 attempts: another part of the client retries too", n)
 	}
 }
 

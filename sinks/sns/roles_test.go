@@ -281,8 +281,8 @@ func TestFaultsOfIoTSayWhatToDoAndShowNoSecret(t *testing.T) {
 		{"certificate of a stranger", func(r *iotRig) { r.options.Certificate, r.options.Key = stranger, strangersKey }, sinks.Wait, "CredentialsError", "refuses the certificate " + stranger, 0},
 		{"no certificate", func(r *iotRig) { r.options.Certificate += ".not" }, sinks.Wait, "CredentialsError", ".not is not there; iot.certificate", 0},
 		{"key of another", func(r *iotRig) { r.options.Key = strangersKey }, sinks.Wait, "CredentialsError", "private key does not match", 0},
-		{"nobody there", func(r *iotRig) { r.options.Endpoint = "127.0.0.1:1" }, sinks.Retry, "NetworkError", "connection refused", 0},
-		{"server nobody knows", func(r *iotRig) { r.ca = sinktest.NewAuthority(t) }, sinks.Retry, "NetworkError", "x509: ", 0},
+		{"no server at the address", func(r *iotRig) { r.options.Endpoint = "127.0.0.1:1" }, sinks.Retry, "NetworkError", "connection refused", 0},
+		{"server with an unknown authority", func(r *iotRig) { r.ca = sinktest.NewAuthority(t) }, sinks.Retry, "NetworkError", "x509: ", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cleanEnv(t)

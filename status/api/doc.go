@@ -14,6 +14,6 @@
 //   - triggers.go: rows of the trigger log, dead letters, and the progress of a replay
 //   - history.go, events.go, logs.go, linefaults.go: data of the charts, the stream of events, lines of the log, failed
 //     exchanges of a line
-//   - login.go, doctor.go, build.go: sessions, findings, the build
+//   - login.go, doctor.go, probe.go, build.go: sessions, findings, the answer of a unit, the build
 //   - openapi.go: the description of the whole API
 package api

@@ -20,13 +20,13 @@ func TestCommandsBreakAtSpacesOnly(t *testing.T) {
 	mustContain(t, page(t, scene, "/"), `<code class="cmd"><span>sudo</span> <span>systemctl</span> <span>disable</span> <span>--now</span> <span>ModemManager</span></code>`)
 }
 
-// What a person is to type stands between backquotes, so that the page can show it as a command.
+// Texts have commands in backquotes, so that the page can show them as commands.
 func TestCommandsOfRemediesAreMarked(t *testing.T) {
 	command := regexp.MustCompile(`\b(sudo|systemctl|timedatectl|usermod|date -u|noi-agent [a-z]+)\b`)
 	for _, k := range api.Kinds() {
 		for i, part := range strings.Split(k.Remedy, "`") {
 			if found := command.FindString(part); i%2 == 0 && found != "" {
-				t.Errorf("%s: %q stands outside backquotes in %q", k.Code, found, k.Remedy)
+				t.Errorf("%s: %q is outside backquotes in %q", k.Code, found, k.Remedy)
 			}
 		}
 	}

@@ -67,7 +67,7 @@ func post(typed url.Values) *http.Request {
 
 const editPath = "/integrations/{id}/edit"
 
-// What is wrong stands at its field, and everything typed is there again.
+// An error is shown at its field, and the form keeps all typed values.
 func TestFormKeepsWhatWasTypedAndBlamesTheField(t *testing.T) {
 	b := newBook()
 	b.refuse = api.NewError(http.StatusUnprocessableEntity, "2 faults", "")
@@ -88,7 +88,7 @@ func TestFormKeepsWhatWasTypedAndBlamesTheField(t *testing.T) {
 	}
 }
 
-// A session that has ended costs nothing that was typed.
+// If the session has ended, the form keeps the typed values.
 func TestFormAsksForTheLoginAndKeepsWhatWasTyped(t *testing.T) {
 	w := httptest.NewRecorder()
 	why := api.NewError(http.StatusUnauthorized, "Log in to change things.", "")
@@ -99,7 +99,7 @@ func TestFormAsksForTheLoginAndKeepsWhatWasTyped(t *testing.T) {
 	mustContain(t, w.Body.String(), `name="admin_secret"`, `value="roof"`, `name="etag" value="&#34;0&#34;"`, "Log in to change things.")
 }
 
-// A person who edited an old version sees both, and replaces the new one by submitting again.
+// If a person has edited an old version, the page shows both versions. Submitting again replaces the new version.
 func TestFormShowsBothVersionsAfterAConflict(t *testing.T) {
 	b := newBook()
 	b.refuse = api.NewError(http.StatusPreconditionFailed, "it was changed", "")
@@ -128,7 +128,7 @@ func TestFormKeepsKeysThatItDoesNotShow(t *testing.T) {
 	}
 }
 
-// The objects that an integration has stand above the others, in the order of the register map.
+// The selected objects of an integration come before the others, in the order of the register map.
 func TestTickedObjectsComeFirst(t *testing.T) {
 	b := newBook()
 	b.entry.Config.Objects = []string{"T_batt", "adc_il", "E*"}

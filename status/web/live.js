@@ -1,5 +1,5 @@
-// Keeps a page fresh. Everything that it shows was made by the agent's own templates: a page that has changed is fetched
-// again, and only what differs is put in. Without this script the pages work, and come again by themselves.
+// This script updates a page. The agent makes all HTML: if a page has changed, the script fetches it again and replaces
+// only the parts that differ. Without this script the pages work too, and the browser loads them again by itself.
 (() => {
 'use strict';
 const doc = document, root = doc.documentElement, main = doc.getElementById('main');
@@ -7,7 +7,7 @@ const fresh = doc.getElementById('fresh'), words = fresh.querySelector('.words')
 const now = () => performance.now();
 const all = (from, what) => from.querySelectorAll(what);
 
-// Times in the reader's zone and manner; en-US gives 6/28/22 03:20:37.
+// Times are in the zone and the format of the browser; en-US gives 6/28/22 03:20:37.
 const two = '2-digit', format = (o) => new Intl.DateTimeFormat(undefined, {hourCycle: 'h23', ...o});
 const date = format({year: two, month: 'numeric', day: 'numeric', hour: two, minute: two, second: two});
 const clock = format({hour: two, minute: two});
@@ -31,7 +31,7 @@ function tick() {
   }
 }
 
-// What is open stays open, and what is typed stays.
+// morph makes element a equal to b. Opened details stay open, and typed text stays.
 function morph(a, b) {
   for (const {name, value} of [...b.attributes]) if (name !== 'open' && a.getAttribute(name) !== value) a.setAttribute(name, value);
   for (const {name} of [...a.attributes]) if (name !== 'open' && !b.hasAttribute(name)) a.removeAttribute(name);
@@ -68,7 +68,7 @@ async function refresh() {
 }
 function soon(pause) { if (!waiting) waiting = setTimeout(refresh, Math.max(last + pause - now(), 0)); }
 
-// Values that are news go where they are shown.
+// takeValues writes new values into the elements that show them.
 const places = {V: 2, A: 2, '°C': 1, Ah: 1, kWh: 1, W: 1, '%': 1, Hz: 2, s: 0, h: 0};
 const shown = (v, unit) => typeof v === 'number' ? (unit in places ? v.toFixed(places[unit]) : String(+v.toPrecision(6))) :
   Array.isArray(v) ? v.join(', ') || 'none' : String(v);
@@ -85,7 +85,7 @@ function takeValues(rows) {
   }
 }
 
-// New rows are counted while somebody reads.
+// While the reader has scrolled or selected something, new rows are only counted, and not inserted.
 let news = 0, newest = 0;
 function show() {
   newest = Math.max(0, ...[...all(main, 'tr[data-key]')].map((r) => +r.dataset.key || 0));
@@ -99,7 +99,8 @@ function takeTrigger(row) {
   if (reading() && row.id > newest) { newest = row.id; news++; count(); } else soon(2000);
 }
 
-// The connection: a stream while the page is seen; after three faults the page is fetched every ten seconds.
+// The connection is a stream of events while the page is visible. After three errors the page is fetched every ten
+// seconds.
 let stream, faults = 0, poll;
 function say(kind, text) { if (fresh.className !== 'fresh ' + kind || words.textContent !== text) { fresh.className = 'fresh ' + kind; words.textContent = text; } }
 function lost() {
@@ -142,7 +143,7 @@ async function again() {
   if (++faults % 6 === 0) open();
 }
 
-// A form: boxes and text say the same.
+// In a form, the check boxes and the text field show the same objects.
 const field = doc.getElementById('f-objects'), offers = doc.getElementById('offers');
 if (field && offers) {
   const names = () => field.value.split(',').map((s) => s.trim()).filter(Boolean);
@@ -155,7 +156,7 @@ if (field && offers) {
   const wide = matchMedia('(min-width: 62.5rem)'), beside = () => { if (wide.matches) offers.closest('details').open = true; };
   wide.onchange = beside; beside();
 }
-// Times of a filter are typed in the reader's zone, and stand in the address as instants.
+// Times of a filter are typed in the zone of the browser. In the address they are in UTC.
 const times = doc.querySelector('[data-times]');
 if (times) {
   const fields = all(times, '[type=datetime-local]'), iso = (t) => new Date(t).toISOString();
@@ -167,7 +168,7 @@ if (times) {
   times.addEventListener('submit', () => { for (const e of fields) if (e.value) { const at = iso(e.value); e.type = 'text'; e.value = at; } });
 }
 
-// A copy of a message. The newer way to the clipboard works under https only.
+// The button copies a message. The newer clipboard API works only with https.
 doc.addEventListener('click', (e) => {
   const button = e.target.closest('[data-copy]');
   if (!button) return;
@@ -177,7 +178,7 @@ doc.addEventListener('click', (e) => {
 const errors = doc.getElementById('errors');
 if (errors) errors.focus();
 
-// A chart says the value and the state under the pointer; arrow keys move it.
+// A chart shows the value and the state at the pointer. The arrow keys move the place too.
 let history, asked = 0, place = 1;
 async function read(field) {
   if (!history || now() - asked > 60000) { asked = now(); history = fetch(field.parentElement.dataset.history).then((r) => r.json()); }

@@ -15,7 +15,7 @@ import (
 	"noi-agent/status/web/webtest"
 )
 
-// shelf has the set-aside messages of a scene, and notes what it is asked to do.
+// shelf has the set-aside messages of a scene. It records the calls.
 type shelf struct {
 	*webtest.Scene
 	did string
@@ -114,7 +114,7 @@ func TestLogIsShownByLevelAndText(t *testing.T) {
 	}
 	got := ask(h, "/system/logs?level=warn").Body.String()
 	if strings.Index(got, "does not answer") > strings.Index(got, "set aside") {
-		t.Error("the oldest line stands first")
+		t.Error("the oldest line is first")
 	}
 	if w := ask(h, "/system/logs?level=loud"); w.Code != http.StatusBadRequest {
 		t.Errorf("an unknown level: %d", w.Code)

@@ -36,7 +36,7 @@ func (b *bench) Test(_ context.Context, _ string, _ []byte, tell func(api.TestSt
 	return api.IntegrationTest{OK: false, Steps: b.steps}, b.err
 }
 
-// Each step of a test is on the page before the next one ends, without a script. What is after the test comes too.
+// The page shows each step of a test before the next one ends, also without JavaScript. It also shows the part after the test.
 func TestStepsOfATestAreShownAsTheyEnd(t *testing.T) {
 	b := &bench{book: newBook(), on: make(chan struct{}), steps: []api.TestStep{
 		{Name: "identity", Verdict: "ok", Text: "arn:aws:iam::940497413619:user/push"},
@@ -103,7 +103,7 @@ func TestSetupShowsTheCommands(t *testing.T) {
 		"data-copy hidden", "What AWS needs for main-solar")
 }
 
-// After Submit the page says what became of the first message, and nothing of older ones.
+// After Submit the page shows the result of the first new message, and not of older messages.
 func TestFirstMessageAfterSubmit(t *testing.T) {
 	w := httptest.NewRecorder()
 	formPage(t, newBook(), "POST", editPath).Handler(w, post(url.Values{"objects": {"all"}}))

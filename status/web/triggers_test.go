@@ -15,7 +15,7 @@ import (
 	"noi-agent/status/web/webtest"
 )
 
-// Each part of the filter is in the address, selects rows, stands in its field again, and can be taken away.
+// Each part of the filter is in the address, selects rows, is shown in its field, and can be removed.
 func TestTriggerFilterIsInTheAddress(t *testing.T) {
 	rows, scene := regexp.MustCompile(`<tr role="row" data-key="(\d+)"`), webtest.Troubled()
 	for query, want := range map[string]struct {
@@ -86,7 +86,7 @@ func muxOf(o web.Options) *http.ServeMux {
 	return mux
 }
 
-// What keeps a message back, and what to do, stand on its page, with a way to its neighbours.
+// The page of a message shows why the message waits, what to do, and links to the messages before and after it.
 func TestFailedTriggerSaysWhatToDo(t *testing.T) {
 	got := html.UnescapeString(page(t, webtest.Troubled(), "/triggers/9980"))
 	mustContain(t, got, "Not delivered: refused, 4 tries.", "AuthorizationError", "What to do", "prints the policy",
@@ -97,7 +97,7 @@ func TestFailedTriggerSaysWhatToDo(t *testing.T) {
 	}
 }
 
-// publisher answers what a cloud did.
+// publisher returns the result of a cloud.
 type publisher struct {
 	*webtest.Scene
 	result api.Replay
@@ -110,7 +110,7 @@ func (p *publisher) PublishTrigger(_ context.Context, id uint64) (api.Replay, er
 	return p.result, p.err
 }
 
-// Publishing again asks first, and says what the cloud did.
+// Publishing again asks for a confirmation first. Then the page shows the result.
 func TestTriggerIsPublishedAgain(t *testing.T) {
 	for name, c := range map[string]struct {
 		result api.Replay

@@ -12,7 +12,7 @@ import (
 	"noi-agent/status/web/webtest"
 )
 
-// historian counts how often it is asked for a history, which is what costs time on a gateway.
+// historian counts the requests for a history, because these take most of the time on a gateway.
 type historian struct {
 	*webtest.Scene
 	asked int
@@ -51,17 +51,17 @@ func TestValuesAreThoseOfOneController(t *testing.T) {
 	}
 }
 
-// What the overview shows stands first on the page of all values.
+// The page of all values begins with the objects of the overview.
 func TestValuesBeginWithWhatMatters(t *testing.T) {
 	got := page(t, webtest.Well(), "/values")
 	for _, name := range []string{"adc_vbterm", "charge_state", "adc_ia"} {
 		if at := strings.Index(got, `cell">`+name+"<"); at < 0 || at > strings.Index(got, `cell">load_state<`) {
-			t.Errorf("%s stands at %d, behind load_state", name, at)
+			t.Errorf("%s is at %d, after load_state", name, at)
 		}
 	}
 }
 
-// A problem names what it explains.
+// A problem lists the problems that it explains.
 func TestFoldedProblemsAreNamed(t *testing.T) {
 	got := page(t, webtest.Unplugged(), "/")
 	mustContain(t, got, "The serial adapter of rs485 was not found", "2 other problems will end with this one",

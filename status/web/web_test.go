@@ -153,7 +153,7 @@ func TestPagesShowTheRestWhenTheTriggerLogCannotBeRead(t *testing.T) {
 	}
 }
 
-// The pages use nothing from elsewhere and nothing inline: the policy of package status allows neither.
+// The pages load nothing from other sites, and have no inline scripts and styles: the policy of package status forbids both.
 func TestPagesTakeNothingFromElsewhere(t *testing.T) {
 	for _, scene := range webtest.Scenes() {
 		for _, path := range paths() {
@@ -170,7 +170,7 @@ func TestPagesTakeNothingFromElsewhere(t *testing.T) {
 	}
 }
 
-// Every page has one title of its own, one h1, landmarks, and marks its tab.
+// Every page has its own title, one h1 and landmarks. It marks its tab.
 func TestPagesHaveTheOutlineOfADocument(t *testing.T) {
 	titles := map[string]string{}
 	for _, path := range all() {

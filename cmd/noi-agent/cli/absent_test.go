@@ -89,7 +89,8 @@ func TestForbiddenSocketNamesTheGroup(t *testing.T) {
 	}
 }
 
-// TestAgentOfAnotherVersionIsNamed: what it does not know, and what it answers otherwise, is a matter of versions.
+// TestAgentOfAnotherVersionIsNamed: if the running agent does not know a request, or answers in another form, the error says that it has
+// another version.
 func TestAgentOfAnotherVersionIsNamed(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "a.sock")
 	l, err := net.Listen("unix", socket)
@@ -113,7 +114,7 @@ func TestAgentOfAnotherVersionIsNamed(t *testing.T) {
 	clitest.MustHold(t, stdout, "The running daemon is version 0.0.9, this command is 1.0.10", "hint: sudo systemctl restart noi-agent")
 }
 
-// TestFullDiskIsAFailure: what was not written is not done.
+// TestFullDiskIsAFailure: if the output cannot be written, the command fails.
 func TestFullDiskIsAFailure(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"noi-agent/objects"
 )
 
-// What people get wrong most is a notice with its line, and the configuration stays valid.
+// The most frequent mistakes are notices with their line. The configuration is still valid.
 func TestCheckNoticesWhatThisMachineLacks(t *testing.T) {
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("AWS_CONFIG_FILE", "")

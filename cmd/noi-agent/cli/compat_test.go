@@ -57,7 +57,7 @@ func parse(t *testing.T, args []string) error {
 	return parsed
 }
 
-// stub has every command do nothing.
+// stub replaces the action of every command, so that the command does nothing.
 func stub(cmd *cobra.Command, into *error) {
 	if cmd.RunE != nil && cmd.HasParent() {
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -26,6 +26,6 @@ func TestExportShowsHowFarItIs(t *testing.T) {
 	}
 	p := &Program{Stdout: &out, Stderr: &screen, Now: func() time.Time { return at }}
 	if c := p.newLineCounter(); c.screen != nil {
-		t.Error("shown where nobody looks")
+		t.Error("shown although the output is no terminal")
 	}
 }

@@ -48,7 +48,7 @@ func TestObjectsCommandShowsDoubtAndUsersFamilies(t *testing.T) {
 	}
 }
 
-// TestFaultyUsersFamilyIsRefusedWithFileAndLine holds that run, check and objects all say it.
+// TestFaultyUsersFamilyIsRefusedWithFileAndLine: run, check and objects print file and line of a fault in a user's family.
 func TestFaultyUsersFamilyIsRefusedWithFileAndLine(t *testing.T) {
 	dir := t.TempDir()
 	text := "family: MINE\nmax_registers: 4\nobjects:\n- {address: 0x0001, name: a, table: input, encoding: f23, interval: 10s}\n"

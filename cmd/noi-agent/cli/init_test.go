@@ -11,7 +11,7 @@ import (
 	"noi-agent/objects"
 )
 
-// TestInitWithoutTerminalNamesTheMissingFlags holds that init never asks a program.
+// TestInitWithoutTerminalNamesTheMissingFlags: without a terminal, init asks nothing, and prints the missing flags.
 func TestInitWithoutTerminalNamesTheMissingFlags(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	code, stdout, stderr := run1("init", "--config", file)

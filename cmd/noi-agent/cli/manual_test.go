@@ -129,7 +129,7 @@ separated by tabs, and nothing is shortened. ` + "`--json`" + ` prints JSON in t
 
 const manualWidth = 100
 
-// needsOf is what a command needs, its parent's where it says nothing itself.
+// needsOf returns the needs of a command, or those of its parent if the command has none.
 func needsOf(cmd *cobra.Command) string {
 	for ; cmd != nil; cmd = cmd.Parent() {
 		if needs := cmd.Annotations[needKey]; needs != "" {

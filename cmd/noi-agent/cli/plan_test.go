@@ -131,7 +131,7 @@ integrations:
 	}
 }
 
-// What `model: auto` will cost is not known, and is not printed as zero.
+// The cost of a slave with `model: auto` is not known. It must not be printed as zero.
 func TestCheckSaysWhatItDoesNotCount(t *testing.T) {
 	config := clitest.WriteConfig(t, planConfig)
 	if _, stdout, _ := run1("check", "--config", config); !strings.Contains(stdout, "notice: rs485/2: `model: auto`: load and cost unknown") {

@@ -11,7 +11,7 @@ import (
 	"noi-agent/sinks/sinktest/standin"
 )
 
-// clouds are both stand-ins and a configuration that names them, without a line to poll.
+// clouds has both stand-ins, and a configuration with their addresses and without a line.
 type clouds struct {
 	sns    *standin.SNS
 	pubsub *standin.PubSub
@@ -123,7 +123,7 @@ func TestPublishTestInJSON(t *testing.T) {
 		}
 	}
 	if c.pubsub.Taken() != 0 {
-		t.Error("a message went out all the same")
+		t.Error("a message was sent, want none")
 	}
 }
 

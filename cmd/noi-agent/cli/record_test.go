@@ -22,7 +22,7 @@ type printed struct {
 	Stderr string   `json:"stderr"`
 }
 
-// recorded has a program leave what it prints, when keep is called after it.
+// recorded makes a program keep its output, so that keep can write it into recordDir.
 func recorded(p *Program, args []string) (keep func()) {
 	dir := os.Getenv(recordDir)
 	if dir == "" || !slices.Contains(args, "--json") {

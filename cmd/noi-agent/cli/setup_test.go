@@ -37,7 +37,7 @@ func everySetup() [][]string {
 	}
 }
 
-// What setup prints for the configuration is valid there, and means the topic that was asked for.
+// The integration that setup prints is valid in the configuration, and has the topic of the command line.
 func TestSetupPrintsAConfigurationThatIsValid(t *testing.T) {
 	catalog, err := objects.LoadCatalog("")
 	if err != nil {
@@ -164,7 +164,8 @@ func TestSetupFillsInFromTheConfiguration(t *testing.T) {
 	}
 }
 
-// Each value of a configuration is one word of a shell, whatever it holds. The commands run among stand-ins that note their words.
+// Each value of a configuration becomes one word of the shell, also with special characters. The test runs the commands with fake programs
+// that record their arguments.
 func TestSetupQuotesEveryValue(t *testing.T) {
 	const odd = `x y'; touch canary; $(touch canary) "`
 	quoted := strings.ReplaceAll(odd, "'", "''")

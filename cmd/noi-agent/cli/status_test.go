@@ -92,7 +92,7 @@ func pageOf(s *api.Status, l look, verbose bool) string {
 
 func screen(width int) look { return look{terminal: true, width: width, header: true} }
 
-// TestStatusPagesAreAsWritten compares what people see, at each width, with files that a person has read.
+// TestStatusPagesAreAsWritten compares the output at each width with golden files that a person has read.
 func TestStatusPagesAreAsWritten(t *testing.T) {
 	var out strings.Builder
 	show := func(title, text string) { fmt.Fprintf(&out, "### %s\n%s\n", title, text) }

@@ -66,7 +66,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// integrationAnswers are what the daemon answers about the integrations of brokenSite, and to changes.
+// integrationAnswers has the daemon's answers about the integrations of brokenSite, and the answers to changes.
 func integrationAnswers() map[string]any {
 	s := brokenSite()
 	entry := api.IntegrationEntry{ETag: `"1"`, Source: api.SourceAPI, File: "/var/lib/noi-agent/integrations.yaml", State: &s.Integrations[0],

@@ -24,7 +24,7 @@ import (
 
 const stateDir = "/var/lib/noi-agent"
 
-// sound is a gateway on which nothing is wrong, in a directory.
+// sound makes a gateway without a fault, in a directory.
 func sound(t *testing.T) *doctor.Site {
 	t.Helper()
 	s := &doctor.Site{
@@ -139,7 +139,7 @@ func problem(code string, severity api.Severity) func(*testing.T, *doctor.Site) 
 
 type site = doctor.Site
 
-// planted is each fault with what doctor has to find: "level id", and nothing else.
+// planted has each fault with the only finding that doctor must report for it: "level id".
 var planted = map[string]struct {
 	plant func(t *testing.T, s *site)
 	want  string
@@ -242,7 +242,7 @@ func ubi(t *testing.T, s *site, most, badBlocks, reserve string) {
 	put(t, s, "/sys/class/ubi/ubi0_0/name", "rootfs\n")
 }
 
-// What comes when a line is asked.
+// The answers of a line to a probe.
 func nothing() (modbus.ScanResult, error) { return modbus.ScanResult{}, nil }
 func only1() (modbus.ScanResult, error) {
 	return modbus.ScanResult{Settings: modbus.Settings{Baud: 19200, Parity: "even"}, Found: []modbus.Found{{Unit: 1}}}, nil
@@ -266,10 +266,10 @@ func deaf(s *site, own, others func() (modbus.ScanResult, error)) {
 	}
 }
 
-// downAnd is what is found while no daemon answers.
+// downAnd returns the findings while no daemon answers, and further ones.
 func downAnd(found string) string { return found + ", fault daemon_no_answer" }
 
-// unsure is what a probe says that another user than the daemon runs.
+// unsure is a probe by another user than the daemon's: it does not know whether the daemon has a key.
 func unsure(context.Context, *configs.Integration) []sinks.Step {
 	return []sinks.Step{{Name: "credentials", Verdict: sinks.StepUnknown, Text: "no key", Remedy: "try as the daemon"}}
 }
@@ -330,7 +330,7 @@ func TestDoctorFindsEachPlantedFaultAndNothingElse(t *testing.T) {
 	}
 }
 
-// expect holds a report to what is to be found, "level id" of each.
+// expect compares the findings of a report, each as "level id", with the wanted ones.
 func expect(t *testing.T, r doctor.Report, want string) {
 	t.Helper()
 	var bad []string
@@ -367,7 +367,7 @@ func TestDoctorSaysWhatASilentControllerSuggests(t *testing.T) {
 		c.plant(s)
 		r := doctor.Examine(t.Context(), s)
 		if !slices.ContainsFunc(r.Findings, func(f doctor.Finding) bool { return f.Subject == "rs485/2" && strings.Contains(f.Why, c.want) }) {
-			t.Errorf("%s: nobody says %q: %+v", name, c.want, r.Findings)
+			t.Errorf("%s: no finding has the text %q: %+v", name, c.want, r.Findings)
 		}
 	}
 }
@@ -401,7 +401,7 @@ func TestDoctorNamesTheCertificate(t *testing.T) {
 	}
 	s.Status.Endpoint = &api.Endpoint{Addresses: []string{"http://127.0.0.1:8780"}}
 	if named() {
-		t.Error("a certificate is named, and there is none")
+		t.Error("the report names a certificate, but there is none")
 	}
 	s.Status.Endpoint = &api.Endpoint{Addresses: []string{"https://10.0.0.1:8443"}, Fingerprint: print}
 	if !named() {

@@ -87,7 +87,7 @@ func TestDescriptorOfAnAdapterThatHasGoneIsGivenUp(t *testing.T) {
 	}
 }
 
-// TestReloadBySignal: SIGHUP puts a changed file in force and leaves a broken one alone.
+// TestReloadBySignal: after SIGHUP the daemon uses a changed file, and does not use a file with an error.
 func TestReloadBySignal(t *testing.T) {
 	w := newWorld(t, fixedSlave())
 	config := w.config(`intervals: {"*": 1h}`, "adc_vbterm")

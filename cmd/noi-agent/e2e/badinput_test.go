@@ -17,7 +17,7 @@ import (
 	"noi-agent/sinks/sinktest/standin"
 )
 
-// run1 runs one command line and returns its exit code and what it printed.
+// run1 runs one command line. It returns the exit code and the output.
 func run1(args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
 	p := &cli.Program{Stdout: &out, Stderr: &errs, Version: "1.0.10", Now: time.Now, Signals: cli.Signals, Hangups: cli.Hangups, Notify: func(string) {}}
@@ -69,7 +69,7 @@ status: {listen: "", socket: %s}
 	}
 }
 
-// unseen returns what of want is not among the problems.
+// unseen returns the codes of want that are not among the problems.
 func unseen(s statusView, want map[string]string) []string {
 	var out []string
 	for problem, detail := range want {
@@ -216,7 +216,7 @@ func TestStatusAndTriggersAskTheDaemon(t *testing.T) {
 	}
 }
 
-// TestASecondAgentOfOneStoreIsRefusedInOneSentence: with a socket of its own it comes as far as the store.
+// TestASecondAgentOfOneStoreIsRefusedInOneSentence: the second agent has another socket, so only the store can refuse it.
 func TestASecondAgentOfOneStoreIsRefusedInOneSentence(t *testing.T) {
 	w := newWorld(t, fixedSlave())
 	config := w.config("objects: adc_ia", "adc_ia")

@@ -171,7 +171,7 @@ func (w *world) runsOf(least int) map[string][]uint64 {
 	return out
 }
 
-// inRow holds that each run's numbers have come from 1 on, without a gap and in order, a repetition aside.
+// inRow checks that the numbers of each run came in order, beginning with 1 and without a gap. Repetitions are allowed.
 func inRow(runs map[string][]uint64) error {
 	for run, numbers := range runs {
 		want := uint64(1)

@@ -25,7 +25,7 @@ objects:
 // lastText is 128 characters, which is 64 registers.
 var lastText = strings.Repeat("0123456789abcdef", 8)
 
-// lastRegisters refuses what is beyond the last address, and all registers but those of the text.
+// lastRegisters refuses addresses above the last one, and all registers except those of the text.
 func lastRegisters(function byte, addr, count uint16) ([]uint16, byte) {
 	values := make([]uint16, count)
 	for i := range values {

@@ -190,7 +190,7 @@ func (w *raceWorld) entry(id string) (e api.IntegrationEntry, ok bool) {
 	return e, status == http.StatusOK
 }
 
-// edit is one request, and what it makes of a life when it succeeds.
+// edit is one request, and its effect on a life if it succeeds.
 type edit struct {
 	of                 *life
 	method, path, etag string
@@ -230,7 +230,7 @@ func (w *raceWorld) draw() edit {
 	}
 }
 
-// do makes an edit and notes what it has changed.
+// do makes an edit and records the change.
 func (w *raceWorld) do(e edit) {
 	w.t.Helper()
 	at := w.begin()
@@ -275,7 +275,7 @@ func (w *raceWorld) doAndKill(e edit) {
 	w.note(e.of, at.end(), now.Config.Objects, !is)
 }
 
-// hangup changes the configuration file in what no integration looks at, and has the daemon read it.
+// hangup changes a key that no integration uses in the configuration file, and makes the daemon read the file.
 func (w *raceWorld) hangup() {
 	w.t.Helper()
 	text := w.text + fmt.Sprintf("triggers: {keep: %d}\n", 1000+w.rounds)
@@ -289,7 +289,7 @@ func (w *raceWorld) hangup() {
 }
 
 // TestEditsReloadsKillsAndOutages: every sample of every integration's life arrives, in order; none after its removal,
-// none for a filter that was not in force; and an edit alone sends nothing twice. NOI_RACE_SEED repeats the draws.
+// none for a filter that was not used then. An edit alone sends nothing twice. NOI_RACE_SEED repeats the draws.
 func TestEditsReloadsKillsAndOutages(t *testing.T) {
 	seed := rand.Uint64N(1 << 32)
 	if n, err := strconv.ParseUint(os.Getenv("NOI_RACE_SEED"), 10, 64); err == nil {
@@ -323,7 +323,7 @@ func TestEditsReloadsKillsAndOutages(t *testing.T) {
 	w.judge()
 }
 
-// settle resumes all, and waits until nothing is on its way.
+// settle resumes all integrations, and waits until all samples are sent.
 func (w *raceWorld) settle() {
 	w.t.Helper()
 	clearWeather(w.t, w.world)
@@ -366,7 +366,7 @@ func (w *raceWorld) received(id string, messages []standin.Message) (list []stri
 	return list
 }
 
-// nothingTwice holds for edits and reloads without a kill and an outage.
+// nothingTwice checks that no sample was sent twice. This is true for edits and reloads without a kill and an outage.
 func (w *raceWorld) nothingTwice() {
 	w.t.Helper()
 	ids := map[string][]standin.Message{pubsubID: w.pubsub.Messages()}
@@ -384,7 +384,7 @@ func (w *raceWorld) nothingTwice() {
 	}
 }
 
-// judge compares what each integration has with what the witness has, and the moments of the changes.
+// judge compares the samples of each integration with those of the witness, and with the times of the changes.
 func (w *raceWorld) judge() {
 	w.t.Helper()
 	w.mu.Lock()
@@ -410,7 +410,7 @@ func (w *raceWorld) judge() {
 				open++
 				continue
 			case set[v] && !wanted:
-				w.t.Errorf("seed %d: %s has %s of %v, which no filter in force took: %v", w.seed, l.name, v, w.read[v], l.changes)
+				w.t.Errorf("seed %d: %s has %s of %v, which no filter selected at that time: %v", w.seed, l.name, v, w.read[v], l.changes)
 			case !set[v] && wanted && (!l.removed || l.whole) && !w.nearKill(w.read[v]):
 				w.t.Errorf("seed %d: %s lacks %s of %v: %v", w.seed, l.name, v, w.read[v], l.changes)
 			}
@@ -444,7 +444,7 @@ func (w *raceWorld) nearKill(at time.Time) bool {
 	return slices.ContainsFunc(w.kills, func(k window) bool { return at.After(k.from.Add(-lag)) && at.Before(k.to) })
 }
 
-// inOrder wants the values of each object in the order in which they were read. What comes again was there before.
+// inOrder checks that the values of each object came in the order of the reads. Repetitions are allowed.
 func (w *raceWorld) inOrder(name string, values []string) {
 	w.t.Helper()
 	last, seen := map[string]int{}, map[string]bool{}

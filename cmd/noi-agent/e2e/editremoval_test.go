@@ -38,7 +38,7 @@ func (w *raceWorld) removeWhileItCollects() {
 	w.do(edit{of: twin, method: "DELETE", path: "/" + twin.id, etag: e.ETag, want: http.StatusNoContent})
 }
 
-// collector creates an integration that collects what it publishes.
+// collector creates an integration with publish_every.
 func (w *raceWorld) collector(name string) *life {
 	w.t.Helper()
 	l := &life{id: configs.DeriveID(name), name: name}

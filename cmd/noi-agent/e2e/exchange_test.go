@@ -20,7 +20,7 @@ type mount struct {
 	unheard atomic.Int64                     // requests that came while nothing was plugged in
 }
 
-// slave is what the line finds there.
+// slave returns a slave that answers like the device that is connected now. Without a device it does not answer.
 func (m *mount) slave() *modbustest.Slave {
 	front := &modbustest.Slave{Unit: 1}
 	front.Script = func(modbustest.Request) modbustest.Fault {
@@ -35,12 +35,12 @@ func (m *mount) slave() *modbustest.Slave {
 	return front
 }
 
-// exchange unplugs what is there, and plugs another one in when a request has met nothing.
+// exchange disconnects the device, and connects another one after a request without an answer.
 func (m *mount) exchange(t *testing.T, with *modbustest.Slave) {
 	t.Helper()
 	before := m.unheard.Load()
 	m.plugged.Store(nil)
-	eventually(t, "a request that nobody hears", func() bool { return m.unheard.Load() > before })
+	eventually(t, "a request that no device receives", func() bool { return m.unheard.Load() > before })
 	m.plugged.Store(with)
 }
 

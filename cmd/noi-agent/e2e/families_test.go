@@ -21,7 +21,7 @@ import (
 	"noi-agent/objects"
 )
 
-var seedOfFamilies = flag.Uint64("seed", 0, "what the controllers of TestFamiliesComeOutAsPythonReadsThem hold; 0: drawn anew")
+var seedOfFamilies = flag.Uint64("seed", 0, "seed of the register values in TestFamiliesComeOutAsPythonReadsThem; 0: random")
 
 // differencesShown is how many of a family's are printed; a wrong table makes hundreds.
 const differencesShown = 10
@@ -29,7 +29,7 @@ const differencesShown = 10
 // nameModel are the families that no product code decides on (their files say why); the rest is found by `model: auto`.
 var nameModel = map[string]bool{"SSDUO": true, "SURESINE": true}
 
-// familyLine is a line of controllers of one family, played by pymodbus, and what Python says is to be read there.
+// familyLine is a line of controllers of one family, simulated by pymodbus, with the values that Python expects.
 type familyLine struct {
 	family *objects.Family
 	port   string
@@ -103,7 +103,7 @@ func (l *familyLine) slaves(t *testing.T) string {
 	return string(text)
 }
 
-// familiesConfig sends nothing anywhere: the latest values are asked for.
+// familiesConfig returns a configuration without integrations: the test reads the latest values.
 func (w *world) familiesConfig(lines []*familyLine) string {
 	w.t.Helper()
 	var text strings.Builder
@@ -114,7 +114,7 @@ func (w *world) familiesConfig(lines []*familyLine) string {
 	return clitest.WriteConfig(w.t, text.String())
 }
 
-// unitStatus is what the status says of one unit.
+// unitStatus is the part of the status about one unit.
 type unitStatus struct {
 	UnitID   int `json:"unit_id"`
 	Family   string
@@ -125,7 +125,7 @@ type unitStatus struct {
 	Refused  []string
 }
 
-// readings is what a daemon has read, by line and unit, in the order of the configuration.
+// readings returns the values that a daemon has read, by line and unit, in the order of the configuration.
 type readings struct {
 	units  map[string][]unitStatus
 	values map[string]map[string]json.RawMessage // by "line/unit id", by object
@@ -243,7 +243,7 @@ func (u *pythonUnit) differences(got map[string]json.RawMessage) []string {
 	return out
 }
 
-// either prints what an object may be.
+// either prints the values that an object may have.
 func either(values []any) string {
 	var words []string
 	for _, v := range values {
@@ -256,7 +256,7 @@ func either(values []any) string {
 // plainNumber is how a number is printed: six decimals at most, no exponent, no zero at the end.
 var plainNumber = regexp.MustCompile(`^-?(0|[1-9]\d*)(\.\d{0,5}[1-9])?$`)
 
-// printsAs compares printed JSON with what Python computed: a number to the six decimals, everything else exactly.
+// printsAs compares printed JSON with the value that Python calculated: a number to six decimals, everything else exactly.
 func printsAs(want any, got string) bool {
 	number, ok := want.(float64)
 	if !ok {

@@ -13,7 +13,7 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// fieldFamily is a device that has, at their addresses, what people met with other programs.
+// fieldFamily is a device with registers that caused problems for users of other programs.
 const fieldFamily = `family: FIELD
 max_registers: 20
 tables:
@@ -73,7 +73,7 @@ func fieldRegisters(function byte, addr, count uint16) ([]uint16, byte) {
 	return regs, 0
 }
 
-// fieldValues is what the messages say of it; St and Evt1 are not implemented and give no sample.
+// fieldValues has the expected values in the messages. St and Evt1 are not implemented and give no sample.
 func fieldValues() map[string]string {
 	return map[string]string{
 		"status": `["running"]`, "stage": `"float"`, "current": "-0.2", "T_battery": "-1", "T_controller": "5", "charging": `"boost"`, "load": "true",

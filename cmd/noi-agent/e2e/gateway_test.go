@@ -56,7 +56,7 @@ func pairGateway(t *testing.T, g *modbustest.Gateway, idle time.Duration) (addre
 	return listener.Addr().String()
 }
 
-// idleConn ends when nothing has come for a time.
+// idleConn is a connection that ends after a time without data.
 type idleConn struct {
 	net.Conn
 	idle time.Duration
@@ -91,7 +91,7 @@ status: {listen: "", socket: %s}
 `, dir, w.dir, port, object, pubsubID, testTopic, w.pubsub.Addr(), w.socket()))
 }
 
-// pairSamples returns what was published of an object, and fails over any other value than its own.
+// pairSamples returns the published samples of an object. It fails if a value is not the object's.
 func pairSamples(t *testing.T, w *world, object string) (n int) {
 	t.Helper()
 	own := map[string]string{"first": fmt.Sprint(firstValue), "second": fmt.Sprint(secondValue)}

@@ -46,7 +46,7 @@ func fixedSlave() *modbustest.Slave {
 	}
 }
 
-// frozen is the moment of the example in docs/messages.md; the monotonic clock stands still beside it.
+// frozen is the time of the example in docs/messages.md. The monotonic clock does not move either.
 func frozen(p *cli.Program) {
 	at := time.Date(2022, 6, 28, 8, 20, 29, 502_000_000, time.UTC)
 	p.Now = func() time.Time { return at }
@@ -122,7 +122,7 @@ func steady(raw []byte, w *world) []byte {
 	return append([]byte(strings.TrimSpace(text)), '\n')
 }
 
-// steadyMetrics is steady for the text of /metrics. It leaves out what Go and the kernel say of the process.
+// steadyMetrics does the same as steady for the text of /metrics. It leaves out the metrics of Go and of the process.
 func steadyMetrics(raw []byte) []byte {
 	raw = regexp.MustCompile(`(?m)^(# (HELP|TYPE) )?(go|process)_.*\n`).ReplaceAll(raw, nil)
 	volatile := regexp.MustCompile(`(?m)^(noi_(?:line_load|slave_load|slave_turnaround|slave_lateness|store_bytes|store_samples|store_commits_total|store_committed_samples_total|store_written_bytes_total|integration_uplink_month_bytes|store_spared_samples_total)[^ ]*) .*$`)

@@ -109,7 +109,7 @@ func standsBefore(pid, call int) bool {
 	})
 }
 
-// heldPaths are what a person, a supervisor and a monitoring system ask for.
+// heldPaths has the addresses that a person, a supervisor and a monitoring system request.
 func heldPaths() []string {
 	return []string{"/", "/healthz", "/readyz", "/metrics", "/api/v1/status", "/api/v1/objects", "/api/v1/triggers",
 		"/api/v1/integrations", "/api/v1/lines/faults", "/api/v1/logs", "/values", "/triggers", "/integrations/aws", "/system"}

@@ -16,7 +16,7 @@ import (
 	"noi-agent/sinks/sinktest/standin"
 )
 
-// initFlags are what init is not asked for: where the daemon of a test keeps its things.
+// initFlags returns a command line of init with the files and the address of the test, and more flags.
 func (w *world) initFlags(more ...string) []string {
 	return append([]string{"init", "--config", filepath.Join(w.dir, "config.yaml"), "--state-dir", filepath.Join(w.dir, "state"),
 		"--socket", w.socket(), "--listen", "127.0.0.1:0", "--units", "1-2"}, more...)

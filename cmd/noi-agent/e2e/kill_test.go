@@ -209,7 +209,7 @@ func missing(runs map[int]int, messages []standin.Message) int {
 	return n
 }
 
-// checkRepetitions holds that one sample_id always means one sample, and one sample always has one id.
+// checkRepetitions checks that a sample_id always belongs to the same sample, and that a sample always has the same sample_id.
 func checkRepetitions(t *testing.T, cloud string, messages []standin.Message) (repeated int) {
 	t.Helper()
 	type sample struct{ object, data string }

@@ -27,7 +27,7 @@ import (
 // ledgerEnv has the re-executed test binary be a daemon whose clock is in the file of that name: the program value that main runs.
 const ledgerEnv = "NOI_LEDGER_CLOCK"
 
-// gatewayClock is the wall clock of a gateway under test, and what its time service says.
+// gatewayClock is the wall clock of a gateway under test, and the state of its time service.
 type gatewayClock struct {
 	Ahead   time.Duration
 	Synched bool
@@ -222,7 +222,7 @@ func (w *ledgerWorld) end(d *ledgerRun, kind string) {
 	if kind != "cut" {
 		return
 	}
-	// What was in memory is gone, and the next boot is another one.
+	// The files in memory are deleted, and the next boot has another id.
 	if err := errors.Join(os.RemoveAll(w.memory), os.Mkdir(w.memory, 0o700)); err != nil {
 		w.t.Fatal(err)
 	}
@@ -230,7 +230,7 @@ func (w *ledgerWorld) end(d *ledgerRun, kind string) {
 	w.clock.Boot, w.clock.Booted, w.clean = fmt.Sprint("boot-", len(w.ends)), time.Now(), true
 }
 
-// place names what a failure is to be repeated by.
+// place returns the seed and the number of the round, with which a failure can be repeated.
 func (w *ledgerWorld) place() string { return fmt.Sprintf("seed %d, round %d", w.seed, len(w.ends)) }
 
 // log is the end of the daemons' log.
@@ -242,7 +242,7 @@ func (w *ledgerWorld) log() string {
 	return string(text[max(0, len(text)-6000):])
 }
 
-// sleep lets the world go on for a while: the daemon runs by the real clock, so that nothing else can be waited for.
+// sleep waits for a time of the real clock: the daemon runs by this clock, and there is no event to wait for.
 func (w *ledgerWorld) sleep(least, most time.Duration) {
 	<-time.After(least + time.Duration(w.rng.Int64N(int64(most-least))))
 }
@@ -326,7 +326,7 @@ func (w *ledgerWorld) live(count uint64) {
 	w.end(d, "stop")
 }
 
-// home returns a run on the disk in which nothing waits: an outbox in memory has to be empty before a start leaves it.
+// home returns a run on the disk with an empty outbox: the agent uses the disk again only if the outbox in memory is empty.
 func (w *ledgerWorld) home() *ledgerRun {
 	w.t.Helper()
 	for {

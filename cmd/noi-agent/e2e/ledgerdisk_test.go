@@ -17,14 +17,14 @@ import (
 )
 
 const (
-	// mountsEnv marks the child that has a mount namespace of its own.
+	// mountsEnv marks the child that has its own mount namespace.
 	mountsEnv = "NOI_LEDGER_MOUNTS"
 	// diskSize is room for the rows and samples of a few hundred rounds.
 	diskSize = "16m"
 	noMount  = "may not mount"
 )
 
-// errNoMounts means that the kernel lets this process mount no disk of its own.
+// errNoMounts means that the kernel does not let this process mount a disk.
 var errNoMounts = errors.New("no disk of its own: this process may not mount one")
 
 // inOwnMounts runs the test again in a child that may mount disks without any other process seeing them. The child has more environment
@@ -130,7 +130,7 @@ func (d *disk) storeFiles() map[string][]byte {
 	return files
 }
 
-// recorder records what a daemon writes, so that its power can be cut.
+// recorder records the writes of a daemon, so that the test can simulate a power cut.
 type recorder struct {
 	trace  string
 	before map[string][]byte
@@ -148,7 +148,7 @@ func (r *recorder) command(args ...string) *exec.Cmd {
 	}, args...)...)
 }
 
-// cutPower leaves on the disk what a power cut just now could leave of a killed process.
+// cutPower changes the disk to a state that a power cut at the end of the process pid could leave.
 func (d *disk) cutPower(r *recorder, pid int, rng *rand.Rand) {
 	d.t.Helper()
 	eventually(d.t, "strace writes the daemon's end", func() bool { return endsWith(r.trace, pid) })

@@ -62,7 +62,7 @@ func (w *ledgerWorld) accepted(object string, messages []standin.Message) map[in
 	return out
 }
 
-// fault is what is wrong near one end.
+// fault is an error near one end of the daemon.
 type fault struct{ uncovered, twice, miscounted int }
 
 // judgeObject holds each end to one moment: what was on its way just then. After a power cut it is not known what was

@@ -57,7 +57,7 @@ func TestSystemdShowsTheStateSentence(t *testing.T) {
 	}
 }
 
-// listenAsSystemd takes notifications at the socket that NOTIFY_SOCKET names. It returns what came so far.
+// listenAsSystemd receives notifications at the socket in NOTIFY_SOCKET. It returns a function for the notifications until now.
 func listenAsSystemd(t *testing.T, path string) (sent func() []string) {
 	t.Helper()
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})

@@ -14,7 +14,7 @@ import (
 	"noi-agent/sinks/sinktest/standin"
 )
 
-// What is planted: it begins as a formula, has an element with a script, quotes and a backslash. A cloud's error has all
+// The planted text: it begins as a formula, has an element with a script, quotes and a backslash. A cloud's error has all
 // that a terminal or a log could take for its own too: escape sequences, a line end, C1 and bidi controls.
 const (
 	planted        = `=cmd|'calc'!A0 <img src=x onerror=alert(1)> "x\n\`

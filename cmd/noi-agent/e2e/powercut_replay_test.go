@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// sector is what a medium writes whole or not at all.
+// sector is the number of bytes that a medium writes in one step.
 const sector = 512
 
 // medium is a disk with a cache in front, at the moment the power goes: what was synced is on it, and of the rest, in any

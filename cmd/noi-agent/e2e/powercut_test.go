@@ -27,7 +27,7 @@ import (
 const (
 	// tracedSamples is after how many committed samples the traced daemon has done enough.
 	tracedSamples = 200
-	// deafSamples is until when Pub/Sub takes nothing: a backlog grows first, and is drained after.
+	// deafSamples is the number of samples before Pub/Sub accepts messages: first there is a backlog, then it is sent.
 	deafSamples = 80
 	// cutsEnv has the re-executed test binary replay the record in a directory.
 	cutsEnv = "NOI_POWER_CUTS"
@@ -52,7 +52,7 @@ func TestPowerCutAtAnyMomentLosesNothingCommitted(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	t.Run("the daemon", func(t *testing.T) {
-		cuts := storetest.Rounds(150, 1000)
+		cuts := storetest.Rounds(80, 1000)
 		caught := replay(t, traced, seed, cuts, cuts)
 		for _, c := range caught {
 			t.Errorf("seed %d, %s", seed, c)
@@ -155,7 +155,7 @@ func overTCP(t *testing.T, config, pty, address string) {
 	}
 }
 
-// watchClouds has SNS take everything and Pub/Sub nothing at first, and notes when each sample was handed over.
+// watchClouds makes SNS accept everything, and Pub/Sub nothing at first. It records when each sample was sent.
 func watchClouds(w *world, marks *committed) (taken func() map[string]map[int]float64) {
 	var mu sync.Mutex
 	at := map[string]map[int]float64{snsID: {}, pubsubID: {}}
@@ -272,7 +272,7 @@ func failed(err error) int {
 	return 1
 }
 
-// cut cuts the power after a random step, and starts a store from what is left.
+// cut simulates a power cut after a random step, and starts a store with the remaining files.
 func (r record) cut(state string, rnd *rand.Rand) error {
 	n := 1 + rnd.IntN(len(r.Steps)-1)
 	if err := os.Mkdir(state, 0o700); err != nil {
@@ -318,7 +318,7 @@ func (r record) looksWhole(path string, committed int, at float64) error {
 	return store.Check(path)
 }
 
-// nothingMissing looks for every committed sample that no cloud had been handed when the power went.
+// nothingMissing checks that the store has every committed sample that no cloud got before the power cut.
 func (r record) nothingMissing(s *store.Store, id string, committed int, at float64) error {
 	ds, err := s.Pending(id, 1_000_000, nil)
 	if err != nil {

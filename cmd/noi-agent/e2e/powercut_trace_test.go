@@ -18,7 +18,7 @@ const traced = "openat,close,write,pwrite64,pwritev,ftruncate,fdatasync,fsync,li
 
 type deed uint8
 
-// What the daemon did, as far as the medium is concerned.
+// The kinds of steps: changes of the medium, and the daemon's log line about a commit.
 const (
 	wrote deed = iota
 	resized
@@ -30,7 +30,7 @@ const (
 	acknowledged
 )
 
-// step is one of them. Steps stand in the order in which they ended.
+// step is one step. Steps are in the order in which their system calls ended.
 type step struct {
 	Deed     deed
 	File     int     // which file, by the order of creation
@@ -62,7 +62,7 @@ type call struct {
 
 const straceUnfinished = " <unfinished ...>"
 
-// parseTrace reads what strace -f -ttt -xx has written about a daemon whose store lies in dir.
+// parseTrace reads the output of strace -f -ttt -xx for a daemon with its store in dir.
 func parseTrace(r io.Reader, dir string) ([]step, error) {
 	tr := newTracer(dir)
 	err := tr.read(r)
@@ -106,7 +106,7 @@ func (tr *tracer) line(text string) error {
 	return tr.call(c)
 }
 
-// call takes one that has ended. Those that failed changed nothing, and signals and ends of threads are no calls.
+// call adds a system call that has ended. A failed call changes nothing. Signals and ends of threads are not calls.
 func (tr *tracer) call(c call) error {
 	end := strings.LastIndex(c.text, " = ") // spaces may stand before it
 	what, inner, ok := strings.Cut(c.text[:max(end, 0)], "(")
@@ -253,7 +253,7 @@ func unhex(arg string) (string, error) {
 	return string(text), err
 }
 
-// number reads what strace prints in decimal; -1 for what is no number.
+// number parses a decimal number; -1 if the text is not a number.
 func number(arg string) int {
 	n, err := strconv.Atoi(arg)
 	if err != nil {

@@ -30,7 +30,7 @@ func energySlave() *modbustest.Slave {
 	return s
 }
 
-// mustRead runs `noi-agent read`, expects it to succeed, and returns what it printed.
+// mustRead runs `noi-agent read` and returns its output. It fails the test if the command fails.
 func mustRead(t *testing.T, args ...string) string {
 	t.Helper()
 	code, stdout, stderr := run1(append([]string{"read"}, args...)...)
@@ -291,7 +291,7 @@ func TestReadOfATakenPortNamesWhoHasIt(t *testing.T) {
 	}
 }
 
-// The daemon would wait for a line that is down; a person who asks gets an answer at once.
+// For its own reads the daemon waits for a line that is down. A `read` command gets an answer at once.
 func TestReadFromADaemonWhoseLineIsDownSaysSo(t *testing.T) {
 	w := newWorld(t, energySlave())
 	text, err := os.ReadFile(w.config("objects: adc_ia", "adc_ia"))

@@ -19,7 +19,7 @@ import (
 	"noi-agent/sinks/sinktest/standin"
 )
 
-// keeping is a configuration that keeps what was accepted. Every object is sampled once, at the start.
+// keeping returns a configuration that keeps accepted samples. Every object is sampled once, at the start.
 func (w *world) keeping() string {
 	w.t.Helper()
 	path := w.config(`objects: [adc_vbterm, charge_state, array_fault, Ahc_r], intervals: {"*": 24h}`, "all")
@@ -47,7 +47,7 @@ func (w *world) startKeeping(config string) *running {
 	return daemon
 }
 
-// comparableOf is what a message and an export both say of a sample, as one text.
+// comparableOf returns the keys of a sample that a message and an export both have, as one text.
 func comparableOf(t *testing.T, raw []byte, id string) string {
 	t.Helper()
 	var m map[string]any
@@ -63,7 +63,7 @@ func comparableOf(t *testing.T, raw []byte, id string) string {
 	return id + " " + fmt.Sprint(m)
 }
 
-// received is what Pub/Sub got, whose messages carry their sample ids, in order of these.
+// received returns the messages of Pub/Sub, which have sample ids, in the order of these ids.
 func (w *world) received() (out []string) {
 	for _, m := range w.pubsub.Messages() {
 		out = append(out, comparableOf(w.t, m.Body, m.Attributes["sample_id"]))
@@ -72,7 +72,7 @@ func (w *world) received() (out []string) {
 	return out
 }
 
-// mustExport runs `noi-agent export` and returns what it wrote to both outputs.
+// mustExport runs `noi-agent export` and returns its output and its error output.
 func mustExport(t *testing.T, args ...string) (stdout, stderr string) {
 	t.Helper()
 	code, stdout, stderr := run1(append([]string{"export"}, args...)...)
@@ -148,7 +148,7 @@ func TestReplayReachesTheOneCloudMarked(t *testing.T) {
 	}
 	checkAgain(t, w.sns.Messages())
 	if n := len(w.pubsub.Messages()); n != keptSamples {
-		t.Errorf("Pub/Sub, which nobody named, has %d messages", n)
+		t.Errorf("Pub/Sub, which the command did not name, has %d messages", n)
 	}
 	code, stdout, stderr = run1("replay", "--integration", "main-pubsub", "--yes", "--json", "--config", config)
 	var end struct {
@@ -168,7 +168,7 @@ func TestReplayReachesTheOneCloudMarked(t *testing.T) {
 	}
 }
 
-// checkAgain holds that a cloud has every sample twice, the second time marked.
+// checkAgain checks that a cloud has every sample twice, the second time with the attribute replayed.
 func checkAgain(t *testing.T, messages []standin.Message) {
 	t.Helper()
 	if len(messages) != 2*keptSamples {

@@ -21,7 +21,7 @@ import (
 	"noi-agent/sim"
 )
 
-// strangeSlave identifies itself as what no family knows, with a text that must not reach a terminal as it is.
+// strangeSlave reports a product code that no family has, and a vendor with control characters, which must not reach a terminal.
 func strangeSlave(unit byte) *modbustest.Slave {
 	return &modbustest.Slave{Unit: unit, Identity: &modbustest.Identity{Vendor: "Nobody\x1b[2J", Product: "XY-1", Revision: "v1"}}
 }
@@ -65,7 +65,7 @@ func TestScanPrintsWhoAnswersAndTheirConfiguration(t *testing.T) {
 	clitest.MustHold(t, stderr, "asking 6 units on "+line.Path()+" at 9600 8N2: up to 2 s", "13 more rounds", "Ctrl-C")
 	_, config, _ := strings.Cut(stdout, "# for the configuration\n")
 	if code, checked, stderr := run1("check", "--config", clitest.WriteConfig(t, config)); code != cli.ExitDone {
-		t.Errorf("what is to be pasted is not valid: %s%s\n%s", checked, stderr, config)
+		t.Errorf("the printed configuration is not valid: %s%s\n%s", checked, stderr, config)
 	}
 }
 
@@ -104,7 +104,7 @@ func TestScanGoesThroughBaudRatesUntilSomebodyAnswers(t *testing.T) {
 	clitest.MustHold(t, got.YAML, "baud: 38400\n", "{id: 2, model: PSPWM}")
 	clitest.MustHold(t, stderr, "round 3 of 14: at 38400 8N2 function 04\n")
 	if strings.Contains(stderr, "57600 8N2") {
-		t.Errorf("it went on after somebody had answered: %s", stderr)
+		t.Errorf("the scan continued after a unit had answered: %s", stderr)
 	}
 	if err := line.Close(); err != nil {
 		t.Error(err)
@@ -209,7 +209,7 @@ func TestScanEndedByASignalPrintsWhatItFound(t *testing.T) {
 	}
 	code := make(chan int, 1)
 	go func() { code <- p.Run([]string{"scan", "--port", line.Path(), "--baud", "115200", "--json"}) }()
-	eventually(t, "unit 1 has said who it is, and the next one is asked", func() bool { return second.Requests() > 0 })
+	eventually(t, "unit 1 is identified, and the next unit is asked", func() bool { return second.Requests() > 0 })
 	ended <- os.Interrupt
 	if c := <-code; c != cli.ExitInterrupted {
 		t.Errorf("exit %d", c)

@@ -117,7 +117,7 @@ func TestRealBinariesTellFamiliesApart(t *testing.T) {
 	}
 }
 
-// origin words where a message comes from, and what it says unless that is a voltage.
+// origin describes the origin of a message, and its value if this is not a voltage.
 func origin(t *testing.T, message []byte) string {
 	t.Helper()
 	var m struct {

@@ -108,7 +108,7 @@ func newSoakWorld(t *testing.T, seed uint64) *soakWorld {
 	return w
 }
 
-// trouble is what the line does to each reply.
+// trouble is the fault that the line adds to each reply.
 func (w *soakWorld) trouble() func(modbustest.Request) modbustest.Fault {
 	rng := rand.New(rand.NewPCG(w.seed, 5))
 	noise := modbustest.Noise(rng)
@@ -150,7 +150,7 @@ func (w *soakWorld) live(length time.Duration) {
 	}
 }
 
-// turn draws what is wrong from now on, and changes something.
+// turn chooses the next faults at random, and makes a change.
 func (w *soakWorld) turn() {
 	w.t.Helper()
 	w.line.Store(int32(w.rng.IntN(2 * lineKinds))) // half of the time it is calm
@@ -207,7 +207,7 @@ func (w *soakWorld) drawClock() {
 	w.clock.show(w.t, filepath.Join(w.dir, "clock"))
 }
 
-// wait lets the world go on, and notes what the daemon needs meanwhile.
+// wait waits, and records the memory and other needs of the daemon meanwhile.
 func (w *soakWorld) wait(d time.Duration) {
 	w.t.Helper()
 	for end := time.Now().Add(d); time.Now().Before(end); {
@@ -273,7 +273,7 @@ func (w *soakWorld) integration(id string) api.Integration {
 	return s.Integrations[at]
 }
 
-// judgeValues holds that the controller gave each value that a cloud has.
+// judgeValues checks that the controller gave each value that a cloud has.
 func (w *soakWorld) judgeValues() {
 	w.t.Helper()
 	w.mu.Lock()

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// point is what the daemon needs at one moment.
+// point has the memory and other needs of the daemon at one moment.
 type point struct {
 	at     time.Duration // since the start of the world
 	values []float64     // in the order of needs

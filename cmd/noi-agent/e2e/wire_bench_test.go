@@ -98,7 +98,7 @@ func (m *wireMeter) begin(b *testing.B, skip int) (start time.Time) {
 	}
 }
 
-// wireFigure is what one master reached.
+// wireFigure is the result of one master.
 type wireFigure struct {
 	share  float64 // of the limit of the reads that it does
 	sweeps float64 // a second
@@ -109,7 +109,7 @@ type wireFigure struct {
 	within, after pauses
 }
 
-// measure counts for a window of time what the process pid reads.
+// measure counts the reads of the process pid for a time.
 func (m *wireMeter) measure(b *testing.B, pid, baud int) (f wireFigure) {
 	b.Helper()
 	start, used := m.begin(b, 20), cpuOf(b, pid)

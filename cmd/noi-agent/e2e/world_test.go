@@ -28,10 +28,10 @@ const (
 	pubsubID     = clitest.PubSubID
 )
 
-// lockedBuffer takes what the daemon's goroutines write.
+// lockedBuffer is a buffer for the output of the daemon's goroutines.
 type lockedBuffer = clitest.Buffer
 
-// world is what stands around a daemon under test: a controller on a pty and both clouds on loopback.
+// world has the surroundings of a daemon under test: a controller on a pty, and both clouds on loopback.
 type world struct {
 	t      *testing.T
 	dir    string
@@ -173,7 +173,7 @@ func (w *world) get(path string) []byte {
 	return body
 }
 
-// statusView is what the tests look at in the status.
+// statusView has the keys of the status that the tests use.
 type statusView struct {
 	Lines []struct {
 		State, Error string

@@ -21,7 +21,7 @@ import (
 	"noi-agent/status/web/webtest"
 )
 
-// gate stands between browser and agent: it counts streams of events, can refuse them, and can change what they say.
+// gate is a proxy between browser and agent. It counts streams of events, can refuse them, and can change their events.
 type gate struct {
 	*httptest.Server
 	proxy   *httputil.ReverseProxy
@@ -32,7 +32,7 @@ type gate struct {
 	version string // of the agent that the streams say; "": its own
 }
 
-// newGate stands before an address.
+// newGate starts a gate for the agent at an address.
 func newGate(t *testing.T, base string) *gate {
 	t.Helper()
 	to, err := url.Parse(base)
@@ -114,7 +114,7 @@ func await(t *testing.T, what string, holds func() bool) {
 
 const becomesLive = `document.querySelector('.fresh.live') !== null`
 
-// A page in a hidden tab costs the gateway nothing, and is fresh again when it is seen.
+// A page in a hidden tab has no stream of events. It is updated when it becomes visible again.
 func TestHiddenPageHasNoStream(t *testing.T) {
 	browser, base := start(t, webtest.Well())
 	g := newGate(t, base)
@@ -159,7 +159,7 @@ func TestPageOfAnotherVersionOffersToReload(t *testing.T) {
 	w.until("a live page", becomesLive)
 }
 
-// On a phone rows of the trigger table are blocks for the eye, and stay rows and columns for people who listen.
+// On a phone rows of the trigger table look like blocks. For a screen reader they are still rows and columns.
 func TestTriggerTableIsATableForScreenReaders(t *testing.T) {
 	browser, base := start(t, webtest.Troubled())
 	roles := map[string]int{}
@@ -186,7 +186,7 @@ func TestTriggerTableIsATableForScreenReaders(t *testing.T) {
 	}
 }
 
-// The browser's own audit finds nothing at any form: labels, names, ids and autocomplete.
+// The browser's own audit finds no fault in any form: labels, names, ids and autocomplete.
 func TestFormsPassTheAudit(t *testing.T) {
 	scene := webtest.Troubled()
 	browser, base := start(t, scene)

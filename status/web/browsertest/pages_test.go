@@ -43,7 +43,7 @@ func start(t *testing.T, scene *webtest.Scene, flags ...chromedp.ExecAllocatorOp
 	return browser, base
 }
 
-// faults is what is wrong with the layout of the page that is open.
+// faults returns the faults in the layout of the open page.
 const faults = `(() => {
   const out = [], root = document.documentElement;
   if (root.scrollWidth > innerWidth) out.push('scrolls sideways: ' + root.scrollWidth + ' > ' + innerWidth);
@@ -127,7 +127,7 @@ func TestPageBecomesLive(t *testing.T) {
 	}
 }
 
-// A foreign name that resolves to this machine gets nothing.
+// A request under a foreign host name that resolves to this machine is refused.
 func TestForeignNameIsRefused(t *testing.T) {
 	browser, base := start(t, webtest.Well(), chromedp.Flag("host-resolver-rules", "MAP evil.example 127.0.0.1"))
 	var html string

@@ -21,7 +21,7 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// patience is how long a walker waits for what has to come. A busy machine makes nothing fail.
+// patience is the longest wait for an expected page or text. It is long, so that the test does not fail on a busy machine.
 const patience = 90 * time.Second
 
 // walker is a person with a browser.
@@ -162,7 +162,7 @@ func startWorld(t *testing.T) *world {
 	return w
 }
 
-// does runs a command of one of the programs, and returns what it prints.
+// does runs a command of one of the programs, and returns its output.
 func (w *world) does(program string, args ...string) string {
 	w.t.Helper()
 	out, err := exec.Command(program, args...).CombinedOutput()
@@ -172,7 +172,7 @@ func (w *world) does(program string, args ...string) string {
 	return string(out)
 }
 
-// walk is a person who has never seen the agent, the agent, and the browser between them.
+// walk has an agent and a browser. It does what a person does who sees the agent for the first time.
 type walk struct {
 	*walker
 	world   *world
@@ -196,7 +196,7 @@ func TestWalk(t *testing.T) {
 	w.hasNoScript()
 }
 
-// token is the admin token that is in force.
+// token returns the admin token that the agent uses.
 func (w *walk) token() string {
 	return strings.TrimSpace(w.world.does(w.world.agent, "token", "show", "--config", w.world.dir+"/config.yaml"))
 }

@@ -69,7 +69,8 @@ func (d *Dictionary) EncodeAccounts(commit int, all map[Accounted]Account) []byt
 		return cmp.Or(cmp.Compare(a.run, b.run),
 			cmp.Compare(a.booted, b.booted))
 	})
-	dst := binary.AppendUvarint([]byte{accountsVersion}, uint64(commit))
+	dst := make([]byte, 0, 64+16*len(all)) // enough for nearly all
+	dst = binary.AppendUvarint(append(dst, accountsVersion), uint64(commit))
 	dst = binary.AppendUvarint(dst, uint64(len(clocks)))
 	for _, k := range clocks {
 		dst = append(binary.AppendUvarint(dst, k.run), bit(k.unsure)|bit(k.uptime)<<1)

@@ -20,4 +20,5 @@
 //	instant.go   moments whose clock may have been wrong, and gaps between them
 //	accounts.go  the time of the last sample or gap of each object
 //	traffic.go   bytes sent and received
+//	note.go      what no commit has, as a file of its own
 package record

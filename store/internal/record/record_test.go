@@ -129,7 +129,7 @@ func TestValuesComeBackExactly(t *testing.T) {
 		t.Errorf("%v (-want +got):\n%s", ok, diff)
 	}
 	if _, ok := DecodeSweep(d.Published(), SeqKey(8), value); ok {
-		t.Error("a record under another key was taken")
+		t.Error("a record under another key was accepted")
 	}
 }
 
