@@ -164,7 +164,7 @@ func TestFaultsOfSNSWithManyRequestsInFlight(t *testing.T) {
 // TestFaultsOfPubSubWithManyRequestsInFlight: with ordering keys a request has the samples of one object.
 func TestFaultsOfPubSubWithManyRequestsInFlight(t *testing.T) {
 	dir := t.TempDir()
-	c := newFaultyCloud(t, fillOutbox(t, dir, drained(4000), faultyUnits))
+	c := newFaultyCloud(t, fillOutbox(t, dir, drained(1500), faultyUnits))
 	cloud, err := standin.StartPubSub(standin.PubSubOptions{Topics: []string{benchTopic}, OnMessage: c.takes, Forget: true})
 	if err != nil {
 		t.Fatal(err)
@@ -184,7 +184,7 @@ func (c *faultyCloud) pubsubFault(standin.Request) *standin.Fault {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f := &standin.Fault{}
-	switch c.rnd.IntN(300) {
+	switch c.rnd.IntN(100) {
 	case 0:
 		f.Hang = true
 	case 1:

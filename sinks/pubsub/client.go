@@ -141,7 +141,8 @@ func (s *Sink) dial(host string, plain bool) (*grpc.ClientConn, error) {
 		grpc.WithWriteBufferSize(bufferSize),
 		grpc.WithInitialWindowSize(windowSize),
 		grpc.WithMaxHeaderListSize(sinks.MaxHeader),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(sinks.MaxAnswer)), // unpacked
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(sinks.MaxAnswer), // unpacked
+			grpc.UseCompressor(encoding.Identity)), // publish alone sends what is compressed
 	}
 	if plain {
 		opts = append(opts, grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -193,11 +194,9 @@ func (s *Sink) classify(ctx context.Context, err error) sinks.Result {
 func (s *Sink) publish(ctx context.Context, conn *grpc.ClientConn, r *room) (*pubsubpb.PublishResponse, error) {
 	options := []grpc.CallOption{grpc.ForceCodecV2(codec{encoding.GetCodecV2(codecName)})}
 	body := r.plain
-	if r.small() {
-		options = append(options, grpc.UseCompressor(encoding.Identity))
-	} else {
+	if !r.small() {
 		r.packed = s.o.Packer.Pack(r.packed[:0], r.plain)
-		body = r.packed
+		body, options = r.packed, append(options, grpc.UseCompressor("")) // the connection's
 	}
 	out := new(pubsubpb.PublishResponse)
 	err := conn.Invoke(routed(ctx, "topic", s.topic), pubsubpb.Publisher_Publish_FullMethodName, body, out, options...)
