@@ -256,7 +256,7 @@ func TestScanTellsGarbageFromSilence(t *testing.T) {
 	if code != cli.ExitFailed {
 		t.Errorf("exit %d", code)
 	}
-	clitest.MustHold(t, stdout, "no frame when these units were asked: 2 at 115200 8N2\n")
+	clitest.MustHold(t, stdout, "bytes that are no valid frame came after the requests to these units: 2 at 115200 8N2\n")
 	clitest.MustHold(t, stderr, "--parity none,even", "same unit id")
 }
 
