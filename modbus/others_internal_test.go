@@ -51,6 +51,7 @@ func TestAnotherProgramIsForgottenInTime(t *testing.T) {
 		{after: time.Second, use: true, near: true, isNew: true},
 		{after: othersLeast, near: true, isNew: true},
 		{after: othersNew, near: true},
+		{after: othersMost + time.Second, near: true}, // the length still counts as used
 		{after: companyLeast, spareOne: true},
 	} {
 		now := start.Add(c.after)

@@ -129,7 +129,8 @@ func (h integrationHandlers) wakeIntegration(w http.ResponseWriter, r *http.Requ
 	sendJSON(w, r, map[string]bool{"tries": true})
 }
 
-// newID stands for an integration that is not saved, where a test wants an id. Ids have 20 characters.
+// newID is used in the place of an id in the address of a test, for an integration that is not saved. A real id has 20
+// characters.
 const newID = "new"
 
 // testIntegration tests the active integration; with a body it tests the configuration in the body instead.

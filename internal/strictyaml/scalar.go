@@ -115,7 +115,7 @@ func setDuration(n *node, v reflect.Value) error {
 	return nil
 }
 
-// usualUnit is the unit that another spelling stands for; "" for none.
+// usualUnit returns the unit that a word means, such as s for sec; "" if the word is no unit.
 func usualUnit(word string) string {
 	switch strings.ToLower(word) {
 	case "ms", "msec":

@@ -43,9 +43,9 @@ func RunHostile(t *testing.T, targets []Target) {
 
 const (
 	hostileRounds = 4
-	// mostAllocated is far from what is seen, 1 to 5 MB, and from what one answer without an end takes.
+	// mostAllocated is far above the measured 1 to 5 MB, and far below the memory for one answer without an end.
 	mostAllocated = 32 << 20
-	// mostWritten is what a server gets rid of in all rounds: most of it stands in the buffers of the kernel.
+	// mostWritten is the most bytes that a server can write in all rounds; most of them are in the kernel's buffers.
 	mostWritten = 96 << 20
 )
 

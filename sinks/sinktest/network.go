@@ -359,9 +359,9 @@ func metering(t *testing.T, s *site) {
 	}
 }
 
-// EqualCounts fails unless the meter of a sink comes to the same numbers as all that stands at the
-// other ends of its connections: the Counts of Fronts and Proxies. slack is how far off they may be, in
-// bytes: 0 while connections stand; where one ends, a TLS alert of 24 to 31 may be written on either
+// EqualCounts fails if the meter of a sink has other numbers than the other ends of its connections: the
+// Counts of Fronts and Proxies. slack is the allowed difference, in bytes: 0 while the connections are
+// open. If a connection ends, a TLS alert of 24 to 31 may be written on either
 // side that the other does not read any more.
 func EqualCounts(t *testing.T, m *sinks.Meter, slack int, others ...func() (sent, received uint64)) {
 	t.Helper()

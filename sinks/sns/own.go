@@ -47,7 +47,7 @@ func (s *Sink) metadata(cfg aws.Config) aws.CredentialsProvider {
 }
 
 // processOf returns the credentials of a profile that come from a credential_process, by way of its role when it has
-// one; nil for other profiles. What is asked first stands in the order of the SDK.
+// one; nil for other profiles. The order of the cases is the order of the SDK.
 func (s *Sink) processOf(cfg aws.Config, profile *config.SharedConfig) aws.CredentialsProvider {
 	switch {
 	case profile.Source != nil:

@@ -38,7 +38,7 @@ func TriggerStates() []string {
 // TriggerQuery selects rows of the trigger log. The zero value of a field selects all rows.
 type TriggerQuery struct {
 	Integration string    // id
-	Object      string    // name, or a pattern: * stands for any letters
+	Object      string    // name, or a pattern: * matches any characters
 	Success     *bool     // rows about gaps have false
 	State       string    // one of TriggerStates
 	From, To    time.Time // limits of CompletedAt: From or later, and before To

@@ -118,19 +118,30 @@ func (p *Program) newBook(cli *commandLine, config *configs.Config, shared *clie
 }
 
 // listen returns the listening endpoint; nil if it cannot listen. It logs an error and the daemon continues, because
-// samples are more important than the page. If only TCP cannot be used, the endpoint listens on the socket alone.
+// samples are more important than the page. If only one of TCP and socket cannot be used, the endpoint listens on the
+// other one.
 func listen(o status.Options) *status.Server {
-	server := status.New(o)
-	err := server.Listen()
-	if err == nil {
-		return server
+	tries, logged := []status.Options{o}, ""
+	if o.Listen != "" && o.Socket != "" {
+		socket, tcp := o, o
+		socket.Listen, tcp.Socket = "", ""
+		tries = append(tries, socket, tcp)
 	}
-	o.Logger.Error("the status endpoint cannot listen", "error", err)
-	if errors.Is(err, status.ErrRunning) || o.Listen == "" || o.Socket == "" {
-		return nil
+	for _, some := range tries {
+		server := status.New(some)
+		err := server.Listen()
+		if err == nil {
+			return server
+		}
+		if text := err.Error(); text != logged {
+			logged = text
+			o.Logger.Error("the status endpoint cannot listen", "error", err)
+		}
+		if errors.Is(err, status.ErrRunning) {
+			break
+		}
 	}
-	o.Listen = ""
-	return listen(o)
+	return nil
 }
 
 // hostname returns the name of this machine; "" if it is not known.

@@ -93,9 +93,6 @@ func (c *statusCommand) page(ctx context.Context, p *Program, cli *commandLine, 
 			_ = plainJSON(body, &page.faults)
 		}
 	}
-	if cli.Socket == "" {
-		page.listen = cli.lenient().Status.Listen
-	}
 	return page
 }
 

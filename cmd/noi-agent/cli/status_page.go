@@ -19,7 +19,6 @@ type statusPage struct {
 	s       *api.Status
 	values  api.Objects    // latest values; empty: not known
 	faults  api.LineFaults // for --verbose
-	listen  string         // address of the page for browsers; "": there is none, or it is not known
 	own     string         // version of this command
 	host    string         // name of this computer; "": not known
 	look    look
@@ -68,10 +67,8 @@ func (g *statusPage) title() string {
 	if g.host != "" {
 		parts = append([]string{g.host}, parts...)
 	}
-	if e := g.s.Endpoint; e != nil && e.Fingerprint != "" {
+	if e := g.s.Endpoint; e != nil { // not the file: it may have changed, or its address could not be used
 		parts = append(parts, e.Addresses[0])
-	} else if g.listen != "" {
-		parts = append(parts, "http://"+g.listen)
 	}
 	return strings.Join(parts, " · ")
 }

@@ -24,6 +24,7 @@ func seconds(n int64) *int64 { return &n }
 func site() *api.Status {
 	perDay, perSample := 1.3, 548.4
 	return &api.Status{
+		Endpoint: &api.Endpoint{Addresses: []string{"http://127.0.0.1:8780"}},
 		DeviceID: "5300520006504b5957343920", Version: "1.0.10", StartedAt: *ago(41 * 24 * time.Hour), UptimeS: 41 * 86400,
 		Clock: api.Clock{State: "good", Source: "auto", Reason: "timesyncd has synchronised it"},
 		Lines: []api.Line{{
@@ -85,7 +86,7 @@ func siteFaults() api.LineFaults {
 
 func pageOf(s *api.Status, l look, verbose bool) string {
 	var out bytes.Buffer
-	(&statusPage{host: "main-solar-gw", s: s, values: siteValues(), faults: siteFaults(), listen: "127.0.0.1:8780", own: "1.0.10", look: l, now: siteNow, verbose: verbose}).print(&out)
+	(&statusPage{host: "main-solar-gw", s: s, values: siteValues(), faults: siteFaults(), own: "1.0.10", look: l, now: siteNow, verbose: verbose}).print(&out)
 	return out.String()
 }
 
@@ -109,6 +110,10 @@ func TestStatusNamesTheCertificate(t *testing.T) {
 	s := site()
 	if text := pageOf(s, screen(120), false); strings.Contains(text, "certificate") || !strings.Contains(text, "http://127.0.0.1:8780") {
 		t.Errorf("without TLS:\n%s", text)
+	}
+	s.Endpoint = nil
+	if text := pageOf(s, screen(120), false); strings.Contains(text, "http://") {
+		t.Errorf("the agent has no page, and an address is shown:\n%s", text)
 	}
 	print := strings.TrimSuffix(strings.Repeat("9F:3A:", 16), ":")
 	s.Endpoint = &api.Endpoint{Addresses: []string{"https://10.0.0.1:8443", "https://main-solar-gw:8443"}, Fingerprint: print}

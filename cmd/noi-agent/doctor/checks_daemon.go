@@ -99,13 +99,15 @@ func problems(_ context.Context, s *Site) (found []Finding) {
 		if p.Detail != "" {
 			evidence += ": " + p.Detail
 		}
-		why := "effect on the data: " + string(p.Effect) + ". " + p.Remedy
+		why, command := "effect on the data: "+string(p.Effect)+". "+p.Remedy, "noi-agent status --verbose"
 		if p.Code == api.SlaveNoReply.Code || p.Code == api.SlaveDamaged.Code {
+			line, _, _ := strings.Cut(p.Subject, "/")
 			why += " " + suspectOf(s.Status, p)
+			command = "sudo noi-agent scan --line " + shell.Quote(line) // the daemon asks between its own reads
 		}
 		found = append(found, Finding{
 			ID: p.Code, Level: levels[p.Severity], Subject: called(s.Status, p.Subject), Evidence: evidence,
-			Why: strings.TrimSpace(why), Command: "noi-agent status --verbose",
+			Why: strings.TrimSpace(why), Command: command,
 		})
 	}
 	return found

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -102,6 +104,30 @@ func TestTakenStatusPortDoesNotStopTheDaemon(t *testing.T) {
 	}
 	if log := daemon.stderr.String(); !strings.Contains(log, "the status endpoint cannot listen") || !strings.Contains(log, taken.Addr().String()) {
 		t.Errorf("the log does not name the taken port:\n%s", log)
+	}
+}
+
+// TestASocketThatCannotBeLeavesThePage: the directory of the socket is not there, as without systemd.
+func TestASocketThatCannotBeLeavesThePage(t *testing.T) {
+	w := newWorld(t, fixedSlave())
+	config := w.config(`intervals: {"*": 1h}`, "adc_vbterm")
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.NewReplacer(`listen: ""`, `listen: "127.0.0.1:0"`, w.socket(), w.dir+"/nope/a.sock").Replace(string(text))
+	daemon := w.start(clitest.WriteConfig(t, changed), nil)
+	page := regexp.MustCompile(`msg=ready page=(http://127.0.0.1:\d+) `)
+	eventually(t, "the page is there", func() bool { return page.MatchString(daemon.stderr.String()) })
+	answer, err := http.Get(page.FindStringSubmatch(daemon.stderr.String())[1] + "/")
+	if err != nil || answer.Body.Close() != nil || answer.StatusCode != http.StatusOK {
+		t.Errorf("the page: %v %v", answer, err)
+	}
+	if code := daemon.stop(); code != cli.ExitDone {
+		t.Errorf("exit code %d", code)
+	}
+	if log := daemon.stderr.String(); strings.Count(log, "nope/a.sock: bind: no such file or directory: make its directory") != 1 {
+		t.Errorf("the log does not say it once:\n%s", log)
 	}
 }
 

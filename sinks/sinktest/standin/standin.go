@@ -46,7 +46,7 @@ type Fault struct {
 	Drop bool
 	// Cut lets that many bytes of the answer through before Drop. SNS only.
 	Cut int
-	// Taken takes the messages all the same: the request arrived, and only its answer is lost.
+	// Taken accepts the messages in spite of the fault: the request arrived, and only its answer is lost.
 	Taken bool
 }
 
