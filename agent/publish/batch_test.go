@@ -156,6 +156,20 @@ func TestMessagesOfARequestAreApart(t *testing.T) {
 	}
 }
 
+// The messages of a request are in the memory of those before. Only their ids are new.
+func TestMessagesUseTheMemoryOfThoseBefore(t *testing.T) {
+	f := &Forwarder{cfg: &configs.Integration{Attributes: configs.Attributes{"object", "sample_id"}}, deviceID: "d"}
+	var out parcels
+	batch := outgoingOf(sweepsOf(52))
+	if n := testing.AllocsPerRun(10, func() { f.fill(&out, time.Unix(0, 0), batch) }); n > 1 {
+		t.Errorf("%.0f allocations for the messages of 52 samples", n)
+	}
+	f.fill(&out, time.Unix(0, 0), batch[1:2])
+	if len(out.messages) != 1 || out.messages[0].SampleID != "d-00c0ffee-1-2" {
+		t.Errorf("%d messages, the first is %s", len(out.messages), out.messages[0].Body)
+	}
+}
+
 func TestSweepsAreNotCutByWindowsAndRates(t *testing.T) {
 	for _, c := range []struct {
 		name   string

@@ -45,8 +45,7 @@ const (
 	hostileRounds = 4
 	// mostAllocated is far above the measured 1 to 5 MB, and far below the memory for one answer without an end.
 	mostAllocated = 32 << 20
-	// mostWritten is the most bytes that a server can write in all rounds. Most of them are in the buffers of the
-	// kernel.
+	// mostWritten is the most bytes that a server can write in all rounds; most of them are in the kernel's buffers.
 	mostWritten = 96 << 20
 )
 
