@@ -13,6 +13,14 @@ import (
 func (w *world) look(now time.Duration) {
 	problems := w.site.status().Problems
 	for _, p := range problems {
+		if p.Code != "line_silent" {
+			continue
+		}
+		for _, f := range p.Folded { // the silence of each controller
+			problems = append(problems, api.Problem{Code: f.Code, Subject: f.Subject, Detail: p.Detail, Since: p.Since})
+		}
+	}
+	for _, p := range problems {
 		if !w.isTrue(p, now) {
 			w.finding("at %v a problem is shown that is none: %s %s: %s", now, p.Subject, p.Code, p.Detail)
 		}
@@ -96,6 +104,9 @@ func (w *world) isTrue(p api.Problem, now time.Duration) bool {
 	}
 	if strings.HasPrefix(p.Code, "integration_") {
 		return during(w.cloud, now-10*time.Minute, now)
+	}
+	if p.Code == "line_silent" { // then its controllers are under it, and each is judged
+		return len(w.slaves) > 1 && len(p.Folded) > 0
 	}
 	var unit int
 	if _, err := fmt.Sscanf(p.Subject, "a/%d", &unit); err != nil {

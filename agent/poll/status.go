@@ -170,10 +170,26 @@ func lineProblems(name string, network bool, v lineView, now time.Duration) []ap
 				fmt.Sprintf("%d collisions, the last one within %s", v.collisions.N, recently)).
 				Lasting(now-v.collisions.Begun))
 	}
+	if last, ok := lastSilent(v.slaves); ok && !network {
+		problems = append(problems, api.LineSilent.Of(name, last.since, last.err).Lasting(now-last.begun))
+	}
 	for _, sv := range v.slaves {
 		problems = append(problems, slaveProblems(network, fmt.Sprintf("%s/%d", name, sv.cfgID), sv, now)...)
 	}
 	return problems
+}
+
+// lastSilent returns the slave that became silent last, if a line has several slaves and all of them are silent.
+func lastSilent(slaves []slaveView) (last slaveView, ok bool) {
+	for _, sv := range slaves {
+		if sv.state != slaveSilent || replyKind(false, true, sv.fault).Code != api.SlaveNoReply.Code {
+			return slaveView{}, false
+		}
+		if sv.begun >= last.begun {
+			last = sv
+		}
+	}
+	return last, len(slaves) > 1
 }
 
 // slaveProblems lists the problems of one slave.

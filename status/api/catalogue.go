@@ -53,6 +53,10 @@ var (
 		Title: "{holder} has the port of {name} open",
 		Remedy: "Stop the other program. ModemManager opens every new USB adapter: `sudo systemctl disable " +
 			"--now ModemManager`. `noi-agent doctor` looks for such programs. The agent retries automatically."}
+	LineSilent = Kind{Code: "line_silent", Severity: Fault, Effect: Lost, Href: pageLines, VisibleAfter: soon,
+		DependsOn: deadLine(), Title: "No controller answers on {name}",
+		Remedy: "All controllers of the line are silent, so one cause is likely. Check the wiring (A and B " +
+			"swapped?), the adapter, the controllers' power, and baud rate and parity of the line."}
 	LineShared = Kind{Code: "line_shared", Severity: Warning, Effect: Lost, Href: pageLines, DependsOn: deadLine(),
 		Title: "Another master sends requests on {name}",
 		Remedy: "A Modbus line may have only one master. Find the other program or device, and stop it. The agent " +
@@ -69,7 +73,7 @@ var (
 // The kinds of a slave.
 var (
 	SlaveNoReply = Kind{Code: "slave_silent", Severity: Fault, Effect: Lost, Href: pageSlave, VisibleAfter: soon,
-		DependsOn: deadLine(), Title: "{name} does not answer",
+		DependsOn: append(deadLine(), LineSilent.Code), Title: "{name} does not answer",
 		Remedy: "Check its power, the wiring (A and B swapped?), the unit id, and baud rate and parity of both ends."}
 	SlaveDamaged = Kind{Code: "slave_garbled", Severity: Warning, Effect: Lost, Href: pageSlave, VisibleAfter: soon,
 		DependsOn: deadLine(), Title: "Replies from {name} arrive damaged",
@@ -222,7 +226,7 @@ var (
 		Remedy: "The gateway sends replies for another program to the agent too. The agent drops values that may " +
 			"be for the other program. Stop the other program, or set the gateway to separate its clients."}
 	UnitNoReply = Kind{Code: SlaveNoReply.Code, Severity: Fault, Effect: Lost, Href: pageSlave, VisibleAfter: soon,
-		DependsOn: deadLine(), Title: "{name} does not answer behind its gateway",
+		DependsOn: SlaveNoReply.DependsOn, Title: "{name} does not answer behind its gateway",
 		Remedy: "Check the unit id, the controller's power, and the gateway's own status: the gateway may have " +
 			"lost the controller, or may serve another client. If the controller is slow, set a longer `timeout` " +
 			"of the slave."}
@@ -254,7 +258,7 @@ func Kinds() []Kind {
 		StoreInMemory, SamplesLost, StoreRecovered, ClockUnset, ConfigRefused, IntegrationsFile,
 		ConfigRestart,
 		LinePortMissing, LinePortDenied, LinePortBusy, LineDown, GatewayRefuses, GatewayAway, GatewayFails,
-		LineShared, GatewayShared, LineCollides, LineOverrun,
+		LineSilent, LineShared, GatewayShared, LineCollides, LineOverrun,
 		SlaveNoReply, UnitNoReply, SlaveDamaged, UnitDamaged, SlaveLate, SlaveOtherID, SlaveOtherUnit, SlaveOtherLength,
 		SlaveRefusesAll, SlaveWrong, SlaveNoFamily, SlaveEmpty, SlaveRefuses, SlaveUnlisted, SlaveAlarm,
 		SlaveNoIdentity,

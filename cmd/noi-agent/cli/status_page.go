@@ -144,7 +144,11 @@ func (g *statusPage) lines() *table {
 				last = at
 			}
 		}
-		t.add(l.Name, l.Port, cmp.Or(states[l.State], l.State), fmt.Sprintf("%.0f %%", 100*l.Load),
+		state := cmp.Or(states[l.State], l.State)
+		if l.State == "ok" && g.troubled(l.Name) {
+			state = markWarning + "problem"
+		}
+		t.add(l.Name, l.Port, state, fmt.Sprintf("%.0f %%", 100*l.Load),
 			fmt.Sprintf("%d of %d", c.Timeouts+c.CRCErrors+c.FrameErrors, c.Requests), ageOf(last))
 	}
 	return t
@@ -164,9 +168,14 @@ func slaveState(state string) string {
 	return words
 }
 
+// troubled reports whether a line or a slave has a problem of its own.
+func (g *statusPage) troubled(subject string) bool {
+	return slices.ContainsFunc(g.s.Problems, func(p api.Problem) bool { return p.Subject == subject })
+}
+
 // unitState is slaveState for a unit. A unit that answers may still have a problem.
 func (g *statusPage) unitState(unit, state string) string {
-	if state == "ok" && slices.ContainsFunc(g.s.Problems, func(p api.Problem) bool { return p.Subject == unit }) {
+	if state == "ok" && g.troubled(unit) {
 		return markWarning + "problem"
 	}
 	return slaveState(state)

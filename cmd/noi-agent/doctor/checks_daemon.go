@@ -100,7 +100,8 @@ func problems(_ context.Context, s *Site) (found []Finding) {
 			evidence += ": " + p.Detail
 		}
 		why, command := "effect on the data: "+string(p.Effect)+". "+p.Remedy, "noi-agent status --verbose"
-		if p.Code == api.SlaveNoReply.Code || p.Code == api.SlaveDamaged.Code {
+		switch p.Code {
+		case api.LineSilent.Code, api.SlaveNoReply.Code, api.SlaveDamaged.Code:
 			line, _, _ := strings.Cut(p.Subject, "/")
 			why += " " + suspectOf(s.Status, p)
 			command = "sudo noi-agent scan --line " + shell.Quote(line) // the daemon asks between its own reads

@@ -152,7 +152,7 @@ func TestScanOverTheNetwork(t *testing.T) {
 	device := modbustest.ServeTCP(t, alike...)
 	for units, want := range map[string][]string{
 		"1-6":  {"6 of 6 units answer", "{id: 6, model: PSPWM}"},
-		"1-40": {"40 of 40 units answer", "the other 39 say the same", "{id: 1, model: PSPWM}"},
+		"1-40": {"40 of 40 units answer", "the other 39 give the same answer", "{id: 1, model: PSPWM}"},
 	} {
 		code, stdout, stderr := run1("scan", "--port", "tcp://"+device, "--units", units)
 		if code != cli.ExitDone || strings.Contains(stdout, "baud") || strings.Contains(stdout, "id: 7,") {
