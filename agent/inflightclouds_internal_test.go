@@ -164,7 +164,7 @@ func TestFaultsOfSNSWithManyRequestsInFlight(t *testing.T) {
 // TestFaultsOfPubSubWithManyRequestsInFlight: with ordering keys a request has the samples of one object.
 func TestFaultsOfPubSubWithManyRequestsInFlight(t *testing.T) {
 	dir := t.TempDir()
-	c := newFaultyCloud(t, fillOutbox(t, dir, drained(1500), faultyUnits))
+	c := newFaultyCloud(t, fillOutbox(t, dir, drained(600), faultyUnits))
 	cloud, err := standin.StartPubSub(standin.PubSubOptions{Topics: []string{benchTopic}, OnMessage: c.takes, Forget: true})
 	if err != nil {
 		t.Fatal(err)
