@@ -89,7 +89,7 @@ func (p *tcpPort) Write(adu []byte) (n int, err error) {
 	}
 	p.waiting, p.out = true, nil
 	body := adu[:len(adu)-2] // without the CRC
-	frame := binary.BigEndian.AppendUint16(p.request[:0], p.ids.begin(time.Now()))
+	frame := binary.BigEndian.AppendUint16(p.request[:0], p.ids.begin(tick()))
 	frame = append(frame, 0, 0)
 	frame = binary.BigEndian.AppendUint16(frame, uint16(len(body)))
 	if _, err := p.conn.Write(append(frame, body...)); err != nil {
@@ -162,7 +162,7 @@ func (p *tcpPort) repeats(body []byte) bool { return bytes.Equal(body, p.frame[:
 
 // sortOut decides whether a frame is the answer, or which kind of stray frame. Only one frame is the answer.
 func (p *tcpPort) sortOut(id uint16, body []byte) {
-	now, fits := time.Now(), p.waiting && p.fits(body)
+	now, fits := tick(), p.waiting && p.fits(body)
 	s := stray{frame: body, id: id, fits: fits}
 	sent := p.ids.find(id)
 	if sent != nil {

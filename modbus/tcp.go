@@ -153,7 +153,7 @@ func (p *netPort) Read(b []byte) (int, error) {
 // renew sets a deadline d from now. It keeps the present deadline if that is at most d and at least half of d from now.
 // To set a deadline moves a timer of Go's runtime, which takes a tenth of a round trip over loopback.
 func renew(deadline *time.Time, d time.Duration, set func(time.Time) error) error {
-	now := time.Now()
+	now := tick()
 	if left := deadline.Sub(now); left > 0 && d/2 <= left && left <= d {
 		return nil
 	}

@@ -104,7 +104,9 @@ func TestExportIsWhatTheCloudsReceivedWithAndWithoutADaemon(t *testing.T) {
 	clitest.MustHold(t, how, "from the daemon at "+w.socket())
 	table, _ := mustExport(t, "--format", "csv", "--config", config)
 	checkTable(t, table)
-	if none, hint := mustExport(t, "--to", "2022-06-28", "--config", config); none != "" || !strings.Contains(hint, "no samples to 2022-06-28T00:00:00Z; accepted samples are kept for 24 h") {
+	const nothing = "no samples to 2022-06-28T00:00:00Z; accepted samples are kept for 24 h"
+	none, hint := mustExport(t, "--to", "2022-06-28", "--config", config)
+	if none != "" || !strings.Contains(hint, nothing) {
 		t.Errorf("of another time: %q, %s", none, hint)
 	}
 	if daemon.stop() != cli.ExitDone {
