@@ -42,11 +42,10 @@ diff -u status/web/licences.txt bin/tools/licences.txt # the page with the licen
 say "fuzz smoke"
 bash tools/fuzz.sh "${FUZZTIME:-500x}" plain # inputs for each target; with a time, the number of inputs would depend on the machine
 
-say "no wrong value ever: 100,000 reads, without the race detector"
-go test -vet=off -run NoWrongValueEver ./modbus
-
-say "what needs no race detector: the schema against the decoder"
-go test -vet=off -run ConfigSchemaAndDecoderAgree ./cmd/noi-agent
+# Long simulations, which the race detector would make some five times slower. With it they run below in a shorter form.
+simulations='NoWrongValueEver|ConfigSchemaAndDecoderAgree|TestWorlds|AMonthWithoutACloud|LostAnswersCarry|OverADistance'
+say "without the race detector: 100,000 reads without a wrong value, the schema against the decoder, worlds, a month, distances"
+go test -vet=off -run "$simulations" ./modbus ./agent ./cmd/noi-agent
 
 # Both mostly wait for a browser or a daemon, so they run at the same time as the tests below. Their output is printed after the output of those.
 beside=$(mktemp)
