@@ -42,6 +42,7 @@ func (w *world) plug(link string, pty *modbustest.PTY) {
 // TestAdapterComesBackUnderAnotherName: it is pulled out, and what is plugged in again gets another device behind the
 // same name under by-id.
 func TestAdapterComesBackUnderAnotherName(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fixedSlave())
 	link, config := w.byID(`intervals: {"*": 50ms}`)
 	daemon := w.start(config, nil)
@@ -68,6 +69,7 @@ func TestAdapterComesBackUnderAnotherName(t *testing.T) {
 
 // TestDescriptorOfAnAdapterThatHasGoneIsGivenUp: the old device stays open and says nothing, while its name leads to the new one.
 func TestDescriptorOfAnAdapterThatHasGoneIsGivenUp(t *testing.T) {
+	t.Parallel()
 	mute := fixedSlave()
 	var silent atomic.Bool
 	mute.Script = func(modbustest.Request) modbustest.Fault { return modbustest.Fault{Silent: silent.Load()} }
@@ -89,6 +91,7 @@ func TestDescriptorOfAnAdapterThatHasGoneIsGivenUp(t *testing.T) {
 
 // TestReloadBySignal: after SIGHUP the daemon uses a changed file, and does not use a file with an error.
 func TestReloadBySignal(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fixedSlave())
 	config := w.config(`intervals: {"*": 1h}`, "adc_vbterm")
 	text, err := os.ReadFile(config)
@@ -116,6 +119,7 @@ func TestReloadBySignal(t *testing.T) {
 
 // TestReloadBySignalChangesLogAndStore: what needed a restart once. The line and the integrations work on.
 func TestReloadBySignalChangesLogAndStore(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fixedSlave())
 	config := w.config(`intervals: {"*": 20ms}`, "adc_vbterm")
 	text, err := os.ReadFile(config)

@@ -59,7 +59,7 @@ func canaries(t *testing.T, w *world) (integrations string) {
 // TestNoSecretIsShownAnywhere: secrets in every place, clouds that refuse all of them, the log at debug, and a crash in
 // the end.
 func TestNoSecretIsShownAnywhere(t *testing.T) {
-	binary := buildBinary(t, "..") // before there is another home and a proxy
+	binary := buildBinary(t, "..")
 	w := newWorld(t, fixedSlave())
 	path := clitest.WriteConfig(t, fmt.Sprintf(`device_id: 5300520006504b5957343920 # the password of the modem is CANARY-comment
 state_dir: %s/state

@@ -20,6 +20,7 @@ import (
 // TestGatewayThatBootsIn1970 runs the program with `source: auto`, a clock that begins in 1970 and a time service that has not
 // synchronised it: nothing is published until it has, and then every message says when its sample was really taken.
 func TestGatewayThatBootsIn1970(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fixedSlave())
 	config := w.config(`objects: adc_vbterm, intervals: {"*": 50ms}`, "adc_vbterm")
 	raw, err := os.ReadFile(config)

@@ -291,11 +291,12 @@ func (w *raceWorld) hangup() {
 // TestEditsReloadsKillsAndOutages: every sample of every integration's life arrives, in order; none after its removal,
 // none for a filter that was not used then. An edit alone sends nothing twice. NOI_RACE_SEED repeats the draws.
 func TestEditsReloadsKillsAndOutages(t *testing.T) {
+	t.Parallel()
 	seed := rand.Uint64N(1 << 32)
 	if n, err := strconv.ParseUint(os.Getenv("NOI_RACE_SEED"), 10, 64); err == nil {
 		seed = n
 	}
-	w := newRaceWorld(t, seed, buildBinary(t, "..")) // before the world has another home, where no build cache is
+	w := newRaceWorld(t, seed, buildBinary(t, ".."))
 	w.start()
 	count := storetest.Rounds(12, 200)
 	for ; w.rounds < count; w.rounds++ {

@@ -179,6 +179,7 @@ func (r readings) whole(l *familyLine) bool {
 // TestFamiliesComeOutAsPythonReadsThem runs the real daemon on controllers of all families, every register of which was drawn
 // by Python, and compares each object with what Python computes from the sources' own maps. It shares nothing with it.
 func TestFamiliesComeOutAsPythonReadsThem(t *testing.T) {
+	t.Parallel()
 	seed := *seedOfFamilies
 	if seed == 0 {
 		seed = rand.Uint64()

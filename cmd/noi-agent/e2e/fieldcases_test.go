@@ -102,6 +102,7 @@ status: {listen: "", socket: %s}
 // TestRealMapsEndToEnd runs the daemon and `read` on registers as people met them: each value comes out as its document means it, no read
 // mixes tables, and what is not implemented is no sample.
 func TestRealMapsEndToEnd(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, &modbustest.Slave{Unit: 1, Read: fieldRegisters})
 	config, want := fieldConfig(t, w), fieldValues()
 	var read struct {

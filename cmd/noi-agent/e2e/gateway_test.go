@@ -123,6 +123,7 @@ func readPair(_ byte, addr, count uint16) ([]uint16, byte) {
 // TestReplyOfAnEarlierLifeIsNoValue: the agent is ended in the middle of a request. Its gateway gives the reply to the connection that was
 // made last, which is the one of the next agent, in the middle of a request of the same shape.
 func TestReplyOfAnEarlierLifeIsNoValue(t *testing.T) {
+	t.Parallel()
 	for _, scheme := range []string{"tcp://", "rtu+tcp://"} {
 		t.Run(scheme, func(t *testing.T) {
 			w := newWorld(t, fixedSlave())
@@ -158,6 +159,7 @@ func TestReplyOfAnEarlierLifeIsNoValue(t *testing.T) {
 
 // TestGatewayThatClosesIdleConnectionsCostsNoSample: each log interval finds the connection closed.
 func TestGatewayThatClosesIdleConnectionsCostsNoSample(t *testing.T) {
+	t.Parallel()
 	for _, scheme := range []string{"tcp://", "rtu+tcp://"} {
 		t.Run(scheme, func(t *testing.T) {
 			w := newWorld(t, fixedSlave())

@@ -21,12 +21,13 @@ import (
 
 const killRounds = 10
 
-// binaries are the commands that tests have built, by directory, in a directory that TestMain removes.
-var binaries struct {
+// binaries are the commands that tests have built, by directory, in a directory that TestMain makes and removes.
+var binaries = struct {
 	mu    sync.Mutex
 	dir   string
+	home  string // where the go command has its caches: the tests have another home
 	built map[string]string
-}
+}{built: map[string]string{}}
 
 // buildBinary builds a command as `make build` does, so that the build cache serves both; once for all tests.
 func buildBinary(t testing.TB, dir string) string {
@@ -36,16 +37,9 @@ func buildBinary(t testing.TB, dir string) string {
 	if binary := binaries.built[dir]; binary != "" {
 		return binary
 	}
-	if binaries.dir == "" {
-		made, err := os.MkdirTemp("", "noi-binaries-")
-		if err != nil {
-			t.Fatal(err)
-		}
-		binaries.dir, binaries.built = made, map[string]string{}
-	}
 	binary := filepath.Join(binaries.dir, fmt.Sprint("binary-", len(binaries.built)))
 	cmd := exec.Command("go", "build", "-trimpath", "-tags", "grpcnotrace,nethttpomithttp2", "-ldflags", "-s -w", "-o", binary, dir)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "HOME="+binaries.home)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
@@ -89,10 +83,11 @@ func (c *committed) runs() map[int]int {
 // TestKilledAtAnyMomentNothingCommittedIsMissing kills the real daemon ten times while both clouds come and go. At
 // the end each cloud has every sample that a marker ever called committed, and a repetition carries the same sample_id.
 func TestKilledAtAnyMomentNothingCommittedIsMissing(t *testing.T) {
+	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 2))
-	binary := buildBinary(t, "..") // before newWorld gives this process another home, and go another cache
+	binary := buildBinary(t, "..")
 	w := newWorld(t, countingSlave())
 	config := withAllAttributes(t, w.config(`objects: [Ahc_r, Ahl_t], intervals: {"*": 20ms}`, "all"))
 	marks := &committed{upTo: map[int]int{}}

@@ -255,6 +255,7 @@ var rounds = []string{"kill", "cut", "stop", "full", "read-only"}
 // The long form has several agents at once, each with a gateway of its own, since they mostly wait.
 // NOI_LEDGER_SEED repeats the draws of one agent. NOI_LEDGER_ROUNDS sets the number of its rounds.
 func TestEveryDueMomentIsASampleOrInAGap(t *testing.T) {
+	t.Parallel()
 	agents := storetest.Rounds(1, 6)
 	seed, count := rand.Uint64N(1<<32), uint64(storetest.Rounds(len(rounds), 300/agents))
 	for name, to := range map[string]*uint64{"NOI_LEDGER_SEED": &seed, "NOI_LEDGER_ROUNDS": &count} {

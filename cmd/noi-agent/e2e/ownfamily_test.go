@@ -34,6 +34,7 @@ func meterRegisters(function byte, addr, count uint16) ([]uint16, byte) {
 // TestUsersFamilyIsReadLikeABuiltInOne runs the daemon on the example's family file against its meter: the values
 // come out as its manual words them, found by `model: auto`.
 func TestUsersFamilyIsReadLikeABuiltInOne(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, &modbustest.Slave{
 		Unit: 1, Read: meterRegisters,
 		Identity: &modbustest.Identity{Vendor: "Example Instruments", Product: "EI-X200-3", Revision: "2.1"},
@@ -88,6 +89,7 @@ func triStar(_ byte, addr, count uint16) ([]uint16, byte) {
 // TestScaleIsReadInTheSameExchange runs the daemon on a controller whose values mean nothing without their full scale: every read
 // that brings one brings the scale too.
 func TestScaleIsReadInTheSameExchange(t *testing.T) {
+	t.Parallel()
 	slave := &modbustest.Slave{
 		Unit: 1, Read: triStar,
 		Identity: &modbustest.Identity{Vendor: "Morningstar Corp.", Product: "TS-MPPT-60", Revision: "v01.02.12"},

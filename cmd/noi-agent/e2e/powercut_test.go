@@ -47,6 +47,7 @@ type record struct {
 // cloud had been handed. Then it does the same to records of programs that sync too little or speak too early, and has
 // to find each out.
 func TestPowerCutAtAnyMomentLosesNothingCommitted(t *testing.T) {
+	t.Parallel()
 	modbustest.NeedPeer(t, "strace that may trace", "strace", "strace", "-f", "-o", "/dev/null", "true")
 	traced := traceDaemon(t)
 	seed := rand.Uint64()

@@ -15,6 +15,7 @@ import (
 // cannot open it, and starts it again: its own child finds the damage, and every committed sample reaches both clouds
 // under the id it had.
 func TestKilledDaemonWithADamagedStoreComesUpByItself(t *testing.T) {
+	t.Parallel()
 	binary := buildBinary(t, "..")
 	w := newWorld(t, countingSlave())
 	config := withAllAttributes(t, w.config(`objects: [Ahc_r, Ahl_t], intervals: {"*": 20ms}`, "all"))

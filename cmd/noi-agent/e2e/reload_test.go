@@ -71,6 +71,7 @@ func TestHangupsLeaveRoomForTheEnd(t *testing.T) {
 
 // TestEndIsNotLostBehindReloads: the daemon ends though a reload waits for a dial and others wait for that reload.
 func TestEndIsNotLostBehindReloads(t *testing.T) {
+	t.Parallel()
 	host, dir := fullHost(t), t.TempDir()
 	config := filepath.Join(dir, "config.yaml")
 	write := func(timeout string) {
@@ -117,6 +118,7 @@ status: {listen: "", socket: ""}
 // TestRefusedReloadIsSeen: the command fails with the line, the status has a problem, and commands that ask the daemon
 // work meanwhile.
 func TestRefusedReloadIsSeen(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fixedSlave())
 	config := w.config(`intervals: {"*": 1h}`, "adc_vbterm")
 	text, err := os.ReadFile(config)
@@ -186,6 +188,7 @@ func TestRefusedReloadIsSeen(t *testing.T) {
 // TestPublishTestHurriesTheDaemon: the daemon is asked to try again once a test message was accepted, and its absence
 // is no failure.
 func TestPublishTestHurriesTheDaemon(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fixedSlave())
 	config := w.config(`intervals: {"*": 1h}`, "adc_vbterm")
 	const word = "the daemon tries this integration again at once"
