@@ -93,8 +93,8 @@ func TestKilledAtAnyMomentNothingCommittedIsMissing(t *testing.T) {
 	marks := &committed{upTo: map[int]int{}}
 	for range killRounds {
 		setWeather(t, w, rng)
-		child, read := startChild(t, binary, config, marks)
 		before := len(marks.runs())
+		child, read := startChild(t, binary, config, marks)
 		eventually(t, "the daemon commits", func() bool { return len(marks.runs()) > before })
 		timer := time.NewTimer(time.Duration(rng.IntN(1200)) * time.Millisecond)
 		<-timer.C
