@@ -322,6 +322,8 @@ func (w *ledgerWorld) live(count uint64) {
 	w.silent.Store(false)
 	clearWeather(t, w.world)
 	d := w.home()
+	had := [2]int{w.sns.Taken(), w.pubsub.Taken()}
+	eventually(t, "both clouds get samples of each object", func() bool { return w.sns.Taken() > had[0]+3 && w.pubsub.Taken() > had[1]+3 })
 	w.sleep(4*time.Second, 5*time.Second) // for the gaps
 	w.judge()
 	w.end(d, "stop")

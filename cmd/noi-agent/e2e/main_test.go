@@ -9,7 +9,7 @@ import (
 )
 
 // atOnce is how many tests run side by side. They mostly wait: for the next moment of a sample, for a timeout, for the end of a process.
-const atOnce = "4"
+const atOnce = "3"
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(cutsEnv); dir != "" {
