@@ -55,8 +55,10 @@ func TestGapsAreAcknowledgedUpToATimeAndStaySoAfterAKill(t *testing.T) {
 	s := openAt(t, path, o)
 	must(t, s.SetIntegrations([]store.Integration{{ID: "x", Topic: "t", GapMessages: true}}))
 	must(t, s.Missing("x", hole(1, 1, 2), hole(3, 30, 31)))
-	must(t, s.SetIntegrations([]store.Integration{{ID: "x", Topic: "t", GapMessages: true}})) // the rows are in the file
-	must(t, s.Missing("x", hole(5, 50, 51)))                                                  // and this one is in memory only
+	// the rows are in the file
+	must(t, s.SetIntegrations([]store.Integration{{ID: "x", Topic: "t", GapMessages: true}}))
+	// and this one is in memory only
+	must(t, s.Missing("x", hole(5, 50, 51)))
 	wantSeen(t, s, 3, false, false, false)
 	acknowledge(t, s, noon.Add(3*time.Hour), 2)
 	wantSeen(t, s, 1, false, true, true)

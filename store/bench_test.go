@@ -159,7 +159,8 @@ func BenchmarkAfterBacklog(b *testing.B) {
 			store.Options{Limits: store.Limits{MaxSize: 1 << 30, FlushTriggers: 100 * time.Millisecond}})
 		bytes, commits := steady(b, s, 1, 200, true)
 		before := float64(bytes) / float64(commits)
-		for n := uint64(1); s.Stats().FileBytes < 200<<20; n += 50 { // long texts: the content of the pages does not matter
+		// long texts: the content of the pages does not matter
+		for n := uint64(1); s.Stats().FileBytes < 200<<20; n += 50 {
 			if err := s.Append(b.Context(), bulky(s.Run(), n)); err != nil {
 				b.Fatal(err)
 			}

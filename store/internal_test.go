@@ -179,7 +179,8 @@ func TestFullDiskGoesOn(t *testing.T) {
 	if s.Err() != nil {
 		t.Fatalf("a full disk stopped the store: %v", s.Err())
 	}
-	if is := s.Stats().Integrations["aws"]; is.Dropped != 8 || is.Backlog != 0 { // four were deleted in vain, four are not kept
+	// four were deleted in vain, four are not kept
+	if is := s.Stats().Integrations["aws"]; is.Dropped != 8 || is.Backlog != 0 {
 		t.Errorf("the oldest samples were not deleted: %+v", is)
 	}
 	failWith(s, func() error { return nil })

@@ -127,7 +127,8 @@ func TestALaneThatIsWantedAgainKeepsTheOrder(t *testing.T) {
 				path := filepath.Join(t.TempDir(), "noi.db")
 				s := storetest.MustOpenAt(t, path, store.Options{})
 				n, want := uint64(1), []uint64{}
-				for _, on := range []bool{false, true, false, true, true, false, true} { // with and without samples in the lane
+				// with and without samples in the lane
+				for _, on := range []bool{false, true, false, true, true, false, true} {
 					must(t, s.SetIntegrations(alarmsFirst(on)))
 					for range 3 {
 						add(t, s, withAlarm(1, n))

@@ -28,7 +28,8 @@ func TestForgottenIntegrationsLeaveNothingToWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	begun := s.opts.Now()
-	for days := range 4 { // the first after a day drops the backlog, those after a month forget what is left, its lane first
+	// the first after a day drops the backlog, those after a month forget what is left, its lane first
+	for days := range 4 {
 		now := begun.AddDate(0, 0, 1+40*days)
 		s.mu.Lock()
 		s.opts.Now = func() time.Time { return now }

@@ -61,7 +61,8 @@ func TestTheDarkTimeBeforeAStandInThatKnowsNothing(t *testing.T) {
 	s := storetest.MustOpenAt(t, path, store.Options{Clock: boot("one"), Now: soon})
 	must(t, s.SetIntegrations(both[:1]))
 	until := store.Instant{Run: s.Run(), At: time.Unix(60, 0), Uptime: time.Minute, Unsure: true} // by a clock in 1970
-	s.SetBooted(storetest.Start.Add(-time.Minute))                                                // makes it the time of the start
+	// makes it the time of the start
+	s.SetBooted(storetest.Start.Add(-time.Minute))
 	add(t, s, storetest.Sweep(s.Run(), 1, 1, "aws"))
 	s.AccountSamples(map[store.Accounted]store.Account{{Unit: unit, Object: "old"}: {Until: until, Every: time.Second}})
 	add(t, s, storetest.Sweep(s.Run(), 2, 1, "aws"))
@@ -85,7 +86,8 @@ func TestTheDarkTimeBeforeAStandInThatKnowsNothing(t *testing.T) {
 	if gaps := s.Stats().Integrations["aws"].Gaps; len(gaps) != 0 {
 		t.Errorf("the store in memory shows gaps without a begin: %+v", gaps)
 	}
-	s.SetBooted(storetest.Start.Add(-30 * time.Second)) // the sample after the gap was taken thirty seconds after the start
+	// the sample after the gap was taken thirty seconds after the start
+	s.SetBooted(storetest.Start.Add(-30 * time.Second))
 	dark := s.Dark()
 	if n := s.Stats().Integrations["aws"].OpenGaps; n != 0 {
 		t.Errorf("%d gaps still wait for the store on the disk", n)

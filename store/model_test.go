@@ -50,7 +50,8 @@ type world struct {
 	flying map[string][][]store.Delivery // by integration: what is in flight
 	lane   bool                          // "aws" has its alarms first now
 	rows   int                           // how many rows may wait in memory; 2,048 cause a commit
-	open   [][]uint64                    // the numbers of the samples of each sweep that was offered since the last commit
+	// the numbers of the samples of each sweep that was offered since the last commit
+	open [][]uint64
 
 	now  atomic.Int64 // unix: the store's clock
 	late int64        // the latest time of the clock since the last call of giveWay
@@ -216,7 +217,8 @@ func (w *world) append() {
 	}
 	must(w.t, w.s.Append(w.t.Context(), sweeps...))
 	w.giveWay()
-	if slices.ContainsFunc(sweeps, func(sw objects.Sweep) bool { return len(sw.Routes) > 0 }) { // without a route there was no commit
+	// without a route there was no commit
+	if slices.ContainsFunc(sweeps, func(sw objects.Sweep) bool { return len(sw.Routes) > 0 }) {
 		w.open = nil
 	}
 }

@@ -42,7 +42,8 @@ func TestRowsThatWaitTakeLittleMemory(t *testing.T) {
 			}
 			must(t, s.Settle(id, rs))
 		}
-		must(t, s.SetDeviceID(fmt.Sprint("device ", next))) // makes a commit, after which the sweep is no longer in memory
+		// makes a commit, after which the sweep is no longer in memory
+		must(t, s.SetDeviceID(fmt.Sprint("device ", next)))
 	}
 	accept()
 	before := heap()
