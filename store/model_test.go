@@ -54,7 +54,7 @@ type world struct {
 	open [][]uint64
 
 	now  atomic.Int64 // unix: the store's clock
-	late int64        // the latest time of the clock since the last call of giveWay
+	late int64        // the latest time of the clock since the last call of takeDeletions
 }
 
 func TestStoreAgreesWithModel(t *testing.T) {
@@ -129,7 +129,7 @@ func (w *world) configure() {
 		list = append(list, store.Integration{ID: id, Topic: "topic of " + id, AlarmsFirst: w.lane && id == "aws"})
 	}
 	must(w.t, w.s.SetIntegrations(list))
-	w.giveWay() // Missing may commit, and Close does
+	w.takeDeletions() // Missing may commit, and Close does
 }
 
 func (w *world) step() {
@@ -147,7 +147,7 @@ func (w *world) step() {
 		w.configure()
 	case k < 99:
 		must(w.t, store.CompactNow(w.s))
-		w.giveWay()
+		w.takeDeletions()
 		w.open = nil
 	default:
 		w.reopen()
@@ -216,7 +216,7 @@ func (w *world) append() {
 		return
 	}
 	must(w.t, w.s.Append(w.t.Context(), sweeps...))
-	w.giveWay()
+	w.takeDeletions()
 	// without a route there was no commit
 	if slices.ContainsFunc(sweeps, func(sw objects.Sweep) bool { return len(sw.Routes) > 0 }) {
 		w.open = nil
@@ -264,10 +264,10 @@ func (w *world) rejected() {
 	}
 }
 
-// giveWay removes from the model the samples that the store has deleted, and checks that there was a reason: no room,
+// takeDeletions removes from the model the samples that the store has deleted, and checks that there was a reason: no room,
 // or the age. The comparison and the size limit below check that the store deletes the oldest samples, and not too
 // many.
-func (w *world) giveWay() {
+func (w *world) takeDeletions() {
 	if st := w.s.Stats(); slices.ContainsFunc(modelIDs,
 		func(id string) bool { return st.Integrations[id].Dropped != w.m.drops[id] }) {
 		w.rejected()
@@ -335,8 +335,8 @@ func (w *world) compare() {
 	for _, id := range modelIDs {
 		is := st.Integrations[id]
 		if is.Backlog != uint64(len(w.m.queue[id])) || is.Sent != w.m.sent[id] || is.Dropped != w.m.drops[id] {
-			w.t.Fatalf("%s: store %+v, model has %d waiting, sent %d, dropped %d", id, is, len(w.m.queue[id]), w.m.sent[id],
-				w.m.drops[id])
+			w.t.Fatalf("%s: store %+v, model has %d waiting, sent %d, dropped %d", id, is,
+				len(w.m.queue[id]), w.m.sent[id], w.m.drops[id])
 		}
 		if w.rnd.IntN(4) > 0 {
 			continue // Pending moves cursors, not always in the same way

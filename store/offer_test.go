@@ -111,7 +111,8 @@ func TestAnUrgentSweepDoesNotWait(t *testing.T) {
 		urgent.Urgent = true
 		must(t, s.Append(t.Context(), urgent))
 		if time.Since(begin) != 0 || !kept(calm) {
-			t.Errorf("the urgent sweep took %v; the sweep before it was committed too: %v", time.Since(begin), kept(calm))
+			t.Errorf("the urgent sweep took %v; the sweep before it was committed too: %v",
+				time.Since(begin), kept(calm))
 		}
 	})
 }
@@ -186,8 +187,8 @@ func TestAWindowThatWritesTakesTheYoungerAlong(t *testing.T) {
 			time.Sleep(900 * time.Millisecond)
 			synctest.Wait()
 			if n := s.Stats().Commits - before; !kept(young) || n != 1 {
-				t.Errorf("the first sweep is accepted: %v; the second is done after its second: %v, in %d commits", accepted,
-					kept(young), n)
+				t.Errorf("the first sweep is accepted: %v; the second is done after its second: %v, in %d commits",
+					accepted, kept(young), n)
 			}
 		})
 	}
