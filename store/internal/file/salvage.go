@@ -22,11 +22,12 @@ import (
 // Records are copied unchanged, under their old numbers. Sweeps keep their place and names keep their ids, so every
 // checksum stays valid. A page does not show to which bucket it belongs, and bbolt does not clear old pages. So the
 // file is read as a heap of records, old and new:
-// // - The first byte shows the kind of a record. A name of the first kind is printable text.
-// - Of cursors, identities and totals the furthest one counts, because their figures only grow.
-// - A sweep is copied only if an integration's cursor has not passed it. So samples that were delivered long ago do
-// not come back from an old page.
-// - A name with two different texts is dropped. A wrong name would turn samples into those of another object.
+//
+//   - The first byte shows the kind of a record. A name of the first kind is printable text.
+//   - Of cursors, identities and totals the furthest one counts, because their figures only grow.
+//   - A sweep is copied only if an integration's cursor has not passed it. So samples that were delivered long ago do
+//     not come back from an old page.
+//   - A name with two different texts is dropped. A wrong name would turn samples into those of another object.
 type salvage struct {
 	ctx   context.Context // ends the reading; the records found until then count
 	src   *pages
