@@ -25,7 +25,7 @@ const (
 	imageEnd   = imageFirst + imageCount
 
 	// patience is the timeout for reads that must get an answer: long enough for any busy machine.
-	patience = 5 * time.Second
+	patience = 20 * time.Second
 	// impatience is the timeout for reads that get no answer. A late answer costs only another try. The timeout is
 	// short, so that the line asks again while libmodbus waits half a second for another unit's answer.
 	impatience = 150 * time.Millisecond
