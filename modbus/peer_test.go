@@ -23,8 +23,8 @@ const (
 	imageCount = 0x0200
 	imageEnd   = imageFirst + imageCount
 
-	// patience is the timeout wherever an answer must come: no machine is so crowded.
-	patience = 5 * time.Second
+	// patience is the timeout where an answer must come, also on a busy machine.
+	patience = 20 * time.Second
 	// impatience is the timeout where none is to come. An answer that comes later all the same costs another try. It is
 	// short enough for the line to ask again while libmodbus waits, for half a second, for another unit's answer.
 	impatience = 150 * time.Millisecond
