@@ -117,6 +117,32 @@ func (c networkTrouble) check(t *testing.T) {
 	}
 }
 
+// TestAGatewayWithoutAnAnswerHasOneProblem: if all of several controllers are silent, or the gateway reports each as
+// absent, the cause is behind the gateway.
+func TestAGatewayWithoutAnAnswerHasOneProblem(t *testing.T) {
+	for _, fault := range []modbustest.Fault{{Silent: true}, {Exception: 0x0B}} {
+		synctest.Test(t, func(t *testing.T) {
+			one, two := controller(1), controller(2)
+			one.Script = func(modbustest.Request) modbustest.Fault { return fault }
+			two.Script = one.Script
+			g := &modbustest.Gateway{Slaves: []*modbustest.Slave{one, two}}
+			g.Start()
+			text := "state_dir: " + t.TempDir() + "\n" + strings.Split(strings.Replace(onePair, "/dev/ttyA", "tcp://gw", 1), "integrations:")[0]
+			connect := func(string) (net.Conn, error) { return g.Connect("us") }
+			s := after(2*time.Minute, begin(t, text, agent.Options{OpenPort: func(m modbus.Settings) (modbus.Port, error) { return modbus.DialOver(m, connect) }}))
+			problems := s.status().Problems
+			s.stop()
+			g.Stop()
+			if len(problems) != 1 || problems[0].Code != "line_silent" || len(problems[0].Folded) != 2 {
+				t.Fatalf("%+v: %+v", fault, problems)
+			}
+			if p := problems[0]; !strings.Contains(p.Title, "behind the gateway a") || !strings.Contains(p.Remedy, "serial side") {
+				t.Errorf("%q: %q", p.Title, p.Remedy)
+			}
+		})
+	}
+}
+
 // askAlong is another program that reads through the gateway until that stops.
 func askAlong(t *testing.T, g *modbustest.Gateway) {
 	t.Helper()

@@ -40,7 +40,7 @@ bin/tools/sbom -cyclonedx /dev/null -licences /dev/null -names bin/tools/licence
 diff -u status/web/licences.txt bin/tools/licences.txt # the page with the licences uses the first file
 
 say "fuzz smoke"
-bash tools/fuzz.sh "${FUZZTIME:-500x}" # inputs for each target; with a time, the number of inputs would depend on the machine
+bash tools/fuzz.sh "${FUZZTIME:-500x}" plain # inputs for each target; with a time, the number of inputs would depend on the machine
 
 say "no wrong value ever: 100,000 reads, without the race detector"
 go test -vet=off -run NoWrongValueEver ./modbus

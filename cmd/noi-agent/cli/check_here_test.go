@@ -18,8 +18,9 @@ func TestCheckNoticesWhatThisMachineLacks(t *testing.T) {
 	t.Setenv("AWS_CONFIG_FILE", "")
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "")
 	path := clitest.WriteConfig(t, `lines:
-  - {name: a, slaves: [{id: 1, model: PSPWM}],
+  - {name: a, slaves: [{id: 1, model: PSPWM, name: a}],
      port: /dev/ttyUSBO}
+  - {name: b, slaves: [{id: 1, model: PSPWM, name: b}], port: /dev}
 integrations:
   - {name: x, type: aws, objects: adc_vbterm,
      profile: nosuch,
@@ -43,18 +44,19 @@ integrations:
 	}
 	for i, want := range []string{
 		"3: lines[0].port: this machine has no /dev/ttyUSBO now; ",
-		"6: integrations[0].profile: there is no profile nosuch in ",
-		"7: integrations[0].ca_file: open /nope.pem: no such file or directory",
-		"8: integrations[0].topic_arn: us-eats-2 is no AWS region that this version knows; did you mean us-east-2?",
-		"10: integrations[1].credentials_file: open /no-key.json: no such file or directory",
-		"11: integrations[1].topic: this is the value of the example; write your own",
-		"13: integrations[2].topic_arn: this is the value of the example; write your own",
+		"4: lines[1].port: /dev is a directory; write the path of a device in it",
+		"7: integrations[0].profile: there is no profile nosuch in ",
+		"8: integrations[0].ca_file: open /nope.pem: no such file or directory",
+		"9: integrations[0].topic_arn: us-eats-2 is no AWS region that this version knows; did you mean us-east-2?",
+		"11: integrations[1].credentials_file: open /no-key.json: no such file or directory",
+		"12: integrations[1].topic: this is the value of the example; write your own",
+		"14: integrations[2].topic_arn: this is the value of the example; write your own",
 	} {
 		if i >= len(notices) || !strings.HasPrefix(notices[i], want) {
 			t.Fatalf("notice %d is not %q:\n%s", i, want, strings.Join(notices, "\n"))
 		}
 	}
-	if len(notices) != 7 {
+	if len(notices) != 8 {
 		t.Errorf("%d notices:\n%s", len(notices), strings.Join(notices, "\n"))
 	}
 	_, stdout, _ = run1("check", "--config", path, "--json")

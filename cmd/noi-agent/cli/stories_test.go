@@ -73,9 +73,12 @@ func integrationAnswers() map[string]any {
 		Config: api.IntegrationConfig{ID: clitest.SNSID, Name: "main-solar", Type: "aws", Enabled: true, Objects: []string{"adc_vbterm"}, Slaves: []string{"all"},
 			TopicARN: clitest.TopicARN, Attributes: []string{}, PublishEvery: "0s", Pacing: "0s", When: "every", Envelope: "single", Compress: "none"},
 		Cost: api.IntegrationCost{MessagesPerDay: 5760, BytesPerDay: 3.2e6, Objects: 1, Slaves: 2, Uncounted: []string{}}}
+	locked := entry
+	locked.Locked, locked.Config.ID, locked.Config.Name = true, s.Integrations[1].ID, s.Integrations[1].Name
 	own := "/api/v1/integrations/" + clitest.SNSID
 	return map[string]any{
-		"/api/v1/integrations": api.Integrations{Integrations: []api.IntegrationEntry{entry}}, own: entry, own + "/pause": entry, own + "/resume": entry,
+		"/api/v1/integrations": api.Integrations{Integrations: []api.IntegrationEntry{entry}}, own: entry,
+		"/api/v1/integrations/" + locked.Config.ID: locked, own + "/pause": entry, own + "/resume": entry,
 		own + "/test": api.IntegrationTest{IntegrationID: clitest.SNSID, Name: "main-solar", Type: "aws", Topic: clitest.TopicARN, OK: true, MessageID: "4985",
 			Steps: []api.TestStep{{Name: "message", Verdict: "ok", Text: "accepted, message id 4985"}}},
 		"/api/v1/token/rotate": api.TokenRotated{SessionsEnded: 2}, "/api/v1/replay": api.Replay{State: "done", Sent: 5760},
@@ -109,6 +112,10 @@ func serveSite(env *testscript.Env) error {
 		}
 		if r.URL.Path == "/api/v1/events" {
 			http.Error(w, "too many watch already", http.StatusServiceUnavailable)
+			return
+		}
+		if e, ok := answer.(api.IntegrationEntry); ok && e.Locked && r.Method == http.MethodDelete {
+			http.Error(w, "it is set in config.yaml, line 16: change it there", http.StatusConflict)
 			return
 		}
 		if r.URL.Query().Get("text") == "nothing" {
