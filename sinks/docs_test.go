@@ -45,6 +45,11 @@ func TestConsumersFunctionReadsRealBodies(t *testing.T) {
 		want = append(append(append(want, alone...), alone...), alone[0])
 		ids = append(append(append(ids, their...), their...), "")
 	}
+	gap := regexp.MustCompile("(?s)```json\n([^`]*\"gap\":[^`]*)```").FindSubmatch(text)
+	if gap == nil {
+		t.Fatal("docs/messages.md has no example of a gap")
+	}
+	bodies = append(bodies, string(gap[1])) // a gap is no sample
 	in, err := json.Marshal(bodies)
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 )
 
 // advice finds commands of ours in a text: "noi-agent" and the words behind it, up to the end of the command.
@@ -43,6 +45,9 @@ func TestEveryCommandThatIsAdvisedExists(t *testing.T) {
 				t.Errorf("%s advises noi-agent%s: %v", place, found[1], err)
 				continue
 			}
+			if strings.Contains(place, "catalogue.go") && len(args) < len(strings.Fields(cmd.CommandPath())) && needsArguments(cmd) {
+				t.Errorf("%s advises noi-agent%s, which fails: want %s", place, found[1], cmd.Use)
+			}
 			for _, word := range args {
 				name, _, _ := strings.Cut(strings.TrimLeft(word, "-"), "=")
 				long := strings.HasPrefix(word, "--")
@@ -61,6 +66,12 @@ func TestEveryCommandThatIsAdvisedExists(t *testing.T) {
 	if tried < 60 {
 		t.Errorf("only %d commands were found", tried)
 	}
+}
+
+// needsArguments reports whether a command fails without an argument: [ARGUMENT] and [flags] may be left out.
+func needsArguments(cmd *cobra.Command) bool {
+	_, rest, _ := strings.Cut(cmd.Use, " ")
+	return rest != "" && !strings.HasPrefix(rest, "[")
 }
 
 // goTexts calls see with every text in the product's code below a directory.

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"github.com/creack/pty"
 
 	"noi-agent/cmd/noi-agent/clitest"
+	"noi-agent/modbus"
 )
 
 // onTerminal runs a command line of the test binary on a pseudo-terminal and returns what the terminal shows.
@@ -82,4 +84,34 @@ func TestRealTerminals(t *testing.T) {
 	if text := onTerminal(t, 80, nil, "status", "--json", "--socket", socket); strings.Contains(text, "\x1b") || !strings.HasPrefix(text, "{") {
 		t.Errorf("JSON on a terminal: %.80q", text)
 	}
+}
+
+// TestSentencesFitTheTerminal: what init says, the announcement of a scan and an error are broken between words.
+func TestSentencesFitTheTerminal(t *testing.T) {
+	screen, tty, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer screen.Close()
+	if err := pty.Setsize(tty, &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
+		t.Fatal(err)
+	}
+	p := testProgram(t)
+	p.Stderr = tty
+	long := strings.TrimSpace(strings.Repeat("seven words that a person can read ", 5))
+	asker := newAsker(p)
+	asker.say("%s", long)
+	asker.prompt("Objects, with commas; or all", "adc_vbterm, adc_ia, charge_state, array_fault, load_fault, alarm")
+	asker.say("") // the person presses Enter
+	scan := &modbus.Scan{Units: make([]byte, 247), Settings: []modbus.Settings{{Port: "/dev/serial/by-id/usb-FTDI_FT232R", Baud: 9600}}}
+	newProgress(tty, scan).announce()
+	p.complain(errors.New(long), false)
+	_ = tty.Close()
+	text, _ := io.ReadAll(screen) // ends with an error when no other end is open
+	for line := range strings.Lines(strings.ReplaceAll(string(text), "\r\n", "\n")) {
+		if n := runes(strings.TrimRight(line, "\n")); n > 80 {
+			t.Errorf("a line has %d columns: %q", n, line)
+		}
+	}
+	clitest.MustHold(t, string(text), "noi-agent: seven words", "charge_state, array_fault,", "Ctrl-C ends the scan")
 }

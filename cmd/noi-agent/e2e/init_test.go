@@ -135,7 +135,7 @@ func TestInitAsksAtATerminal(t *testing.T) {
 	c.answer("battery terminal voltage ", "")
 	c.answer("Objects, with commas; or all [", "adc_vbterm, charge_stat\n")
 	c.answer("did you mean charge_state?", "")
-	c.answer("array_fault, load_fault, alarm]: ", "adc_vbterm, charge_state\n")
+	c.answer("load_fault, alarm]: ", "adc_vbterm, charge_state\n")
 	c.answer("Log intervals [as shown]: ", "30s\n")
 	c.answer("longer intervals, collected", "")
 	c.answer("Which way [1]: ", "2\n")
