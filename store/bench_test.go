@@ -230,15 +230,21 @@ func BenchmarkBacklog(b *testing.B) {
 		b.Run(fmt.Sprint(c.samples), func(b *testing.B) {
 			for b.Loop() {
 				f := drains(b, c.samples, c.times)
+				large := func() bool {
+					return f.idle > empty.idle+flatMemory || base.rate > 0 &&
+						(f.anonymous > base.anonymous+flatMemory || f.resident > base.resident+flatMemory)
+				}
+				if large() { // the kernel decides how many pages of the file stay in memory
+					f = drains(b, c.samples, c.times)
+				}
+				if large() {
+					b.Errorf("MiB with %d samples: %+v; with none: %+v; with 100,000: %+v", c.samples, f, empty, base)
+				}
 				switch c.samples {
 				case 0:
 					empty = f
 				case 100_000:
 					base = f
-				}
-				if f.idle > empty.idle+flatMemory || base.rate > 0 &&
-					(f.anonymous > base.anonymous+flatMemory || f.resident > base.resident+flatMemory) {
-					b.Errorf("MiB with %d samples: %+v; with none: %+v; with 100,000: %+v", c.samples, f, empty, base)
 				}
 				b.ReportMetric(f.start, "start_ms")
 				b.ReportMetric(f.idle, "RSS_MiB")

@@ -25,9 +25,7 @@ func newAsker(p *Program) asker {
 }
 
 // say prints a line for the person.
-func (a *asker) say(format string, args ...any) {
-	fmt.Fprintln(a.screen, fitted(a.screen, fmt.Sprintf(format, args...)))
-}
+func (a *asker) say(format string, args ...any) { sentence(a.screen, format, args...) }
 
 // prompt prints a question. The answer is typed behind it.
 func (a *asker) prompt(text, proposal string) {

@@ -42,7 +42,7 @@ func (g *progress) announce() {
 			counted(g.scan.Rounds()-1, "more round"), roughly(all))
 	}
 	b.WriteString("; Ctrl-C ends the scan and prints the devices found")
-	fmt.Fprintln(g.w, fitted(g.w, b.String()))
+	sentence(g.w, "%s", b.String())
 }
 
 // step shows the progress. It is the Step of the modbus.Scan. The first step comes when the port is open: then the

@@ -115,3 +115,20 @@ func TestSentencesFitTheTerminal(t *testing.T) {
 	}
 	clitest.MustHold(t, string(text), "noi-agent: seven words", "charge_state, array_fault,", "Ctrl-C ends the scan")
 }
+
+// TestObjectsOfAFamilyAreRowsAtEightyColumns: a terminal of the usual width shows one row for each object, with its whole name.
+func TestObjectsOfAFamilyAreRowsAtEightyColumns(t *testing.T) {
+	for _, family := range []string{"GENSTAR", "PSPWM", "TSMPPT"} {
+		text := onTerminal(t, 80, nil, "objects", family)
+		_, rows, _ := strings.Cut(strings.TrimSpace(text), "\nADDRESS ")
+		_, piped, _ := run1("objects", family)
+		if got, want := strings.Count(rows, "\n"), strings.Count(strings.TrimSpace(piped), "\n")-1; got != want {
+			t.Errorf("%s has %d lines, want %d", family, got, want)
+		}
+		for row := range strings.Lines(rows) {
+			if cells := strings.Fields(row); runes(strings.TrimSpace(row)) > 80 || strings.Contains(cells[1], "…") {
+				t.Errorf("%s: %q", family, row)
+			}
+		}
+	}
+}

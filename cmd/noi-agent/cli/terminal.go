@@ -49,6 +49,11 @@ func fitted(w io.Writer, text string) string {
 	return wrapped(text, widthOf(w))
 }
 
+// sentence prints a text as lines that fit w.
+func sentence(w io.Writer, format string, args ...any) {
+	fmt.Fprintln(w, fitted(w, fmt.Sprintf(format, args...)))
+}
+
 // runes returns the number of columns of a text. The program prints no characters that are two columns wide.
 func runes(text string) int { return utf8.RuneCountInString(text) }
 
