@@ -18,7 +18,7 @@ type symptom struct {
 	of    func(k api.Kind) bool
 }
 
-// symptoms are the chapters of the document. The first one that fits has the kind.
+// symptoms are the chapters of the document. A kind belongs to the first one that fits.
 func symptoms() []symptom {
 	code := func(parts ...string) func(api.Kind) bool {
 		return func(k api.Kind) bool {
@@ -40,7 +40,7 @@ func symptoms() []symptom {
 	}
 }
 
-// asWritten is a text of the table with words in the places that a case fills.
+// asWritten returns a text of the table with words in place of its placeholders.
 func asWritten(text string) string {
 	return strings.NewReplacer("{name}", "NAME", "{cloud}", "AWS or Google", "{type}", "aws|gcp", "{holder}", "Another program",
 		"{alarm}", "a fault or an alarm", "{messages}", "Messages", "{day}", "the day that the title gives", "{id}", "ID").Replace(text)
@@ -98,8 +98,8 @@ func writeKind(b *strings.Builder, kinds []api.Kind) {
 	}
 }
 
-// TestTheTableOfProblemsIsComplete: each kind has all its texts, kinds of one code differ in texts only, and what explains a kind is a
-// kind itself, and comes before it.
+// TestTheTableOfProblemsIsComplete: each kind has all its texts. Kinds with one code differ only in texts. A kind
+// that includes others comes before them.
 func TestTheTableOfProblemsIsComplete(t *testing.T) {
 	kinds := api.Kinds()
 	for i, k := range kinds {
@@ -121,7 +121,7 @@ func TestTheTableOfProblemsIsComplete(t *testing.T) {
 	}
 }
 
-// wrapped breaks a text into lines of at most so many characters.
+// wrapped wraps a text at so many characters.
 func wrapped(text string, most int) string {
 	var lines []string
 	line := ""

@@ -13,9 +13,10 @@ import (
 	"noi-agent/cmd/noi-agent/clitest"
 )
 
-// The manual is made here and nowhere else, so that the daemon links no generator: go test ./cmd/noi-agent/cli -run Manual -update
+// Only this test makes the manual, so that the daemon links no generator: go test ./cmd/noi-agent/cli -run Manual
+// -update
 
-// TestManualIsTrue makes docs/cli.md and the man pages from the commands, and compares.
+// TestManualIsTrue makes docs/cli.md and the man pages from the commands, and compares them with the files.
 func TestManualIsTrue(t *testing.T) {
 	root, _ := testProgram(t).root()
 	clitest.Document(t, "../../..", "cli.md", manual(root))
@@ -29,7 +30,7 @@ func TestManualIsTrue(t *testing.T) {
 	}
 }
 
-// manPage is the one page of all commands, in the Markdown of md2man.
+// manPage returns the one page of all commands, in the Markdown of md2man.
 func manPage(root *cobra.Command) []byte {
 	var b bytes.Buffer
 	b.WriteString(`% "NOI-AGENT" "1" "" "" "NOI agent"
@@ -87,7 +88,7 @@ func everyCommand(cmd *cobra.Command) []*cobra.Command {
 	return list
 }
 
-// manual is docs/cli.md.
+// manual returns the content of docs/cli.md.
 func manual(root *cobra.Command) []byte {
 	var b bytes.Buffer
 	b.WriteString(`# Commands

@@ -20,7 +20,7 @@ import (
 	"noi-agent/modbus"
 )
 
-// onTerminal runs a command line of the test binary on a pseudo-terminal and returns what the terminal shows.
+// onTerminal runs a command line of the test binary on a pseudo-terminal, and returns the screen.
 func onTerminal(t *testing.T, width uint16, env []string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -31,8 +31,8 @@ func onTerminal(t *testing.T, width uint16, env []string, args ...string) string
 		t.Fatal(err)
 	}
 	defer screen.Close()
-	text, _ := io.ReadAll(screen) // ends with an error when the command has ended
-	_ = cmd.Wait()                // some of them fail
+	text, _ := io.ReadAll(screen) // ends with an error at the end of the command
+	_ = cmd.Wait()                // some commands fail
 	return strings.ReplaceAll(string(text), "\r\n", "\n")
 }
 
@@ -47,7 +47,7 @@ func servedSite(t *testing.T) string {
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/api/v1/status":
-			_ = json.NewEncoder(w).Encode(brokenSite()) // a client that is gone needs none
+			_ = json.NewEncoder(w).Encode(brokenSite()) // fails if the client has gone
 		case "/api/v1/objects":
 			_ = json.NewEncoder(w).Encode(siteValues())
 		default:
@@ -59,7 +59,7 @@ func servedSite(t *testing.T) string {
 	return socket
 }
 
-// TestRealTerminals: colour and width are those of the terminal; NO_COLOR and TERM=dumb take the colour away.
+// TestRealTerminals: colour and width follow the terminal. NO_COLOR and TERM=dumb switch colour off.
 func TestRealTerminals(t *testing.T) {
 	socket := servedSite(t)
 	escape := regexp.MustCompile(`\x1b\[[0-9;]*m`)
@@ -86,7 +86,7 @@ func TestRealTerminals(t *testing.T) {
 	}
 }
 
-// TestSentencesFitTheTerminal: what init says, the announcement of a scan and an error are broken between words.
+// TestSentencesFitTheTerminal: texts of init, the announcement of a scan and errors are wrapped between words.
 func TestSentencesFitTheTerminal(t *testing.T) {
 	screen, tty, err := pty.Open()
 	if err != nil {
