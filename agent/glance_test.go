@@ -160,7 +160,7 @@ func glances() []glance {
 		{"store_recovered", func(t *testing.T) *site { return damaged(t, 0) }},
 		{"store_kept_aside", func(t *testing.T) *site {
 			s := damaged(t, 0)
-			if _, err := s.agent.AcknowledgeGaps(time.Time{}); err != nil { // leaves the problem of the file
+			if _, err := s.agent.AcknowledgeGaps(time.Time{}); err != nil { // only the problem of the file is left
 				t.Fatal(err)
 			}
 			return s
