@@ -20,7 +20,7 @@ BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -gcflags '$(GCFLAGS
 # FUZZTIME is the time for each fuzz target of `make fuzz`, or a number of inputs such as 500x.
 FUZZTIME ?= 5s
 
-.PHONY: all build run test check screens torture soak fuzz bench bench-line bench-store bench-uplink bench-drain bench-lateness packages test-packages install uninstall clean
+.PHONY: all build run test check screens torture soak fuzz bench bench-line bench-store bench-uplink bench-drain bench-lateness bench-cpu packages test-packages install uninstall clean
 all: build
 
 build:
@@ -46,6 +46,10 @@ bench-uplink:
 # lateness of polls while the status endpoint is under load, compared with an agent without requests
 bench-lateness:
 	bash tools/bench-lateness.sh
+
+# processor time and memory of the agent beside Telegraf, with one controller and Pub/Sub; the first run builds Telegraf
+bench-cpu: build
+	bash tools/bench-cpu.sh
 
 # sending 200,000 samples (NOI_DRAIN) from the outbox to both clouds, compared with the clouds' own clients; memory meanwhile; the time from a sample to its acceptance
 bench-drain:

@@ -154,7 +154,7 @@ func TestFaultsOfIntegrations(t *testing.T) {
 		{"unknown type", "integrations:\n- type: azure", `2 integrations[0].type "azure" is not known; want aws for SNS or gcp`},
 		{"short id", gcpHead + topic + "\n  id: abc", `4 integrations[0].id want 20 letters and digits, not "abc"`},
 		{"odd id", gcpHead + topic + "\n  id: FFjU28MMaL3W9B9hhhh-", "4 integrations[0].id want 20 letters and digits"},
-		{"two integrations of one name", awsHead + arn + "\n  name: x\n- type: gcp\n  " + topic + "\n  name: x", `7 integrations[1].name "x" has the id `},
+		{"two integrations of one name", awsHead + arn + "\n  name: x\n- type: gcp\n  " + topic + "\n  name: x", "7 integrations[1].name another integration is called x; choose another name"},
 		{"two integrations of one topic", awsHead + arn + "\n- type: aws\n  " + arn, "5 integrations[1].topic_arn integrations[0] has the id "},
 		{"two equal ids", gcpHead + topic + "\n  id: FFjU28MMaL3W9B9hhhhH\n- type: aws\n  " + arn + "\n  id: FFjU28MMaL3W9B9hhhhH", "7 integrations[1].id integrations[0] has the id FFjU28MMaL3W9B9hhhhH too"},
 		{"integration name with a slash", gcpHead + topic + "\n  name: a/b", "4 integrations[0].name want at most 64 bytes"},

@@ -37,7 +37,7 @@ func parsePort(port string) (scheme, address string, err error) {
 		if colon && (before == ModbusTCP || before == RTUOverTCP) {
 			return "", "", fmt.Errorf("%s, not %q; begin it with %s://HOST", portForms, clip(port), before)
 		}
-		return "", "", nil
+		return "", "", isPath(port)
 	}
 	usual := ""
 	switch scheme {
@@ -52,6 +52,26 @@ func parsePort(port string) (scheme, address string, err error) {
 		return "", "", err
 	}
 	return scheme, address, nil
+}
+
+// isPath returns an error for a port that can never be the path of a serial port on Linux. Whether the device is
+// there now does not matter: a person may have unplugged the adapter.
+func isPath(port string) error {
+	number, com := strings.CutPrefix(strings.ToUpper(port), "COM")
+	_, service, _ := net.SplitHostPort(port) // "" without a colon
+	_, notAddress := netip.ParseAddr(port)
+	switch {
+	case com && isPort(strings.TrimSuffix(number, ":")), strings.Contains(port, `\`):
+		return fmt.Errorf("%s is a port of Windows; on Linux write the path of the adapter, as in "+
+			"/dev/serial/by-id/usb-…; ls /dev/serial/by-id lists the adapters of a gateway", clip(port))
+	case strings.HasPrefix(port, "tty") && !strings.Contains(port, "/"):
+		return fmt.Errorf("%s is not a path; did you mean /dev/%s? Better is its name under /dev/serial/by-id, which "+
+			"stays when adapters change places", clip(port), clip(port))
+	case notAddress == nil, isPort(service) && !strings.Contains(port, "/"):
+		return fmt.Errorf("%s, not %q; begin it with tcp:// or rtu+tcp://", portForms, clip(port))
+	default:
+		return nil
+	}
 }
 
 // hostPort checks the host and the port of a network port. It returns them in one spelling. If the port is left out, it

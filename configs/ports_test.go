@@ -104,6 +104,24 @@ func TestFaultsOfNetworkPorts(t *testing.T) {
 	})
 }
 
+// TestPortsThatLinuxNeverHas: the error names the way out. A device that is only not there now is no error.
+func TestPortsThatLinuxNeverHas(t *testing.T) {
+	const windows = " is a port of Windows; on Linux write the path of the adapter, as in /dev/serial/by-id/usb-"
+	const address = "3 lines[0].port want the path of a serial port, as in /dev/ttyUSB0, or tcp://host:502 for Modbus TCP"
+	var tests []fault
+	for port, want := range map[string]string{
+		"COM3": "3 lines[0].port COM3" + windows, "com12:": "3 lines[0].port com12:" + windows, `\\.\COM10`: `3 lines[0].port \\.\COM10` + windows,
+		"ttyUSB0":  "3 lines[0].port ttyUSB0 is not a path; did you mean /dev/ttyUSB0? Better is its name under /dev/serial/by-id",
+		"10.0.0.5": address, "10.0.0.5:502": address, "gateway.local:4001": address, "[fe80::1]:502": address, "fe80::1": address,
+	} {
+		tests = append(tests, fault{port, onPort("'" + port + "'"), want})
+	}
+	checkFaults(t, tests)
+	for _, port := range []string{"/dev/ttyUSB9", "run/COM3", "company", "/dev/serial/by-id/usb-gone-if00-port0", "/dev/serial/by-path/pci-0000:00:14.0-usb-0:1:1.0-port0"} {
+		mustParse(t, onPort(port))
+	}
+}
+
 func TestHardwareMeansNothingOnTheNetwork(t *testing.T) {
 	var tests []fault
 	for _, key := range []string{

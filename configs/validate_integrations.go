@@ -26,11 +26,11 @@ func (v *validator) integrations() {
 		}
 		v.integration(path, in)
 		v.id(path, in)
-		if first, ok := ids[in.ID]; ok && in.ID != "" {
-			v.coded(CodeTaken, v.idPlace(path), "%s has the id %s too; give one of them a name or an id of its own",
-				first, in.ID)
-		} else if v.beside != nil {
-			v.nameTaken(path+".name", i)
+		first, taken := ids[in.ID]
+		taken = taken && in.ID != ""
+		named := (taken || v.beside != nil) && v.nameTaken(path+".name", i)
+		if place := v.idPlace(path); taken && !(named && place == path+".name") {
+			v.coded(CodeTaken, place, "%s has the id %s too; give one of them a name or an id of its own", first, in.ID)
 		}
 		ids[in.ID] = called(i, in)
 	}
@@ -44,9 +44,10 @@ func called(at int, in *Integration) string {
 	return strictyaml.Index("integrations", at)
 }
 
-// nameTaken adds a fault if an integration of the other file has the same name, because commands and people use the
-// name to select an integration. In the configuration file two integrations with different ids may have the same name.
-func (v *validator) nameTaken(path string, at int) {
+// nameTaken adds a fault, and returns true, if an integration of the other file, or one before, has the same name:
+// commands and people use the name to select an integration. In the configuration file two integrations with different
+// ids may have the same name.
+func (v *validator) nameTaken(path string, at int) bool {
 	own := v.config.Integrations
 	name := own[at].Name
 	called := func(in Integration) bool { return name != "" && (in.Name == name || in.ID == name) }
@@ -56,7 +57,10 @@ func (v *validator) nameTaken(path string, at int) {
 			clip(name))
 	case slices.ContainsFunc(own[:at], called):
 		v.coded(CodeTaken, path, "another integration is called %s; choose another name", clip(name))
+	default:
+		return false
 	}
+	return true
 }
 
 // id checks a configured id or derives one.

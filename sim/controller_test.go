@@ -51,7 +51,7 @@ func mustCatalog(t testing.TB) *objects.Catalog {
 	return c
 }
 
-// family returns a built-in one.
+// family returns a built-in family.
 func family(t testing.TB, slug string) *objects.Family {
 	t.Helper()
 	f, ok := mustCatalog(t).Family(slug)
@@ -61,7 +61,7 @@ func family(t testing.TB, slug string) *objects.Family {
 	return f
 }
 
-// object returns the family's, with the first of its encodings where they are disputed.
+// object returns an object of the family, with the first of its encodings if they are disputed.
 func (w *world) object(name string) *objects.Object {
 	w.t.Helper()
 	o, ok := w.family.Object(name)
@@ -89,7 +89,7 @@ func (w *world) span(o *objects.Object) []uint16 {
 	return regs
 }
 
-// read returns an object's value by way of its registers, as the agent gets it.
+// read returns an object's value from its registers, as the agent reads it.
 func (w *world) read(name string) objects.Value {
 	w.t.Helper()
 	o := w.object(name)

@@ -48,7 +48,7 @@ func TestTotalsAreTheIntegralOfTheCurrents(t *testing.T) {
 	}
 }
 
-// Night, then bulk, absorption and float on a day with enough sun; and what is daily starts again in the morning.
+// A day with enough sun has night, bulk, absorption and float. Daily values start again in the morning.
 func TestTheStagesFollowTheSun(t *testing.T) {
 	w := newWorld(t, 1, 0)
 	var seen []string
@@ -86,7 +86,7 @@ func TestTheBatteryNeitherRunsEmptyNorFloatsForEver(t *testing.T) {
 	}
 }
 
-// Without charge for days the load is taken off the battery, and comes back when it has recovered.
+// Without charge for days the load is disconnected from the battery. It comes back when the battery has recovered.
 func TestABatteryThatIsNotChargedLosesItsLoad(t *testing.T) {
 	w := open(t, family(t, "PSPWM"), sim.Options{Faults: []sim.Fault{{Object: "array_fault", Value: "fets_shorted", Until: 5 * 24 * time.Hour}}})
 	seen := []string{}

@@ -170,8 +170,12 @@ func lineProblems(name string, network bool, v lineView, now time.Duration) []ap
 				fmt.Sprintf("%d collisions, the last one within %s", v.collisions.N, recently)).
 				Lasting(now-v.collisions.Begun))
 	}
-	if last, ok := lastSilent(v.slaves); ok && !network {
-		problems = append(problems, api.LineSilent.Of(name, last.since, last.err).Lasting(now-last.begun))
+	if last, ok := lastSilent(v.slaves); ok {
+		kind := api.LineSilent
+		if network {
+			kind = api.GatewaySilent
+		}
+		problems = append(problems, kind.Of(name, last.since, last.err).Lasting(now-last.begun))
 	}
 	for _, sv := range v.slaves {
 		problems = append(problems, slaveProblems(network, fmt.Sprintf("%s/%d", name, sv.cfgID), sv, now)...)

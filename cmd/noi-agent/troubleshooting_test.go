@@ -18,7 +18,7 @@ type symptom struct {
 	of    func(k api.Kind) bool
 }
 
-// symptoms are the chapters of the document. The first one that fits has the kind.
+// symptoms are the chapters of the document. A kind belongs to the first one that fits.
 func symptoms() []symptom {
 	code := func(parts ...string) func(api.Kind) bool {
 		return func(k api.Kind) bool {
@@ -26,24 +26,24 @@ func symptoms() []symptom {
 		}
 	}
 	return []symptom{
-		{"No value comes from a line", code("line_down", "line_port_", "gateway_")},
+		{"No value comes from a line", code("line_down", "line_port_", "line_silent", "gateway_")},
 		{"A controller does not answer as it should", code("slave_silent", "slave_garbled", "slave_late", "slave_transaction",
 			"slave_other", "slave_wrong_length", "slave_refusing", "line_shared", "line_collides")},
 		{"A controller is not sampled, or not all of it", code("slave_", "object_", "line_overrun")},
 		{"A controller reports a fault", code("controller_")},
 		{"No message arrives in the cloud", code("integration_", "clock_wrong")},
 		{"Some messages do not arrive in the cloud", code("dead_letters", "kinds_")},
-		{"Samples are missing, or soon will be", code("samples_", "outbox_", "store_in", "store_recovered")},
+		{"Samples are missing, or soon will be", code("samples_", "outbox_", "store_")},
 		{"Times look wrong", code("clock_")},
 		{"A change of the configuration does nothing", code("config_", "restart_", "integrations_")},
 		{"Something else", func(api.Kind) bool { return true }},
 	}
 }
 
-// asWritten is a text of the table with words in the places that a case fills.
+// asWritten returns a text of the table with words in place of its placeholders.
 func asWritten(text string) string {
 	return strings.NewReplacer("{name}", "NAME", "{cloud}", "AWS or Google", "{type}", "aws|gcp", "{holder}", "Another program",
-		"{alarm}", "a fault or an alarm", "{messages}", "Messages", "{day}", "a day that is named", "{id}", "ID").Replace(text)
+		"{alarm}", "a fault or an alarm", "{messages}", "Messages", "{day}", "the day that the title gives", "{id}", "ID").Replace(text)
 }
 
 // TestTroubleshootingIsTheTableOfProblems: docs/troubleshooting.md is generated from the table of all problems.
@@ -51,11 +51,13 @@ func TestTroubleshootingIsTheTableOfProblems(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(`# Troubleshooting
 
-` + "`noi-agent status`" + `, the page, ` + "`/metrics`" + ` (` + "`noi_problem`" + `) and the log name each problem by its code. Search this page for the code,
-or begin with what you see. This document is made from the table in ` + "`status/api/catalogue.go`" + `; a test keeps it current.
+The page and ` + "`noi-agent status`" + ` show the title of each problem. ` + "`noi-agent status --verbose`, `noi-agent doctor`" + `, the log
+and ` + "`/metrics` (`noi_problem`)" + ` also give its code. Search this document for the code or for words of the title, or begin
+with the heading that fits. In the titles, NAME is the name of your line, controller or integration. This document is
+made from the table in ` + "`status/api/catalogue.go`" + `; a test keeps it current.
 
-A **fault** stops data. A **warning** may stop data later. A **notice** is worth knowing. *Effect on data*: none, delayed
-(the samples wait and are sent later), or lost (they are reported as gaps).
+A **fault** stops data. A **warning** may stop data later. A **notice** is worth knowing. *Effect on data* is *none*,
+*delayed* (the samples wait and are sent later), or *lost* (the missing samples are reported as gaps).
 `)
 	kinds := api.Kinds()
 	written := map[string]bool{}
@@ -87,18 +89,26 @@ func writeKind(b *strings.Builder, kinds []api.Kind) {
 	}
 	var notes []string
 	if k.VisibleAfter > 0 {
-		notes = append(notes, fmt.Sprintf("It is shown when it lasts %v.", k.VisibleAfter))
+		notes = append(notes, fmt.Sprintf("It is shown after it has lasted for %d seconds.", int(k.VisibleAfter.Seconds())))
 	}
 	if len(k.DependsOn) > 0 {
-		notes = append(notes, "It is not shown by itself while one of these is, which explains it: `"+strings.Join(k.DependsOn, "`, `")+"`.")
+		notes = append(notes, "It is not shown while one of these problems exists, because they explain it: "+explained(k.DependsOn)+".")
 	}
 	if len(notes) > 0 {
 		fmt.Fprintf(b, "\n%s\n", wrapped(strings.Join(notes, " "), 120))
 	}
 }
 
-// TestTheTableOfProblemsIsComplete: each kind has all its texts, kinds of one code differ in texts only, and what explains a kind is a
-// kind itself, and comes before it.
+// explained lists the codes that explain a problem. The codes of a dead line come first in nearly every list: they are
+// written with a star.
+func explained(codes []string) string {
+	text := "`" + strings.Join(codes, "`, `") + "`"
+	dead := "`line_down`, `line_port_missing`, `line_port_denied`, `line_port_busy`, `gateway_refuses`, `gateway_unreachable`, `gateway_fails`"
+	return strings.Replace(text, dead, "`line_down`, `line_port_*`, `gateway_*`", 1)
+}
+
+// TestTheTableOfProblemsIsComplete: each kind has all its texts. Kinds with one code differ only in texts. A kind
+// that includes others comes before them.
 func TestTheTableOfProblemsIsComplete(t *testing.T) {
 	kinds := api.Kinds()
 	for i, k := range kinds {
@@ -120,7 +130,7 @@ func TestTheTableOfProblemsIsComplete(t *testing.T) {
 	}
 }
 
-// wrapped breaks a text into lines of at most so many characters.
+// wrapped wraps a text at so many characters.
 func wrapped(text string, most int) string {
 	var lines []string
 	line := ""

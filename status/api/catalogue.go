@@ -146,13 +146,13 @@ var (
 	CloudRejected = Kind{Code: "dead_letters", Severity: Warning, Effect: Delayed, Href: pageOutbox,
 		Title: "{messages} of {name} set aside",
 		Remedy: "`noi-agent deadletters list` shows them with the cloud's reason. When the reason is fixed, " +
-			"`noi-agent deadletters retry` sends them; `noi-agent deadletters drop` deletes them."}
+			"`noi-agent deadletters retry --all` sends them. `noi-agent deadletters drop --all` deletes them."}
 	CloudRefuses = Kind{Code: "kinds_refused", Severity: Warning, Effect: Delayed, Href: pageFailures,
 		Title: "The topic of {name} refuses samples of some kinds",
 		Remedy: "Change the topic's schema so that it accepts them, or remove their objects from `objects` of the " +
 			"integration. These samples become dead letters. From time to time the agent tries one. After the " +
-			"topic has accepted one, new samples are sent again, and `noi-agent deadletters retry` sends the dead " +
-			"letters."}
+			"topic has accepted one, new samples are sent again. `noi-agent deadletters retry --all` then sends the " +
+			"dead letters."}
 	CloudSkewed = Kind{Code: "clock_differs", Severity: Warning, Effect: None, Href: pageSystem,
 		DependsOn: []string{ClockUnset.Code}, Title: "The gateway's clock differs from the clock of {cloud}",
 		Remedy: "Set the gateway's clock: `sudo timedatectl set-ntp true`. Then compare: `date -u`. Samples are " +
@@ -206,8 +206,8 @@ var (
 )
 
 // The kinds of a line that is reached over the network, and of replies that are not the answer. No text here mentions
-// wires. GatewayShared, UnitNoReply and UnitDamaged have the codes of the same problems of a serial line, because alert
-// rules use codes.
+// the wires of this computer. GatewaySilent, GatewayShared, UnitNoReply and UnitDamaged have the codes of the same
+// problems of a serial line, because alert rules use codes.
 var (
 	GatewayRefuses = Kind{Code: "gateway_refuses", Severity: Fault, Effect: Lost, Href: pageLines,
 		Title: "The gateway {name} refuses connections",
@@ -221,6 +221,11 @@ var (
 		Title: "The connection to the gateway {name} fails",
 		Remedy: "The error gives the reason. Check that the gateway's port uses the configured protocol: tcp:// is " +
 			"Modbus TCP, rtu+tcp:// is RTU frames. The agent retries automatically."}
+	GatewaySilent = Kind{Code: LineSilent.Code, Severity: Fault, Effect: Lost, Href: pageLines, VisibleAfter: soon,
+		DependsOn: deadLine(), Title: "No controller answers behind the gateway {name}",
+		Remedy: "The connection to the gateway stands, and all controllers behind it are silent, so one cause is " +
+			"likely. Check the gateway's serial side: the wiring, the controllers' power, and baud rate and parity " +
+			"in the gateway's own settings."}
 	GatewayShared = Kind{Code: LineShared.Code, Severity: Warning, Effect: Lost, Href: pageLines,
 		DependsOn: deadLine(), Title: "Another program uses the gateway {name}",
 		Remedy: "The gateway sends replies for another program to the agent too. The agent drops values that may " +
@@ -258,7 +263,7 @@ func Kinds() []Kind {
 		StoreInMemory, SamplesLost, StoreRecovered, ClockUnset, ConfigRefused, IntegrationsFile,
 		ConfigRestart,
 		LinePortMissing, LinePortDenied, LinePortBusy, LineDown, GatewayRefuses, GatewayAway, GatewayFails,
-		LineSilent, LineShared, GatewayShared, LineCollides, LineOverrun,
+		LineSilent, GatewaySilent, LineShared, GatewayShared, LineCollides, LineOverrun,
 		SlaveNoReply, UnitNoReply, SlaveDamaged, UnitDamaged, SlaveLate, SlaveOtherID, SlaveOtherUnit, SlaveOtherLength,
 		SlaveRefusesAll, SlaveWrong, SlaveNoFamily, SlaveEmpty, SlaveRefuses, SlaveUnlisted, SlaveAlarm,
 		SlaveNoIdentity,

@@ -51,7 +51,8 @@ func (v *integrationsView) card(e *api.IntegrationEntry) g.Node {
 		h.Dl(h.Class("facts-list"), waiting,
 			h.Div(h.Class("whole"), h.Dt(g.Text("Topic/Arn")),
 				h.Dd(h.Class("id"), g.Text(cmp.Or(c.TopicARN, c.Topic)))),
-			g.If(len(c.Objects) > 0, pair("Objects", g.Text(strings.Join(c.Objects, ", "))))),
+			g.If(len(c.Objects) > 0, h.Div(h.Class("whole"), h.Dt(g.Text("Objects")),
+				h.Dd(g.Text(strings.Join(c.Objects, ", ")))))),
 		g.If(e.Locked, h.P(h.Class("muted"), g.Text("Set in "), h.Span(h.Class("id"), g.Text(place(e))),
 			prose(". Change it there; it is read again on `systemctl reload noi-agent`."))),
 		g.If(v.Editable, editButtons(e)))

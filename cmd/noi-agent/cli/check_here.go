@@ -66,13 +66,13 @@ func (h *here) port(path string, line *configs.Line) {
 		h.notice(path, stillExample)
 		return
 	}
-	if _, err := os.Stat(h.file(line.Port)); err != nil {
+	switch info, err := os.Stat(h.file(line.Port)); {
+	case err == nil && info.IsDir():
+		h.notice(path, "%s is a directory; write the path of a device in it", line.Port)
+	case err != nil:
 		there := "no serial port is here"
 		if ports := modbus.Ports(h.root); len(ports) > 0 {
 			there = "the ports here are " + strings.Join(ports, ", ")
-		}
-		if full := "/dev/" + line.Port; strings.HasPrefix(line.Port, "tty") {
-			there = "did you mean " + full + "? " + there
 		}
 		h.notice(path, "this machine has no %s now; %s", line.Port, there)
 	}

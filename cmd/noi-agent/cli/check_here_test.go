@@ -18,8 +18,9 @@ func TestCheckNoticesWhatThisMachineLacks(t *testing.T) {
 	t.Setenv("AWS_CONFIG_FILE", "")
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "")
 	path := clitest.WriteConfig(t, `lines:
-  - {name: a, slaves: [{id: 1, model: PSPWM}],
+  - {name: a, slaves: [{id: 1, model: PSPWM, name: a}],
      port: /dev/ttyUSBO}
+  - {name: b, slaves: [{id: 1, model: PSPWM, name: b}], port: /dev}
 integrations:
   - {name: x, type: aws, objects: adc_vbterm,
      profile: nosuch,
@@ -43,18 +44,19 @@ integrations:
 	}
 	for i, want := range []string{
 		"3: lines[0].port: this machine has no /dev/ttyUSBO now; ",
-		"6: integrations[0].profile: there is no profile nosuch in ",
-		"7: integrations[0].ca_file: open /nope.pem: no such file or directory",
-		"8: integrations[0].topic_arn: us-eats-2 is no AWS region that this version knows; did you mean us-east-2?",
-		"10: integrations[1].credentials_file: open /no-key.json: no such file or directory",
-		"11: integrations[1].topic: this is the value of the example; write your own",
-		"13: integrations[2].topic_arn: this is the value of the example; write your own",
+		"4: lines[1].port: /dev is a directory; write the path of a device in it",
+		"7: integrations[0].profile: there is no profile nosuch in ",
+		"8: integrations[0].ca_file: open /nope.pem: no such file or directory",
+		"9: integrations[0].topic_arn: us-eats-2 is no AWS region that this version knows; did you mean us-east-2?",
+		"11: integrations[1].credentials_file: open /no-key.json: no such file or directory",
+		"12: integrations[1].topic: this is the value of the example; write your own",
+		"14: integrations[2].topic_arn: this is the value of the example; write your own",
 	} {
 		if i >= len(notices) || !strings.HasPrefix(notices[i], want) {
 			t.Fatalf("notice %d is not %q:\n%s", i, want, strings.Join(notices, "\n"))
 		}
 	}
-	if len(notices) != 7 {
+	if len(notices) != 8 {
 		t.Errorf("%d notices:\n%s", len(notices), strings.Join(notices, "\n"))
 	}
 	_, stdout, _ = run1("check", "--config", path, "--json")
@@ -76,7 +78,7 @@ func TestCheckNoticesTheExampleAsItCame(t *testing.T) {
 	whole := strings.NewReplacer("\n  #- ", "\n  - ", "\n  #  ", "\n    ").Replace(string(text)) // both clouds
 	code, stdout, _ := run1("check", "--config", clitest.WriteConfig(t, whole))
 	if n := strings.Count(stdout, stillExample); code != ExitDone || n != 3 {
-		t.Errorf("exit %d, %d notices of the example's values, want port and two topics:\n%s", code, n, stdout)
+		t.Errorf("exit %d, %d notices about the example's values, want those of the port and two topics:\n%s", code, n, stdout)
 	}
 }
 
@@ -96,7 +98,7 @@ func TestAProfileIsFoundInEitherFile(t *testing.T) {
 	}
 }
 
-// usbTree makes the files of an adapter at ttyUSB0 as the kernel and udev show it.
+// usbTree makes the files of an adapter at ttyUSB0, as the kernel and udev show them.
 func usbTree(t *testing.T, byID string, serial bool) (root string) {
 	t.Helper()
 	root = t.TempDir()
@@ -131,7 +133,7 @@ func TestCheckNoticesANameThatTwoAdaptersWouldShare(t *testing.T) {
 	const ftdi, odd = "usb-FTDI_FT232R_USB_UART_A50285BI-if00-port0", "usb-Acme_Thing-if00-port0"
 	for _, c := range []struct {
 		name         string
-		here, serial bool // the adapter is plugged in; it has a serial number
+		here, serial bool // here: the adapter is plugged in; serial: it has a serial number
 		shared       bool
 	}{
 		{ch340, false, false, true}, {pl2303, false, false, true}, {ftdi, false, false, false},
@@ -155,10 +157,10 @@ func TestCheckNoticesANameThatTwoAdaptersWouldShare(t *testing.T) {
 				fmt.Fprintln(&text, n)
 			}
 			if got := strings.Contains(text.String(), "/dev/serial/by-path"); strings.Contains(text.String(), "has no serial number") != c.shared {
-				t.Errorf("by-path named: %v\n%s", got, &text)
+				t.Errorf("the by-path name is shown: %v\n%s", got, &text)
 			}
 			if absent := strings.Contains(text.String(), "this machine has no"); absent == c.here || absent && !strings.Contains(text.String(), "by-path/pci-usb-0:1:1.0-port0") {
-				t.Errorf("the port that is not here, and those that are:\n%s", &text)
+				t.Errorf("the missing port and the existing ones:\n%s", &text)
 			}
 		})
 	}

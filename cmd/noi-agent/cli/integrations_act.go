@@ -72,7 +72,8 @@ func (c *integrationsRemoveCommand) Run(ctx context.Context, p *Program, cli *co
 		return err
 	}
 	name := escaped(nameOf(&e))
-	if err := p.confirm(c.Yes, fmt.Sprintf("This removes %s. %s", name, backlogWords(&e))); err != nil {
+	// There is nothing to ask about a locked integration: the daemon refuses, and its error names the place.
+	if err := p.confirm(c.Yes || e.Locked, fmt.Sprintf("This removes %s. %s", name, backlogWords(&e))); err != nil {
 		return err
 	}
 	if _, err := cli.send(ctx, http.MethodDelete, "/"+url.PathEscape(e.Config.ID), e.ETag, nil); err != nil {

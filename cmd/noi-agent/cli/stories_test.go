@@ -21,8 +21,8 @@ import (
 	"noi-agent/status/bundle"
 )
 
-// TestMain makes the test binary noi-agent too, for the stories. All tests have the zone of a site, so that texts with local times are
-// the same everywhere.
+// TestMain also makes the test binary noi-agent, for the stories. All tests have the time zone of a site, so that
+// texts with local times are the same everywhere.
 func TestMain(m *testing.M) {
 	time.Local = time.FixedZone("", -5*60*60)
 	testscript.Main(m, map[string]func(){
@@ -36,7 +36,8 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// TestStories runs testdata/stories/*.txtar: what a person or a script types, and what comes. A daemon of brokenSite answers at agent.sock.
+// TestStories runs testdata/stories/*.txtar: the commands of a person or a script, and their output. A daemon of
+// brokenSite answers at agent.sock.
 func TestStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/stories",
@@ -73,9 +74,12 @@ func integrationAnswers() map[string]any {
 		Config: api.IntegrationConfig{ID: clitest.SNSID, Name: "main-solar", Type: "aws", Enabled: true, Objects: []string{"adc_vbterm"}, Slaves: []string{"all"},
 			TopicARN: clitest.TopicARN, Attributes: []string{}, PublishEvery: "0s", Pacing: "0s", When: "every", Envelope: "single", Compress: "none"},
 		Cost: api.IntegrationCost{MessagesPerDay: 5760, BytesPerDay: 3.2e6, Objects: 1, Slaves: 2, Uncounted: []string{}}}
+	locked := entry
+	locked.Locked, locked.Config.ID, locked.Config.Name = true, s.Integrations[1].ID, s.Integrations[1].Name
 	own := "/api/v1/integrations/" + clitest.SNSID
 	return map[string]any{
-		"/api/v1/integrations": api.Integrations{Integrations: []api.IntegrationEntry{entry}}, own: entry, own + "/pause": entry, own + "/resume": entry,
+		"/api/v1/integrations": api.Integrations{Integrations: []api.IntegrationEntry{entry}}, own: entry,
+		"/api/v1/integrations/" + locked.Config.ID: locked, own + "/pause": entry, own + "/resume": entry,
 		own + "/test": api.IntegrationTest{IntegrationID: clitest.SNSID, Name: "main-solar", Type: "aws", Topic: clitest.TopicARN, OK: true, MessageID: "4985",
 			Steps: []api.TestStep{{Name: "message", Verdict: "ok", Text: "accepted, message id 4985"}}},
 		"/api/v1/token/rotate": api.TokenRotated{SessionsEnded: 2}, "/api/v1/replay": api.Replay{State: "done", Sent: 5760},
@@ -83,7 +87,7 @@ func integrationAnswers() map[string]any {
 	}
 }
 
-// serveSite answers as the daemon of brokenSite does, until the story ends.
+// serveSite answers like the daemon of brokenSite, until the story ends.
 func serveSite(env *testscript.Env) error {
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "unix", filepath.Join(env.WorkDir, "agent.sock"))
 	if err != nil {
@@ -111,6 +115,10 @@ func serveSite(env *testscript.Env) error {
 			http.Error(w, "too many watch already", http.StatusServiceUnavailable)
 			return
 		}
+		if e, ok := answer.(api.IntegrationEntry); ok && e.Locked && r.Method == http.MethodDelete {
+			http.Error(w, "it is set in config.yaml, line 16: change it there", http.StatusConflict)
+			return
+		}
 		if r.URL.Query().Get("text") == "nothing" {
 			answer = api.Logs{Last: 2, Lines: []api.LogLine{}}
 		}
@@ -124,7 +132,7 @@ func serveSite(env *testscript.Env) error {
 			http.NotFound(w, r)
 			return
 		}
-		_ = json.NewEncoder(w).Encode(answer) // a client that is gone needs none
+		_ = json.NewEncoder(w).Encode(answer) // fails if the client has gone
 	})}
 	go func() { _ = server.Serve(l) }()
 	env.Defer(func() { _ = server.Close() })
