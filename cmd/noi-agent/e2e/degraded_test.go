@@ -26,8 +26,7 @@ import (
 func TestADiskThatFailsAgainAndAgainDoesNotEndTheSampling(t *testing.T) {
 	t.Parallel()
 	modbustest.NeedPeer(t, "strace that may trace", "strace", "strace", "-f", "-o", "/dev/null", "true")
-	memory := inMemory(t)
-	binary := buildBinary(t, "..")
+	memory, binary := inMemory(t), buildBinary(t, "..")
 	w := newWorld(t, fixedSlave())
 	config := w.config(`objects: [adc_vbterm], intervals: {"*": 200ms}`, "all")
 	daemon := func(sound bool) (*exec.Cmd, *bytes.Buffer) {
