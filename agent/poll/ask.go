@@ -15,7 +15,7 @@ type ask struct {
 	done chan<- error // has room for the one result
 }
 
-// answer does what was asked, on the goroutine of the line.
+// answer handles a request on the goroutine of the line.
 func (a ask) answer(ctx context.Context, p *Poller) {
 	p.asked = true
 	err := a.do(ctx)
@@ -55,7 +55,7 @@ func (p *Poller) Probe(ctx context.Context, unit int, function byte) (found *mod
 	return found, err
 }
 
-// between has the goroutine of the line do something between two sweeps, and waits for it.
+// between makes the goroutine of the line call do between two sweeps, and waits for its end.
 func between(ctx context.Context, p *Poller, do func(context.Context) error) error {
 	done := make(chan error, 1)
 	select {
