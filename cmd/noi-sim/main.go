@@ -122,7 +122,8 @@ func newRun(stdout, stderr io.Writer, signals <-chan os.Signal) *cobra.Command {
 	var o runOptions
 	var faults []string
 	cmd := &cobra.Command{
-		Use: "run [flags] [-- COMMAND...]", Short: "Start the simulation, and run COMMAND in it until its end or Ctrl-C.",
+		Use:   "run [flags] [-- COMMAND...]",
+		Short: "Start the simulation, and run COMMAND in it until its end or Ctrl-C.",
 		Long: "Without COMMAND it prints the configuration and the environment for an agent in\n" +
 			"a second terminal, and runs until Ctrl-C.",
 		Example: `  noi-sim run      # then start an agent in a second terminal
