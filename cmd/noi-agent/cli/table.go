@@ -28,6 +28,7 @@ type column struct {
 	right bool // numbers
 	least int  // a text may be shortened to this number of characters; 0: it is never shortened
 	both  bool // a shortened text keeps its beginning and its end, for example of a topic
+	spare bool // where the columns do not fit into the terminal, this one is left out
 }
 
 // table has rows under a header. On a terminal its columns are aligned, and long texts are shortened to the width of
@@ -45,7 +46,7 @@ func (t *table) print(w io.Writer, l look) {
 		return
 	}
 	t.dropEmpty(l)
-	switch widths := t.widths(l.width); {
+	switch widths := t.fitted(l); {
 	case !l.terminal:
 		t.printTabs(w, l)
 	case widths == nil:
@@ -65,14 +66,35 @@ func (t *table) dropEmpty(l look) {
 		for _, row := range t.rows {
 			empty = empty && (row[i] == "" || row[i] == none)
 		}
-		if !empty {
-			continue
-		}
-		t.columns = append(append([]column{}, t.columns[:i]...), t.columns[i+1:]...)
-		for j, row := range t.rows {
-			t.rows[j] = append(append([]string{}, row[:i]...), row[i+1:]...)
+		if empty {
+			*t = t.without(i)
 		}
 	}
+}
+
+// without returns the table without column i.
+func (t *table) without(i int) table {
+	less := table{columns: append(append([]column{}, t.columns[:i]...), t.columns[i+1:]...)}
+	for _, row := range t.rows {
+		less.add(append(append([]string{}, row[:i]...), row[i+1:]...)...)
+	}
+	return less
+}
+
+// fitted returns the widths of the columns. If they do not fit into the terminal, it leaves out the spare column, if
+// the others then fit.
+func (t *table) fitted(l look) []int {
+	widths := t.widths(l.width)
+	for i := 0; l.terminal && widths == nil && i < len(t.columns); i++ {
+		if !t.columns[i].spare {
+			continue
+		}
+		less := t.without(i)
+		if widths = less.widths(l.width); widths != nil {
+			*t = less
+		}
+	}
+	return widths
 }
 
 // between separates two columns.
