@@ -30,7 +30,7 @@ type memorySink struct {
 
 	mu     sync.Mutex
 	taken  []string
-	seqs   []string // of what was taken: key and the attribute seq, where it was asked for
+	seqs   []string // of accepted messages: key and the attribute seq, if it was requested
 	answer func(sinks.Message) sinks.Result
 }
 
@@ -96,13 +96,13 @@ func start(t *testing.T, config string, pipes map[string]*modbustest.Pipe) *site
 	return startWith(t, config, pipes, "")
 }
 
-// startWith is start with the families of a directory beside those that are built in; "": none.
+// startWith is start with the families of a directory in addition to the built-in ones; "": none.
 func startWith(t *testing.T, config string, pipes map[string]*modbustest.Pipe, families string) *site {
 	t.Helper()
 	return startIn(t, t.TempDir(), config, pipes, families, &memorySink{})
 }
 
-// startIn is startWith in a state directory and with a sink that are there already, as after a restart.
+// startIn is startWith with an existing state directory and sink, as after a restart.
 func startIn(t *testing.T, dir, config string, pipes map[string]*modbustest.Pipe, families string, sink *memorySink) *site {
 	t.Helper()
 	catalog := mustCatalog(t)
@@ -122,7 +122,7 @@ func startIn(t *testing.T, dir, config string, pipes map[string]*modbustest.Pipe
 	return s
 }
 
-// newAgent makes an agent of a configuration. What the options leave out is the built-in catalog and a log that is not
+// newAgent makes an agent of a configuration. Without options it uses the built-in catalog, and a log that is not
 // read.
 func newAgent(t *testing.T, config string, o agent.Options) *agent.Agent {
 	t.Helper()
@@ -158,7 +158,7 @@ func prepare(t *testing.T, config string, o agent.Options) *site {
 	return &site{t: t, agent: newAgent(t, config, o)}
 }
 
-// run has the agent of a site run until stop is called.
+// run starts the agent of a site, which runs until stop is called.
 func (s *site) run() {
 	ctx, cancel := context.WithCancel(s.t.Context())
 	done := make(chan error, 1)
@@ -250,7 +250,7 @@ func TestSamplesWaitForTheIdentityAndGoWithoutItAfterThreeTries(t *testing.T) {
 		time.Sleep(25 * time.Second)
 		s.stop()
 		if tries := mute.Functions()[0x2B]; tries != 3 {
-			t.Errorf("identification was asked %d times, want 3", tries)
+			t.Errorf("%d identification requests, want 3", tries)
 		}
 		messages := s.messages()
 		if len(messages) != 9 || messages[0].Slave != "PSPWM" || messages[0].CCFirmware != "" {
@@ -291,7 +291,7 @@ func TestModelAutoTakesTheFamilyOfTheProductCode(t *testing.T) {
 	})
 }
 
-// A slave that refuses a register between two objects, and one object for good, gives all the others.
+// A slave refuses a register between two objects, and always refuses one object. It gives all other objects.
 func TestRefusedRegistersCostOnlyThemselves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)
@@ -325,7 +325,7 @@ func TestRefusedRegistersCostOnlyThemselves(t *testing.T) {
 	})
 }
 
-// A refusal may be of the moment: a controller that starts up, or an exception that belonged to an older request.
+// A refusal may be temporary: a controller starts up, or the exception belongs to an older request.
 func TestRefusalOfTheMomentHeals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)
@@ -353,8 +353,8 @@ func TestRefusedObjectIsAskedAtItsIntervalOnly(t *testing.T) {
 		s := start(t, config, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
 		time.Sleep(30 * time.Minute)
 		s.stop()
-		if n := slave.Requests(); n > 4 { // the object, what it is, and what the line itself asks at first contact
-			t.Errorf("an object that the slave does not know was asked %d times in half an hour", n)
+		if n := slave.Requests(); n > 4 { // the object, the identification, and the line's own first request
+			t.Errorf("an object that the slave does not know was requested %d times in half an hour", n)
 		}
 	})
 }
@@ -389,7 +389,7 @@ func TestModelAutoThatTellsNothingAnyMoreIsNotSampled(t *testing.T) {
 	})
 }
 
-// The second slave is asked once an hour: a port that was away for a while says nothing about it.
+// The second slave is read once an hour. A port that was away for a while proves nothing about this slave.
 func TestSlaveIsNotCalledSilentForWhatThePortDid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		config := strings.Replace(oneSlave, "slaves: [{", `slaves: [{id: 2, model: PSPWM, objects: Et_float, intervals: {"*": 1h}}, {`, 1)

@@ -70,7 +70,8 @@ func TestGapsAreSentAsMessagesWhereTheyAreWanted(t *testing.T) {
 	}
 }
 
-// count is how many samples a gap message says are missing: its id ends in that, since a gap that has grown is news.
+// count returns how many missing samples a gap message reports. Its id ends with this number, because a grown gap
+// needs a new id.
 func count(t *testing.T, m sinks.Message) string {
 	t.Helper()
 	var a struct{ Gap api.Gap }

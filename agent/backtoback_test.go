@@ -11,21 +11,21 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// TestALineWithoutAPauseIsUsed: log intervals that are shorter than a sweep, or hardly longer, use the wire all the
-// time, share it fairly, and count what is skipped. Where there is time for it, the phase is kept.
+// TestALineWithoutAPauseIsUsed: log intervals are shorter than a sweep, or hardly longer. The sweeps use the wire all
+// the time, share it fairly, and skipped sweeps are counted. If there is enough time, the phase is kept.
 func TestALineWithoutAPauseIsUsed(t *testing.T) {
-	const sweep = 212 * time.Millisecond // of all objects at 9600 baud
+	const sweep = 212 * time.Millisecond // duration of a sweep of all objects at 9600 baud
 	for _, c := range []struct {
 		slaves   int
 		interval time.Duration
-		share    float64 // of the wire, at least
+		share    float64 // least share of the wire's time
 	}{
 		{1, 195 * time.Millisecond, 0.98}, // was 0.52
 		{1, sweep / 3, 0.98},
 		{1, sweep, 0.98},
 		{3, sweep, 0.98},
 		{3, 3*sweep - 6*time.Millisecond, 0.98},
-		{1, 2 * sweep, 0.48}, // all that there is to do
+		{1, 2 * sweep, 0.48}, // all due sweeps
 	} {
 		t.Run(fmt.Sprint(c.slaves, " at ", c.interval), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { backToBack(t, c.slaves, c.interval, c.share) })

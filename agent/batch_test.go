@@ -77,8 +77,8 @@ func TestBatchSaysWhatSingleMessagesSay(t *testing.T) {
 	})
 }
 
-// One answer is that of every sample in it, in the counters and in the trigger log, where each has its own row and
-// message.
+// The one answer to a batch counts for every sample in it, in the counters and in the trigger log. There each sample
+// has its own row and message.
 func TestAnswerToABatchSettlesAllItsSamples(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t, batched, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, controller(1))})

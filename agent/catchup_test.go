@@ -31,7 +31,7 @@ func TestABacklogIsSentNoFasterThanItsRate(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		took := time.Since(begin).Seconds()
-		// While it is sent at 2 a second, 0.2 a second are added.
+		// The backlog is sent at 2 a second, while 0.2 a second are added.
 		least, most := float64(backlog)/2, float64(backlog)/1.8+70
 		if took < least || took > most {
 			t.Errorf("%d samples took %.0f s, want %.0f to %.0f", backlog, took, least, most)

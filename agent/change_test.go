@@ -10,7 +10,7 @@ import (
 	"noi-agent/objects"
 )
 
-// news plays samples to a sampler with one integration and returns which of them it is to have.
+// news gives samples to a sampler with one integration and returns those that the integration gets.
 type news struct {
 	t   *testing.T
 	sm  *sampler
@@ -54,7 +54,7 @@ func (n *news) want(got any, want string) {
 
 func TestWithoutABandEachChangeIsSent(t *testing.T) {
 	n := listen(t, nil, 0)
-	n.want(n.numbers(12, 12, 12.5, 12.5, 12.5000001, 12), "[12 12.5 12]") // the last but one prints as 12.5
+	n.want(n.numbers(12, 12, 12.5, 12.5, 12.5000001, 12), "[12 12.5 12]") // 12.5000001 is printed as 12.5
 }
 
 // A value that drifts is compared with the last sent value, not with the last read value.
@@ -63,7 +63,7 @@ func TestADriftLeavesTheBandInTime(t *testing.T) {
 	n.want(n.numbers(12, 12.25, 12.5, 12.75, 13, 13.25, 13.5, 12.75, 12.25, 100, 99.75), "[12 12.75 13.5 12.75 100]")
 }
 
-// As a consumer reads the numbers, none of these steps is more than the band.
+// With the numbers as a consumer reads them, none of these steps is larger than the band.
 func TestAStepAsLargeAsTheBandIsNoChange(t *testing.T) {
 	n := listen(t, map[string]float64{"adc_*": 0.1}, 0)
 	n.want(n.numbers(1, 1.1, 1, 1.2, 1.3, 1.2, float64(float32(12.1)), float64(float32(12.2)), 12.200001), "[1 1.2 12.100000381469727 12.200001]")
@@ -89,15 +89,16 @@ func TestStatesFaultsAndAlarmsHaveNoBand(t *testing.T) {
 	n.want(sent, "[charge_state NIGHT charge_state BULK array_fault  array_fault a array_fault a, b array_fault  night false night true mixed 1 mixed 2]")
 }
 
-// At least one sample in the heartbeat's time; where the log interval divides it, exactly at it, though samples are a
-// little late now and then.
+// There is at least one sample in each heartbeat's time. If the log interval divides that time, a sample comes
+// exactly at its end, although samples are sometimes a little late.
 func TestHeartbeat(t *testing.T) {
 	for _, c := range []struct {
 		heartbeat, every time.Duration
 		want             string
 	}{
 		{time.Hour, 10 * time.Minute, "[0 6 12 18]"},
-		{time.Hour, 40 * time.Minute, "[0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18]"}, // the one after would be too late
+		// the next sample would be too late
+		{time.Hour, 40 * time.Minute, "[0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18]"},
 		{time.Hour, 25 * time.Minute, "[0 2 4 6 8 10 12 14 16 18]"},
 		{time.Hour, 3 * time.Hour, "[0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18]"},
 		{0, time.Hour, "[0]"},
@@ -121,7 +122,7 @@ func TestAnotherControllersFirstSampleIsNews(t *testing.T) {
 	n.want(n.numbers(12, 12), "[12]")
 	n.src.Firmware = "v2"
 	n.want(n.numbers(12, 12), "[12]")
-	n.src.Slave = "PS-PWM-15M" // another device in the same place, with the firmware of the first
+	n.src.Slave = "PS-PWM-15M" // another device with the same unit id and firmware
 	n.want(n.numbers(12, 12), "[12]")
 	n.src.UnitID = 2
 	n.want(n.numbers(12, 12), "[12]")

@@ -35,7 +35,7 @@ func collected() (slave *modbustest.Slave, fault *atomic.Uint32) {
 
 const arrayFault uint16 = 0x0022
 
-// publications returns when something was published, and how much.
+// publications returns the times of the publications, and the number of samples in each.
 func (s *site) publications() (at []time.Time, samples []int) {
 	s.t.Helper()
 	for _, body := range s.sink.bodies() {
@@ -64,7 +64,7 @@ func TestSamplesAreCollectedAndSentTogether(t *testing.T) {
 		time.Sleep(775 * time.Second)
 		s.stop()
 		at, samples := s.publications()
-		if len(at) != 7 && len(at) != 8 { // by the phase; the last is that of the end
+		if len(at) != 7 && len(at) != 8 { // depends on the phase; the last publication is at the end of the agent
 			t.Fatalf("published at %v", at)
 		}
 		sum := 0
@@ -82,8 +82,8 @@ func TestSamplesAreCollectedAndSentTogether(t *testing.T) {
 	})
 }
 
-// All gateways sample at the multiples of the log interval; they do not publish then, though the last round was long
-// ago.
+// All gateways sample at the multiples of the log interval. They do not all publish at these moments, even if the
+// last round was long ago.
 func TestRareSamplesWaitForTheGatewaysMomentToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := startCollecting(t, strings.Replace(collecting, "10s", "10m", 1))
@@ -124,14 +124,14 @@ func TestFaultEndsTheWaitAndTakesTheRestAlong(t *testing.T) {
 	})
 }
 
-// An outage is caught up with at once, not in the rhythm of the rounds; and nothing goes twice or is forgotten.
+// A backlog after an outage is sent at once, and does not wait for the rounds. No sample is sent twice or left out.
 func TestBacklogDoesNotWaitForRounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := startCollecting(t, strings.Replace(collecting, "2m", "10m, catch_up: {spread: 0s}", 1))
 		s.sink.answers(func(sinks.Message) sinks.Result { return sinks.Failed(sinks.Retry, "Unavailable", "no link") })
 		time.Sleep(30 * time.Minute)
 		s.sink.answers(nil)
-		time.Sleep(61 * time.Second) // the most that a failure makes it wait
+		time.Sleep(61 * time.Second) // the longest wait after a failure
 		synctest.Wait()
 		status := s.status().Integrations[0]
 		at, _ := s.publications()
@@ -152,7 +152,7 @@ func TestCollectedSamplesAreNoBacklog(t *testing.T) {
 		s.stop()
 		at, samples := s.publications()
 		if len(at) > 4 || samples[1] != 180 || samples[2] != 180 {
-			t.Errorf("%v samples at %v: the rate of a backlog slows down what was only collected", samples, at)
+			t.Errorf("%v samples at %v: the catch-up rate slows down collected samples too", samples, at)
 		}
 	})
 }
@@ -169,7 +169,7 @@ func TestStatusTellsTheNextPublication(t *testing.T) {
 			before, _ := s.publications()
 			in := s.status().Integrations
 			if in[1].NextPublication != nil || in[2].NextPublication != nil {
-				t.Fatal("a publication of one that sends as it samples, or is paused, is announced")
+				t.Fatal("a next publication is shown for an integration that sends at once, or is paused")
 			}
 			next := in[0].NextPublication
 			if next == nil || next.Location() != time.UTC || !next.After(time.Now().Add(-time.Second)) {
@@ -179,7 +179,7 @@ func TestStatusTellsTheNextPublication(t *testing.T) {
 			synctest.Wait()
 			after, _ := s.publications()
 			if at := after[len(after)-1]; len(after) < len(before)+1 || at.Sub(*next).Abs() > time.Second {
-				t.Fatalf("published at %v, announced was %v", after[len(before):], next)
+				t.Fatalf("published at %v, want %v as shown in the status", after[len(before):], next)
 			}
 		}
 		s.stop()

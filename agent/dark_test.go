@@ -11,7 +11,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// kill ends an agent as SIGKILL does: the next one finds the files as they are now.
+// kill ends an agent like SIGKILL: the next agent finds the files as they are now.
 func (g *gateway) kill(s *site) {
 	g.t.Helper()
 	synctest.Wait()
@@ -31,7 +31,7 @@ func (g *gateway) kill(s *site) {
 	}
 }
 
-// dark is the gap of one object that the log has for the time without an agent.
+// dark returns the gaps of one object in the log, for times without an agent.
 func dark(s *site, object string) (out []api.Gap) {
 	for _, gap := range s.status().Integrations[0].Gaps {
 		if gap.Object == object && gap.Reason == "agent_down" {
@@ -41,7 +41,7 @@ func dark(s *site, object string) (out []api.Gap) {
 	return out
 }
 
-// sampledTimes are the times of all samples of an object that the cloud has.
+// sampledTimes returns the times of all samples of an object that the cloud has.
 func (g *gateway) sampledTimes(object string) (out []time.Time) {
 	for _, c := range g.of(object, -1) {
 		out = append(out, c.SampledAt)
@@ -68,8 +68,9 @@ func (g *gateway) checkDark(gaps []api.Gap, want ...uint64) {
 	}
 }
 
-// TestEachDarkTimeBeforeARunWhoseClockStaysUnsureIsTold: two power cuts in a row with no uplink, and a third run that
-// learns the time. In one boot the times are right; of a boot that never knew they are the best that can be said.
+// TestEachDarkTimeBeforeARunWhoseClockStaysUnsureIsTold: there are two power cuts without an uplink, and a third run
+// that learns the time. The times of its boot are exact. The times of a boot that never learnt the time are the best
+// estimate.
 func TestEachDarkTimeBeforeARunWhoseClockStaysUnsureIsTold(t *testing.T) {
 	in(t, func(g *gateway) {
 		g.probed, g.memory = true, t.TempDir()
@@ -80,7 +81,7 @@ func TestEachDarkTimeBeforeARunWhoseClockStaysUnsureIsTold(t *testing.T) {
 		time.Sleep(6 * time.Minute)
 		g.reboot("boot-2")
 		g.says(unsynched)
-		g.set(-29 * time.Second) // slow
+		g.set(-29 * time.Second) // a slow clock
 		s = g.start("")
 		time.Sleep(15 * time.Second)
 		g.kill(s)
@@ -103,9 +104,10 @@ func TestEachDarkTimeBeforeARunWhoseClockStaysUnsureIsTold(t *testing.T) {
 	})
 }
 
-// TestAYearAheadIsNoDarkTime: an RTC that is a year ahead, a kill while this is not known, and then the right time.
+// TestAYearAheadIsNoDarkTime: an RTC is a year ahead, the agent is killed before this is known, and then the clock is
+// corrected.
 func TestAYearAheadIsNoDarkTime(t *testing.T) {
-	for _, service := range []bool{true, false} { // without, the clock is believed
+	for _, service := range []bool{true, false} { // without a time service the clock is believed
 		in(t, func(g *gateway) {
 			g.probed, g.memory = service, t.TempDir()
 			g.says(g.synched())
@@ -133,14 +135,15 @@ func TestAYearAheadIsNoDarkTime(t *testing.T) {
 			s.stop()
 			if service {
 				g.checkDark(gaps, 12, 12)
-			} else if len(gaps) != 1 || gaps[0].Count > 13 { // the samples of the leap are published as they were taken
+			} else if len(gaps) != 1 || gaps[0].Count > 13 { // samples with the wrong time were published with it
 				t.Errorf("gaps %+v", gaps)
 			}
 		})
 	}
 }
 
-// TestTheDarkTimeIsCountedByTheIntervalsOfBefore, and an integration that is new has none.
+// TestTheDarkTimeIsCountedByTheIntervalsOfBefore: the gap counts by the log intervals before it. A new integration
+// has no gap.
 func TestTheDarkTimeIsCountedByTheIntervalsOfBefore(t *testing.T) {
 	in(t, func(g *gateway) {
 		s := g.start("")
@@ -155,16 +158,16 @@ func TestTheDarkTimeIsCountedByTheIntervalsOfBefore(t *testing.T) {
 		s.stop()
 		for _, in := range st.Integrations {
 			if in.Name == "new" && len(in.Gaps) > 0 {
-				t.Errorf("gaps of an integration that did not exist: %+v", in.Gaps)
+				t.Errorf("gaps from before the integration existed: %+v", in.Gaps)
 			} else if in.Name == "x" && (len(in.Gaps) != 3 || in.Gaps[0].Count < 29 || in.Gaps[0].Count > 31) {
-				t.Errorf("%+v, want thirty of each object", in.Gaps)
+				t.Errorf("%+v, want thirty missing samples of each object", in.Gaps)
 			}
 		}
 	})
 }
 
-// TestASlaveThatWasTakenOutHasNoDarkTime: in the run in between it was not in the configuration, and nothing of it is
-// missing.
+// TestASlaveThatWasTakenOutHasNoDarkTime: the slave was not in the configuration during one run, so none of its
+// samples is missing there.
 func TestASlaveThatWasTakenOutHasNoDarkTime(t *testing.T) {
 	in(t, func(g *gateway) {
 		for _, id := range []string{"id: 1", "id: 2", "id: 1"} {

@@ -15,7 +15,7 @@ import (
 	"noi-agent/store"
 )
 
-// A site whose cloud rejects one of its three objects until allow is set.
+// rejectingSite is a site whose cloud rejects one of its three objects until allow is set.
 func rejectingSite(t *testing.T, more string) (s *site, had *seen, allow *atomic.Bool) {
 	t.Helper()
 	had, allow = &seen{}, new(atomic.Bool)
@@ -90,12 +90,12 @@ func TestDeadLettersAreSentWhenAskedFor(t *testing.T) {
 			t.Errorf("afterwards %+v, %+v", in, after.Problems)
 		}
 		if err := s.agent.RetryDeadLetters(t.Context(), "none", nil, nil); !errors.Is(err, publish.ErrNoIntegration) {
-			t.Errorf("of no integration: %v", err)
+			t.Errorf("dead letters of an unknown integration: %v", err)
 		}
 	})
 }
 
-// What went as a batch goes as one again, from a replay and from the dead letters.
+// Samples that were sent as a batch are sent again as a batch, both by a replay and from the dead letters.
 func TestWhatIsSentAgainKeepsTheEnvelope(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		had, allow := &seen{}, new(atomic.Bool)

@@ -9,15 +9,15 @@ import (
 	"noi-agent/agent/publish"
 )
 
-// What is wanted of SNS over a round trip of 100 ms without loss, in messages a second; and over each distance, as a
-// share of what one request at a time carries.
+// The wanted rates. For SNS over a round trip of 100 ms without loss: messages a second. For each distance: the gain
+// over one request at a time.
 const (
 	wantedAfar = 1500
 	wantedGain = 2.0
 )
 
-// afar starts an agent with a backlog that it sends to a cloud for a while, and returns how many messages a second it
-// sent after the number in flight was found, which takes warm at most.
+// afar starts an agent with a backlog, and returns its messages a second to the cloud. The measurement begins when
+// the agent has found its number of requests in flight, after warm at most.
 func afar(b *testing.B, config string, sink publish.Sink, warm, measured time.Duration) float64 {
 	b.Helper()
 	dir := b.TempDir()
@@ -29,13 +29,13 @@ func afar(b *testing.B, config string, sink publish.Sink, warm, measured time.Du
 	before, begin := sent(), time.Now()
 	<-time.After(measured)
 	if a.store.Stats().Integrations[benchID].Backlog == 0 {
-		b.Fatal("the backlog is too small")
+		b.Fatal("the backlog was sent before the end of the measurement: it is too small")
 	}
 	return float64(sent()-before) / time.Since(begin).Seconds()
 }
 
-// BenchmarkAfar: a backlog over distances, with and without loss, with as many requests in flight as the agent finds
-// good, and with one. Four controllers with 48 objects each.
+// BenchmarkAfar sends a backlog over distances, with and without loss, of four controllers with 48 objects each. It
+// compares the number of requests in flight that the agent chooses with one request in flight.
 func BenchmarkAfar(b *testing.B) {
 	for _, roundTrip := range []time.Duration{20 * time.Millisecond, 100 * time.Millisecond, 500 * time.Millisecond} {
 		for _, loss := range []float64{0, 0.01} {
@@ -52,7 +52,7 @@ func BenchmarkAfar(b *testing.B) {
 				}
 				one, many := run(", in_flight: 1"), run("")
 				if many < max(least, wantedGain*one) {
-					many = run("") // another program on the machine can spoil one
+					many = run("") // a second try, because another program on the machine can spoil one
 				}
 				b.ReportMetric(one, "one_in_flight/s")
 				b.ReportMetric(many, "messages/s")

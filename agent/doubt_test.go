@@ -22,12 +22,12 @@ integrations:
   - {name: x, type: gcp, topic: projects/test-project/topics/Main}
 `
 
-// holds reports whether a read holds a register.
+// holds reports whether a read includes a register.
 func holds(r modbustest.Request, register uint16) bool {
 	return (r.Function == 3 || r.Function == 4) && r.Addr <= register && register < r.Addr+r.Count
 }
 
-// counted returns how many messages there are of each object.
+// counted returns the number of messages of each object.
 func (s *site) counted() map[string]int {
 	s.t.Helper()
 	got := map[string]int{}
@@ -37,7 +37,7 @@ func (s *site) counted() map[string]int {
 	return got
 }
 
-// problem returns the live problem of a code, nil when there is none.
+// problemOf returns the live problem of a code, nil when there is none.
 func problemOf(st api.Status, code string) *api.Problem {
 	if i := slices.IndexFunc(st.Problems, func(p api.Problem) bool { return p.Code == code }); i >= 0 {
 		return &st.Problems[i]
@@ -45,8 +45,8 @@ func problemOf(st api.Status, code string) *api.Problem {
 	return nil
 }
 
-// TestOneRefusedRegisterCostsOnlyItselfWhateverTheException: its neighbours of the same read are sampled, and the
-// problem names it.
+// TestOneRefusedRegisterCostsOnlyItselfWhateverTheException: the other objects of the same read are sampled, and the
+// problem names the refused object.
 func TestOneRefusedRegisterCostsOnlyItselfWhateverTheException(t *testing.T) {
 	for _, code := range []byte{1, 2, 3, 4, 5, 6, 7, 8, 10, 11} {
 		synctest.Test(t, func(t *testing.T) {
@@ -79,8 +79,8 @@ func TestOneRefusedRegisterCostsOnlyItselfWhateverTheException(t *testing.T) {
 	}
 }
 
-// TestControllerThatRefusesEverythingIsAFault: it has a state and a problem of its own, what is missing is a gap, and
-// it is sampled again soon after it has recovered.
+// TestControllerThatRefusesEverythingIsAFault: the controller has its own state and problem, and its missing samples
+// are a gap. It is sampled again soon after it has recovered.
 func TestControllerThatRefusesEverythingIsAFault(t *testing.T) {
 	for code, hours := range map[byte]time.Duration{1: 5, 2: 1, 3: 1, 4: 1, 5: 1, 6: 1, 7: 1, 8: 1} {
 		synctest.Test(t, func(t *testing.T) {
@@ -113,7 +113,7 @@ func TestControllerThatRefusesEverythingIsAFault(t *testing.T) {
 				t.Errorf("exception %d: state %s", code, st)
 			}
 			if asked > int(hours)*4*360 {
-				t.Errorf("exception %d: asked %d times in %d hours", code, asked, hours)
+				t.Errorf("exception %d: %d requests in %d hours", code, asked, hours)
 			}
 			if len(healed.Problems) != 0 || healed.Lines[0].Slaves[0].State != "ok" {
 				t.Errorf("exception %d: after it has recovered %+v", code, healed.Problems)
@@ -128,7 +128,8 @@ func TestControllerThatRefusesEverythingIsAFault(t *testing.T) {
 	}
 }
 
-// TestSlaveThatIsSilentAboutARegisterGivesAllOthers: whichever it is, and whether it identifies itself or not.
+// TestSlaveThatIsSilentAboutARegisterGivesAllOthers: the slave does not answer reads of one register, whichever it
+// is. The slave may identify itself or not.
 func TestSlaveThatIsSilentAboutARegisterGivesAllOthers(t *testing.T) {
 	for _, mute := range []uint16{0x12, 0x13, 0x14} {
 		for _, nameless := range []bool{false, true} {
@@ -160,8 +161,8 @@ func TestSlaveThatIsSilentAboutARegisterGivesAllOthers(t *testing.T) {
 	}
 }
 
-// TestSlaveThatIsSilentAboutGapsGivesAllObjects: between the objects it has no registers, and a read over one is not
-// answered.
+// TestSlaveThatIsSilentAboutGapsGivesAllObjects: the slave has no registers between its objects, and does not answer
+// a read that includes one.
 func TestSlaveThatIsSilentAboutGapsGivesAllObjects(t *testing.T) {
 	for _, slug := range []string{"PSPWM", "TSMPPT"} {
 		for _, lacks := range []string{"", "first", "middle"} {
@@ -191,8 +192,8 @@ func TestSlaveThatIsSilentAboutGapsGivesAllObjects(t *testing.T) {
 	}
 }
 
-// muteBetween is a slave of a family that says nothing to reads that hold a register of no object, nor of the first
-// or middle object when lacks says so. It returns the objects that it has.
+// muteBetween is a slave of a family. It does not answer reads that include a register of no object, or of the first
+// or middle object if lacks says so. It returns the objects that it has.
 func muteBetween(t *testing.T, slug, lacks string) (slave *modbustest.Slave, names []string) {
 	t.Helper()
 	family, ok := mustCatalog(t).Family(slug)
@@ -229,7 +230,8 @@ func muteBetween(t *testing.T, slug, lacks string) (slave *modbustest.Slave, nam
 	return slave, names
 }
 
-// TestAReadThatAlwaysArrivesDamagedCostsOnlyItself: this read is planned first. The other objects are read too.
+// TestAReadThatAlwaysArrivesDamagedCostsOnlyItself: the damaged read comes first in the plan. The other objects are
+// read too.
 func TestAReadThatAlwaysArrivesDamagedCostsOnlyItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)
@@ -253,8 +255,8 @@ func TestAReadThatAlwaysArrivesDamagedCostsOnlyItself(t *testing.T) {
 	})
 }
 
-// TestALossyLineTeachesNothing: whatever share of the replies is lost, each moment has a sample or lies in a gap, no
-// object is called refused, and no register is to be avoided.
+// TestALossyLineTeachesNothing: some share of the replies is lost. Each due moment has a sample or is in a gap. No
+// object counts as refused, and the planner learns no limits.
 func TestALossyLineTeachesNothing(t *testing.T) {
 	for _, loss := range []float64{0.1, 0.3, 0.5} {
 		rng := rand.New(rand.NewPCG(3, uint64(loss*100)))
@@ -273,7 +275,7 @@ func TestALossyLineTeachesNothing(t *testing.T) {
 					t.Fatalf("loss %.1f: after %v refused %v, learnt %q", loss, time.Since(w.begun), st.Refused, st.Learnt)
 				}
 			}
-			better.Store(true) // a gap that goes on is reported every hour only
+			better.Store(true) // a gap that goes on is reported only every hour
 			time.Sleep(10 * time.Minute)
 			synctest.Wait()
 			for _, object := range []string{"adc_vbterm", "Et_float", "T_hs"} {
@@ -286,7 +288,7 @@ func TestALossyLineTeachesNothing(t *testing.T) {
 	}
 }
 
-// TestAGapBeforeAReplyWithoutAValueIsTold: the reply ends it, and a later gap has its own beginning and reason.
+// TestAGapBeforeAReplyWithoutAValueIsTold: the reply ends the gap. A later gap has its own begin and reason.
 func TestAGapBeforeAReplyWithoutAValueIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)
@@ -370,7 +372,8 @@ integrations:
 	})
 }
 
-// TestMomentsBetweenAFailedOpenAndTheEndAreAGap: the port is tried every 15 s only, and the agent ends in between.
+// TestMomentsBetweenAFailedOpenAndTheEndAreAGap: the agent tries the port only every 15 s, and ends between two
+// tries.
 func TestMomentsBetweenAFailedOpenAndTheEndAreAGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pipe := modbustest.NewPipe(9600, 11, controller(1))

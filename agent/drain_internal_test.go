@@ -23,23 +23,22 @@ import (
 	"noi-agent/store"
 )
 
-// The figures of `make bench-drain`. All is in one process: the agent with its outbox on disk, the stand-ins, and the
-// bare clients.
+// The figures of `make bench-drain`. Everything runs in one process: the agent with its outbox on disk, the
+// stand-ins, and the bare clients.
 
 const (
 	benchID     = "FFjU28MMaL3W9B9hhhhH"
 	benchDevice = "5300520006504b5957343920"
 
-	// drainEnv says how many samples are drained; `make bench-drain` sets 200,000.
+	// drainEnv is the number of samples to drain. `make bench-drain` sets 200,000.
 	drainEnv = "NOI_DRAIN"
 
-	// leastOfBare and flatMemory are what is wanted: the share of what a bare client reaches, and MiB more than at the
-	// begin.
+	// leastOfBare is the wanted share of a bare client's rate. flatMemory is how many MiB the memory may grow.
 	leastOfBare = 0.5
 	flatMemory  = 16
 )
 
-// drained is how many samples are drained; few is what is enough to see that the benchmark itself works.
+// drained returns how many samples to drain. few is enough to check that the benchmark itself works.
 func drained(few int) int {
 	if n, err := strconv.Atoi(os.Getenv(drainEnv)); err == nil {
 		return n
@@ -74,7 +73,7 @@ func benchSweep(tb testing.TB, run uint64) objects.Sweep {
 	return later(sw, 0, time.Now())
 }
 
-// later returns sweep n of the same run, from 0, with values as half-precision registers give them.
+// later returns sweep n of the same run, from 0, with values like those of half-precision registers.
 func later(sw objects.Sweep, n int, at time.Time) objects.Sweep {
 	sw.Samples, sw.BootedAt = slices.Clone(sw.Samples), at.Add(-time.Hour)
 	for i := range sw.Samples {
@@ -87,8 +86,8 @@ func later(sw objects.Sweep, n int, at time.Time) objects.Sweep {
 	return sw
 }
 
-// fillOutbox leaves so many samples of some controllers in a state directory, as an outage leaves them: a sweep a second,
-// the last one just now. It returns how many there are.
+// fillOutbox leaves a backlog of so many samples of some controllers in a state directory, as after an outage: one
+// sweep a second, the last one just now. It returns the number of samples.
 func fillOutbox(tb testing.TB, dir string, samples, units int) (filled int) {
 	tb.Helper()
 	s, err := store.Open(filepath.Join(dir, "noi.db"), store.Options{Limits: store.Limits{MaxSize: 1 << 30}})
@@ -118,7 +117,7 @@ func fillOutbox(tb testing.TB, dir string, samples, units int) (filled int) {
 	return sweeps * len(first.Samples)
 }
 
-// benchAgent starts an agent whose line is never there, so that the outbox is all it has.
+// benchAgent starts an agent whose port never opens, so that it only sends the outbox.
 func benchAgent(tb testing.TB, dir, integration string, sink publish.Sink) (a *Agent, stop func()) {
 	tb.Helper()
 	catalog, err := objects.LoadCatalog()
@@ -147,7 +146,7 @@ integrations:
 	done := make(chan error, 1)
 	go func() { done <- a.Run(ctx) }()
 	return a, func() {
-		a.Abort() // what is left stays
+		a.Abort() // the remaining backlog stays
 		cancel()
 		if err := <-done; err != nil {
 			tb.Errorf("the agent ended with %v", err)
@@ -155,12 +154,12 @@ integrations:
 	}
 }
 
-// turns is a sink that stops after each so many messages until it may go on, so that two sides can take turns.
+// turns is a sink that stops after each slice of messages until next is called, so that two sides can take turns.
 type turns struct {
 	publish.Sink
 	slice, left int
 	goOn        chan struct{}
-	over        chan struct{} // a slice is through
+	over        chan struct{} // a slice has ended
 	end         chan struct{} // closed before the agent ends
 }
 
@@ -173,8 +172,8 @@ func (s *turns) Publish(ctx context.Context, messages []sinks.Message) []sinks.R
 	if s.left <= 0 {
 		select {
 		case <-s.goOn:
-			s.left += s.slice                // the last request of a slice may have gone beyond it
-			ctx = context.WithoutCancel(ctx) // on a slow machine the others may need longer than an attempt may take
+			s.left += s.slice                // the last request of a slice may be longer than the slice
+			ctx = context.WithoutCancel(ctx) // the other side's turn may take longer than an attempt may
 		case <-s.end:
 			return sinks.Repeat(sinks.Failed(sinks.Retry, sinks.CodeTimeout, "not its turn"), len(messages))
 		}
@@ -191,7 +190,7 @@ func (s *turns) Publish(ctx context.Context, messages []sinks.Message) []sinks.R
 	return results
 }
 
-// next lets a slice through and returns the time that it took. The work for the last answer counts for the next slice.
+// next allows one slice and returns its time. The work after its last answer counts for the next slice.
 func (s *turns) next(tb testing.TB) time.Duration {
 	tb.Helper()
 	begin := time.Now()
@@ -204,15 +203,15 @@ func (s *turns) next(tb testing.TB) time.Duration {
 	return time.Since(begin)
 }
 
-// bare is what is measured beside: send publishes n samples by the cloud's own client, in requests of the size and in
-// the number in flight that the agent has.
+// bare is a client for comparison: send publishes n samples with the cloud's own client, with the request size and
+// the number in flight of the agent.
 type bare struct {
 	name string
 	send func(n int)
 }
 
-// drain empties an outbox in turns with the bare clients and reports the rates. The first slice of each side is not
-// counted.
+// drain drains an outbox in turns with the bare clients, and reports the rates. The first slice of each side does not
+// count.
 func drain(b *testing.B, integration string, sink publish.Sink, slice int, beside []bare) {
 	b.Helper()
 	dir := b.TempDir()
@@ -247,7 +246,7 @@ func drain(b *testing.B, integration string, sink publish.Sink, slice int, besid
 		}
 	}
 	if sent := a.store.Stats().Integrations[benchID].Sent; counted == 0 || sent < uint64(counted) {
-		b.Fatalf("%d samples are settled, %d were counted", sent, counted)
+		b.Fatalf("%d samples are settled, the benchmark counted %d", sent, counted)
 	}
 	b.ReportMetric(float64(counted)/ours.Seconds(), "samples/s")
 	for i, other := range beside {
@@ -255,7 +254,7 @@ func drain(b *testing.B, integration string, sink publish.Sink, slice int, besid
 		b.ReportMetric(float64(counted)/theirs[i].Seconds(), other.name+"/s")
 		b.ReportMetric(ratio, "of_"+other.name)
 		if i == 0 && ratio < leastOfBare {
-			b.Errorf("%.2f of what %s reaches; wanted: %.2f", ratio, other.name, leastOfBare)
+			b.Errorf("%.2f of the rate of %s; wanted: %.2f", ratio, other.name, leastOfBare)
 		}
 	}
 	b.ReportMetric(begin, "anon_MiB_first_slice")
@@ -265,8 +264,8 @@ func drain(b *testing.B, integration string, sink publish.Sink, slice int, besid
 	}
 }
 
-// watchMemory looks at the process's anonymous memory ten times a second until the function that it returns is called,
-// which returns the most.
+// watchMemory measures the process's anonymous memory ten times a second until the returned function is called. That
+// function returns the highest value.
 func watchMemory() (most func() float64) {
 	end, done := make(chan struct{}), make(chan float64)
 	go func() {
@@ -286,13 +285,13 @@ func watchMemory() (most func() float64) {
 	return func() float64 { close(end); return <-done }
 }
 
-// anonymous returns RssAnon of the process in MiB; the store's file, which is mapped, is not in it.
+// anonymous returns RssAnon of the process in MiB. It does not include the store's mapped file.
 func anonymous() float64 {
 	f, err := os.Open("/proc/self/status")
 	if err != nil {
 		return 0
 	}
-	defer func() { _ = f.Close() }() // only read
+	defer func() { _ = f.Close() }() // the file was only read
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		var kib float64
 		if rest, ok := strings.CutPrefix(lines.Text(), "RssAnon:"); ok {
@@ -304,7 +303,7 @@ func anonymous() float64 {
 	return 0
 }
 
-// stopwatch is a sink that notes when each message was accepted.
+// stopwatch is a sink that records when each message was accepted.
 type stopwatch struct {
 	publish.Sink
 	mu       sync.Mutex
@@ -336,12 +335,13 @@ func (s *stopwatch) has() int {
 	return len(s.accepted)
 }
 
-// mostLate is how much later than the commit window 99 of 100 samples may be with the cloud.
+// mostLate is how much longer than the commit window it may take until the cloud has a sample, for 99 of 100 samples.
 const mostLate = 100 * time.Millisecond
 
-// online offers sweeps to the store of a running agent, a fourth of the commit window apart and never in step with it,
-// and reports how long it took until the cloud had accepted each sample, and until the store had made it durable or was
-// spared it. In the end come sweeps with an alarm, whose commit waits for no window: what a commit itself takes.
+// online offers sweeps to the store of a running agent. They are a fourth of the commit window apart, and not in step
+// with it. It reports the time until the cloud has accepted each sample, and until its sweep was durable or no longer
+// had to be written. At the end come sweeps with an alarm, whose commit does not wait for the window: their time is
+// that of a commit.
 func online(b *testing.B, integration string, sink publish.Sink, sweeps int) {
 	b.Helper()
 	s := &stopwatch{Sink: sink, accepted: map[string]time.Time{}, more: make(chan struct{}, 1)}
@@ -374,7 +374,7 @@ func online(b *testing.B, integration string, sink publish.Sink, sweeps int) {
 		}
 	}
 	offer(false)
-	all() // the connection stands
+	all() // the connection is open
 	clear(offered)
 	s.mu.Lock()
 	clear(s.accepted)

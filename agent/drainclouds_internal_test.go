@@ -29,7 +29,7 @@ import (
 	"noi-agent/sinks/sns"
 )
 
-// Stand-ins that do as little as can be: each side spends its time on itself.
+// These stand-ins do as little as possible, so that each side uses the time for its own work.
 
 const (
 	benchARN   = "arn:aws:sns:us-east-2:393221637266:MainSolarData"
@@ -38,7 +38,7 @@ const (
 	gcpConfig  = "type: gcp, topic: " + benchTopic
 )
 
-// quickSNS answers each PublishBatch that everything is taken, by the ids 0 to 9.
+// quickSNS answers each PublishBatch with success for the ids 0 to 9.
 func quickSNS(b *testing.B) (url string) {
 	b.Helper()
 	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} {
@@ -62,16 +62,16 @@ func quickSNS(b *testing.B) (url string) {
 		b.Fatal(err)
 	}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body) // the client may have gone
+		body, _ := io.ReadAll(r.Body) // fails if the client has closed the connection
 		w.Header().Set("Content-Type", "text/xml")
 		_, _ = w.Write(answers[bytes.Count(body, []byte(".Id="))])
 	})}
-	go func() { _ = server.Serve(l) }() // ends by Close
+	go func() { _ = server.Serve(l) }() // ends with Close
 	b.Cleanup(func() { _ = server.Close() })
 	return "http://" + l.Addr().String()
 }
 
-// quickPubSub answers each Publish that everything is taken.
+// quickPubSub answers each Publish with success.
 type quickPubSub struct {
 	pubsubpb.UnimplementedPublisherServer
 	ids []string
@@ -95,7 +95,7 @@ func startQuickPubSub(b *testing.B) (addr string) {
 	}
 	server := grpc.NewServer()
 	pubsubpb.RegisterPublisherServer(server, q)
-	go func() { _ = server.Serve(l) }() // ends by Stop
+	go func() { _ = server.Serve(l) }() // ends with Stop
 	b.Cleanup(server.Stop)
 	return l.Addr().String()
 }
@@ -132,7 +132,7 @@ func newPubSub(b *testing.B, addr string) publish.Sink {
 	return sink
 }
 
-// bareSNS publishes the same ten entries by the SDK's client again and again, one request at a time.
+// bareSNS publishes the same ten entries again and again with the SDK's client, one request at a time.
 func bareSNS(b *testing.B, url string) bare {
 	b.Helper()
 	cfg, err := config.LoadDefaultConfig(b.Context(), config.WithRegion("us-east-2"))
@@ -155,8 +155,8 @@ func bareSNS(b *testing.B, url string) bare {
 	}}
 }
 
-// barePubSub publishes requests of a thousand messages one at a time: by the client's publisher, which makes a request
-// of each thousand, as it comes and with EnableCompression, and by the generated stub.
+// barePubSub publishes requests of a thousand messages, one at a time. One client is the library's publisher with its
+// default settings, one is the same with EnableCompression, and one is the generated stub.
 func barePubSub(b *testing.B, addr string) []bare {
 	b.Helper()
 	const size = 1000
@@ -212,7 +212,8 @@ func barePubSub(b *testing.B, addr string) []bare {
 	}
 }
 
-// BenchmarkDrain: a backlog through the whole agent into a cloud on loopback, against the bare clients.
+// BenchmarkDrain sends a backlog through the whole agent to a cloud on loopback, and compares it with the bare
+// clients.
 func BenchmarkDrain(b *testing.B) {
 	b.Run("SNS", func(b *testing.B) {
 		url := quickSNS(b)
@@ -224,7 +225,7 @@ func BenchmarkDrain(b *testing.B) {
 	})
 }
 
-// BenchmarkOnline: from a sample's offer to the store to its acceptance, with a cloud that answers at once.
+// BenchmarkOnline measures the time from a sample's offer to its acceptance, with a cloud that answers at once.
 func BenchmarkOnline(b *testing.B) {
 	const sweeps = 120
 	b.Run("SNS", func(b *testing.B) { online(b, awsConfig, newSNS(b, quickSNS(b)), sweeps) })

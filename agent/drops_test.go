@@ -9,8 +9,8 @@ import (
 	"noi-agent/sinks"
 )
 
-// TestDeletedSamplesAreAProblemWhileTheyAreDeleted: it begins with the first deletion and ends ten minutes after the
-// last.
+// TestDeletedSamplesAreAProblemWhileTheyAreDeleted: the problem begins with the first deletion and ends ten minutes
+// after the last.
 func TestDeletedSamplesAreAProblemWhileTheyAreDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pipes := map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, controller(1))}

@@ -14,8 +14,8 @@ import (
 	"noi-agent/store/storetest"
 )
 
-// TestEachEndOfARunCountsItsMomentsOnce ends runs at any moment, in order and by kill, while the controller answers or
-// is silent. In the end each moment that was due is sampled, or counted by one gap.
+// TestEachEndOfARunCountsItsMomentsOnce ends runs at any moment, by a stop or a kill, while the controller answers or
+// is silent. At the end each due moment has a sample, or is counted by exactly one gap.
 func TestEachEndOfARunCountsItsMomentsOnce(t *testing.T) {
 	for range storetest.Rounds(20, 1000) {
 		seed := rand.Uint64()
@@ -25,17 +25,17 @@ func TestEachEndOfARunCountsItsMomentsOnce(t *testing.T) {
 
 const sampledEvery = 10 * time.Second // the objects of oneSlave
 
-// endings is a gateway whose runs end in all ways.
+// endings is a gateway whose runs end in all possible ways.
 type endings struct {
 	*gateway
 	rng    *rand.Rand
 	silent *atomic.Bool
-	doubts int // samples just before a kill, while a new gap may wait for its commit
+	doubts int // samples just before a kill, when a new gap may still wait for its commit
 	story  []string
 }
 
-// newEndings begins at a moment that is due. Two of its runs end while the controller answers or not, the last one
-// waits for a judge.
+// newEndings begins at a due moment. Two of its runs end while the controller answers or not. The last run waits for
+// judge.
 func newEndings(t *testing.T, seed uint64) *endings {
 	e := &endings{gateway: newGateway(t), rng: rand.New(rand.NewPCG(seed, 5))}
 	e.memory, e.silent = t.TempDir(), silenced(e.slave)
@@ -60,7 +60,8 @@ func (e *endings) note(what ...any) {
 	e.story = append(e.story, time.Now().Format("04:05.000 ")+fmt.Sprint(what...))
 }
 
-// pause is the time without an agent. A first sample within a sweep after a moment would also count for this moment.
+// pause is the time without an agent. It ends so that the first sample afterwards does not also count for an earlier
+// moment.
 func (e *endings) pause() {
 	time.Sleep(time.Second + e.upTo(40*time.Second))
 	if time.Until(time.Now().Truncate(sampledEvery).Add(sampledEvery)) < time.Second {
@@ -90,8 +91,9 @@ func (e *endings) run(kind string) {
 	e.kill(s)
 }
 
-// judge counts. A late sample stands for the moment that passed last, unless the run before has reported that one. A
-// kill while a new gap waits for its commit has the gap of the kill reach over the samples after it.
+// judge counts samples and gaps. A late sample counts for the last moment before it, unless the run before has
+// reported that moment in a gap. A kill before the commit of a new gap makes the gap of the kill include the samples
+// after the new gap.
 func (e *endings) judge() {
 	s := e.start("")
 	time.Sleep(2*time.Minute + e.upTo(20*time.Second))
@@ -121,7 +123,7 @@ func (e *endings) judge() {
 	}
 }
 
-// gapsOf returns the gaps of an object that the log of the first integration has.
+// gapsOf returns the gaps of an object in the log of the first integration.
 func gapsOf(s *site, object string) (out []api.Gap) {
 	s.t.Helper()
 	page, err := s.agent.Triggers(api.TriggerQuery{Limit: 1000})

@@ -11,7 +11,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// An empty list looks like good news: a filter that can find nothing is an error that lists what exists.
+// A filter that can match no row is an error that lists the existing names. An empty list would look like good news.
 func TestAFilterThatCanFindNothingIsAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		named := strings.Replace(oneSlave, "{name: x,", "{id: AAAAAAAAAAAAAAAAAAAA, name: main-solar,", 1)
@@ -20,7 +20,7 @@ func TestAFilterThatCanFindNothingIsAnError(t *testing.T) {
 		time.Sleep(25 * time.Second)
 		for name, c := range map[string]struct {
 			q    api.TriggerQuery
-			want string // of the error; "": rows
+			want string // part of the error; "": no error
 		}{
 			"an id":              {api.TriggerQuery{Integration: "AAAAAAAAAAAAAAAAAAAA"}, ""},
 			"a name":             {api.TriggerQuery{Integration: "main-solar"}, ""},
@@ -45,7 +45,7 @@ func TestAFilterThatCanFindNothingIsAnError(t *testing.T) {
 			t.Error(err)
 		}
 		if _, err := s.agent.DeadLetters("main-solr"); err == nil || !strings.Contains(err.Error(), "there are: main-solar") {
-			t.Errorf("dead letters of no integration: %v", err)
+			t.Errorf("dead letters of an unknown integration: %v", err)
 		}
 		if err := s.agent.TryNow("main-solar"); err != nil {
 			t.Error(err)

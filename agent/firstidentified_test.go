@@ -18,8 +18,8 @@ integrations:
   - {name: x, type: gcp, topic: projects/test-project/topics/Main}
 `
 
-// What was due before a slave of `model: auto` was identified for the first time is a gap: after a start, and after an
-// edit of the line.
+// Samples that were due before the first identification of a `model: auto` slave are a gap, both after a start and
+// after a change of the line.
 func TestBeforeTheFirstIdentificationIsAGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)
@@ -40,7 +40,8 @@ func TestBeforeTheFirstIdentificationIsAGap(t *testing.T) {
 		accounted := func() {
 			t.Helper()
 			last, err := time.Parse(time.RFC3339, s.messages()[len(s.messages())-1].SampledAt)
-			due := uint64(last.Sub(begun) / (10 * time.Second)) // beside the one at the start, in whose place the first sample came
+			// without the moment at the start, for which the first sample counts
+			due := uint64(last.Sub(begun) / (10 * time.Second))
 			if err != nil || uint64(len(s.messages()))+missing() < due {
 				t.Errorf("%d samples and %d missing of %d; gaps %q", len(s.messages()), missing(), due, s.gapRows())
 			}
@@ -62,9 +63,9 @@ func TestBeforeTheFirstIdentificationIsAGap(t *testing.T) {
 	})
 }
 
-// A slave of `model: auto` is exchanged for a controller of another family that gives nothing of what is asked of the
-// first one: it refuses that, so that no reply is missed, or says nothing to it. It is identified again all the same, and
-// sampled as what it is.
+// A slave of `model: auto` is replaced by a controller of another family, which has none of the requested registers.
+// It refuses the reads, so that no reply is missed, or does not answer them. It is identified again nevertheless, and
+// sampled by its own family.
 func TestAControllerThatGivesNothingIsIdentifiedAgain(t *testing.T) {
 	for _, lacks := range []modbustest.Fault{{Exception: 2}, {Silent: true}} {
 		t.Run(fmt.Sprintf("%+v", lacks), func(t *testing.T) { exchangedForAnotherFamily(t, lacks) })
@@ -90,7 +91,7 @@ func exchangedForAnotherFamily(t *testing.T, lacks modbustest.Fault) {
 		exchanged := time.Now()
 		time.Sleep(25 * time.Minute)
 		if n := s.after(exchanged); n < 6*14 {
-			t.Errorf("%d samples of the controller that came", n)
+			t.Errorf("%d samples of the new controller", n)
 		}
 		if problems := s.status().Problems; len(problems) > 0 {
 			t.Errorf("%+v", problems)

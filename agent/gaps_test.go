@@ -41,17 +41,17 @@ func TestWhatTheBusDidNotGiveIsAGap(t *testing.T) {
 		slave := controller(1)
 		silent := silenced(slave)
 		s := start(t, oneObject, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
-		time.Sleep(25 * time.Second) // at 0, 10 and 20 s: numbers 1 to 3
+		time.Sleep(25 * time.Second) // samples at 0, 10 and 20 s: numbers 1 to 3
 		silent.Store(true)
 		time.Sleep(40 * time.Second) // nothing at 30, 40, 50 and 60 s
 		silent.Store(false)
-		time.Sleep(90 * time.Second) // back by a probe
+		time.Sleep(90 * time.Second) // a probe finds the slave again
 		synctest.Wait()
 		back, err := time.Parse(time.RFC3339, s.messages()[3].SampledAt)
 		if err != nil {
 			t.Fatal(err)
 		}
-		missing := back.Unix()/10 - 946684820/10 - 1 // the moments after 00:00:20 but the one that passed last
+		missing := back.Unix()/10 - 946684820/10 - 1 // the moments after 00:00:20, without the one of the late sample
 		want := fmt.Sprintf("a/1 Et_float 00:20-%s %d (4-%d) bus: no answer", back.Format("04:05"), missing, 3+missing)
 		if rows := s.gapRows(); len(rows) != 1 || rows[0] != want || missing < 3 {
 			t.Errorf("gaps %q, want %q", rows, want)
@@ -91,9 +91,9 @@ func TestAGapThatGoesOnIsToldSoFar(t *testing.T) {
 		slave := controller(1)
 		silent := silenced(slave)
 		s := start(t, strings.Replace(oneObject, "type: gcp", "type: gcp, gaps: true", 1), map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
-		time.Sleep(25 * time.Second) // at 0, 10 and 20 s: numbers 1 to 3
+		time.Sleep(25 * time.Second) // samples at 0, 10 and 20 s: numbers 1 to 3
 		silent.Store(true)
-		time.Sleep(6 * time.Minute) // a dead controller is asked every five
+		time.Sleep(6 * time.Minute) // a dead controller is tried every five minutes
 		for hour := uint64(1); hour <= 5; hour++ {
 			time.Sleep(time.Hour)
 			synctest.Wait()
@@ -145,8 +145,8 @@ func TestTheEndTellsWhatIsMissingUpToIt(t *testing.T) {
 	})
 }
 
-// What passed before the port failed has the reason that there was then, not that of the port. A silent slave is asked
-// every five minutes only, and another one finds the port gone.
+// Moments before the port failed keep their own reason, not that of the port. The agent tries a silent slave only
+// every five minutes, and the next try finds that the port is gone.
 func TestMomentsBeforeAPortFailsKeepTheirReason(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)
@@ -159,7 +159,7 @@ func TestMomentsBeforeAPortFailsKeepTheirReason(t *testing.T) {
 		time.Sleep(5*time.Minute + 15*time.Second) // the last probe was at 4:50
 		pipe.Unplug()
 		silent.Store(false)
-		time.Sleep(200 * time.Second) // less than it was silent for
+		time.Sleep(200 * time.Second) // shorter than the silence
 		pipe.Plug()
 		time.Sleep(time.Minute)
 		rows := slices.DeleteFunc(s.gapRows(), func(row string) bool { return !strings.HasPrefix(row, "a/1 ") })
@@ -169,7 +169,8 @@ func TestMomentsBeforeAPortFailsKeepTheirReason(t *testing.T) {
 	})
 }
 
-// TestAnAcknowledgedGapIsNoNewsAndTheNextOneIs in the status and the metrics; the trigger log lists both.
+// TestAnAcknowledgedGapIsNoNewsAndTheNextOneIs checks this in the status and the metrics. The trigger log lists both
+// gaps.
 func TestAnAcknowledgedGapIsNoNewsAndTheNextOneIs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)

@@ -27,9 +27,9 @@ type visitor struct {
 	token  string // the file with the admin token
 }
 
-// The button on the System page acknowledges the gaps that the page shows, for a person who is logged in, from this page
-// only. Then the page shows the others, and the trigger log has the mark. There is no way back: the mark hides nothing
-// from the trigger log.
+// The button on the System page acknowledges the gaps that the page shows. It works only from this page, for a person
+// who is logged in. Then the page no longer shows these gaps, and the trigger log shows them with a mark. The mark
+// cannot be removed, because it hides nothing in the trigger log.
 func TestTheButtonOfTheGapsMarksWhatThePageShows(t *testing.T) {
 	a, v := gapsVisitor(t)
 	missing := func(object string, at time.Time) {
@@ -45,7 +45,7 @@ func TestTheButtonOfTheGapsMarksWhatThePageShows(t *testing.T) {
 	if !strings.Contains(page, "adc_va") || until == "" {
 		t.Fatalf("the page has no button:\n%s", page)
 	}
-	missing("adc_vb", time.Now().Add(time.Hour)) // after the page was made
+	missing("adc_vb", time.Now().Add(time.Hour)) // newer than the page
 	for _, c := range []struct {
 		who    string
 		header map[string]string
@@ -74,7 +74,7 @@ func TestTheButtonOfTheGapsMarksWhatThePageShows(t *testing.T) {
 	}
 }
 
-// gapsVisitor returns an agent, which does not run, and a browser on its pages.
+// gapsVisitor returns an agent that does not run, and a browser on its pages.
 func gapsVisitor(t *testing.T) (*Agent, *visitor) {
 	t.Helper()
 	parsed, catalog := parseConfig(t, "device_id: 5300520006504b5957343920\nclock: {source: system}\nstate_dir: "+t.TempDir()+`
@@ -108,7 +108,7 @@ func (v *visitor) get(path string) (code int, body string) {
 	return v.do("GET", path, nil, nil)
 }
 
-// press sends the form as the page does. secret is typed into it; "token": the right one.
+// press sends the form like the page. secret is the secret that the visitor types; "token" means the right one.
 func (v *visitor) press(until, secret string, header map[string]string) (code int, body string) {
 	v.t.Helper()
 	form := url.Values{"until": {until}}
@@ -144,7 +144,7 @@ func (v *visitor) do(method, path string, form url.Values, header map[string]str
 			request.Header.Set(name, value)
 		}
 	}
-	answer, err := http.DefaultTransport.RoundTrip(request) // no redirect is followed
+	answer, err := http.DefaultTransport.RoundTrip(request) // follows no redirect
 	if err != nil {
 		v.t.Fatal(err)
 	}

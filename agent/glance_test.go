@@ -25,14 +25,14 @@ import (
 	"noi-agent/status/api"
 )
 
-// glance is one way into a state that a problem's code stands for. It returns the site in that state; what holds it
-// there ends with the site.
+// glance is one way to bring an agent into the state of a problem code. It returns the site in that state. The cause
+// ends with the site.
 type glance struct {
 	code string
 	site func(t *testing.T) *site
 }
 
-// faulty is a site whose one controller answers with a fault.
+// faulty is a site whose only controller answers with a fault.
 func faulty(fault modbustest.Fault, config string) func(t *testing.T) *site {
 	return func(t *testing.T) *site {
 		slave := controller(1)
@@ -58,7 +58,7 @@ func startPair(t *testing.T, one, two *modbustest.Slave) *site {
 	return start(t, onePair, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, one, two)})
 }
 
-// after lets a site run.
+// after waits for a site to run so long.
 func after(d time.Duration, s *site) *site {
 	time.Sleep(d)
 	synctest.Wait()
@@ -92,7 +92,7 @@ func reports(product, model string) func(t *testing.T) *site {
 	}
 }
 
-// answered is a site whose cloud gives one answer to everything.
+// answered is a site whose cloud gives the same answer to every message.
 func answered(d time.Duration, more string, r sinks.Result) func(t *testing.T) *site {
 	return func(t *testing.T) *site {
 		s := startOne(t, more+strings.Replace(oneObject, "{name: x, ", "{name: main-solar, ", 1), controller(1))
@@ -101,7 +101,7 @@ func answered(d time.Duration, more string, r sinks.Result) func(t *testing.T) *
 	}
 }
 
-// network is a site on a line over the network with one trouble of networkTroubles.
+// network is a site on a network line with one of networkTroubles.
 func network(code string, rtu bool) func(t *testing.T) *site {
 	return func(t *testing.T) *site {
 		all := networkTroubles()
@@ -160,7 +160,7 @@ func glances() []glance {
 		{"store_recovered", func(t *testing.T) *site { return damaged(t, 0) }},
 		{"store_kept_aside", func(t *testing.T) *site {
 			s := damaged(t, 0)
-			if _, err := s.agent.AcknowledgeGaps(time.Time{}); err != nil { // the damage is known: what is left is the file
+			if _, err := s.agent.AcknowledgeGaps(time.Time{}); err != nil { // only the problem of the file is left
 				t.Fatal(err)
 			}
 			return s
@@ -206,7 +206,7 @@ func colliding(t *testing.T) *site {
 	return after(5*time.Minute, startOne(t, oneSlave, slave))
 }
 
-// overheard is a site on whose line another master asks.
+// overheard is a site on whose line another master sends requests.
 func overheard(t *testing.T) *site {
 	pipe := modbustest.NewPipe(9600, 11, controller(1))
 	s := after(11*time.Second, start(t, oneSlave, map[string]*modbustest.Pipe{"/dev/ttyA": pipe}))
@@ -239,7 +239,7 @@ func alarmed(t *testing.T) *site {
 	return after(time.Minute, startOne(t, strings.Replace(oneSlave, "[Et_float, ", "[array_fault, Et_float, ", 1), slave))
 }
 
-// damaged is a site whose store could not be used at so many starts before this one.
+// damaged is a site whose store was not usable at so many starts before this one.
 func damaged(t *testing.T, before int) *site {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "noi.db"), "no store")
@@ -269,7 +269,7 @@ func inMemory(t *testing.T) *site {
 	return after(time.Minute, s)
 }
 
-// keptUp is a site whose store takes nothing: more is read than can wait.
+// keptUp is a site whose store accepts no samples, so that more are read than can wait.
 func keptUp(t *testing.T) *site {
 	sink, open := &memorySink{}, make(chan struct{})
 	s := prepare(t, "state_dir: "+t.TempDir()+"\n"+strings.Replace(oneSlave, `{"*": 10s}`, `{"*": 100ms}`, 1), agent.Options{
@@ -283,8 +283,8 @@ func keptUp(t *testing.T) *site {
 	return after(3*time.Minute, s)
 }
 
-// TestEveryProblemSaysWhatSinceWhenWhatItCostsAndWhatToDo brings the agent into the state of each code. What it shows
-// is kept for the tests of command line and page, which show the same.
+// TestEveryProblemSaysWhatSinceWhenWhatItCostsAndWhatToDo brings the agent into the state of each code. It keeps the
+// shown problems in a file for the tests of the command line and the page, which show the same ones.
 func TestEveryProblemSaysWhatSinceWhenWhatItCostsAndWhatToDo(t *testing.T) {
 	all := map[string]api.Problem{}
 	for _, g := range glances() {
@@ -302,7 +302,7 @@ func TestEveryProblemSaysWhatSinceWhenWhatItCostsAndWhatToDo(t *testing.T) {
 				s.stop()
 				i := slices.IndexFunc(status.Problems, func(p api.Problem) bool { return p.Code == g.code })
 				if i < 0 {
-					t.Fatalf("it is not shown: %+v", status.Problems)
+					t.Fatalf("the problem is not shown: %+v", status.Problems)
 				}
 				p := status.Problems[i]
 				judgeProblem(t, p)
@@ -313,7 +313,7 @@ func TestEveryProblemSaysWhatSinceWhenWhatItCostsAndWhatToDo(t *testing.T) {
 					t.Errorf("the sentence is %q", sentence)
 				}
 				if log != "" && p.AgeS > 10 && !strings.Contains(log, "code="+p.Code+" subject="+p.Subject) {
-					t.Errorf("the log does not have it:\n%s", log)
+					t.Errorf("the log does not have the problem:\n%s", log)
 				}
 				p.Since, p.AgeS, p.Detail = time.Date(2022, 6, 28, 8, 2, 0, 0, time.UTC), 18*60, "the case at hand"
 				all[g.code] = p
@@ -325,7 +325,7 @@ func TestEveryProblemSaysWhatSinceWhenWhatItCostsAndWhatToDo(t *testing.T) {
 	}
 	for _, k := range api.Kinds() {
 		if all[k.Code].Code == "" {
-			t.Errorf("%s is not tried", k.Code)
+			t.Errorf("no case brings the agent into the state of %s", k.Code)
 		}
 	}
 	text, err := json.MarshalIndent(all, "", "  ") // by code
@@ -344,10 +344,10 @@ func judgeProblem(t *testing.T, p api.Problem) {
 		t.Errorf("a duration as Go prints it in %q", p.Detail)
 	}
 	if p.Title == "" || p.Remedy == "" || p.Effect == "" || p.Since.IsZero() || p.Name == "" || !strings.HasPrefix(p.Href, "/") {
-		t.Errorf("it does not say everything: %+v", p)
+		t.Errorf("the problem has an empty part: %+v", p)
 	}
 	if strings.ContainsAny(p.Title+p.Remedy+p.Href, "{}") {
-		t.Errorf("a place is not filled: %s %s %s", p.Title, p.Remedy, p.Href)
+		t.Errorf("a placeholder is left: %s %s %s", p.Title, p.Remedy, p.Href)
 	}
 	if age := time.Duration(p.AgeS) * time.Second; p.Since.Year() == 2000 && (time.Since(p.Since)-age).Abs() > 3*time.Second {
 		t.Errorf("since %v, but %v old", p.Since, age)
@@ -369,11 +369,11 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 	want, err := os.ReadFile(path)
 	if err != nil || string(want) != string(got) {
-		t.Errorf("%s is not what is shown (-update renews it): %v\n%s", path, err, got)
+		t.Errorf("%s differs from the shown text (-update writes it again): %v\n%s", path, err, got)
 	}
 }
 
-// TestWithoutItsPortALineHasOneProblem: the problem of the line explains the problems of its slaves.
+// TestWithoutItsPortALineHasOneProblem: the problem of the line includes the problems of its slaves.
 func TestWithoutItsPortALineHasOneProblem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pipe := modbustest.NewPipe(9600, 11, controller(1))
@@ -400,8 +400,8 @@ func TestWithoutItsPortALineHasOneProblem(t *testing.T) {
 	})
 }
 
-// TestALineOnWhichNobodyAnswersHasOneProblem: it explains the silence of its controllers. If one of them answers, the
-// silence of the others is theirs.
+// TestALineOnWhichNobodyAnswersHasOneProblem: the problem of the line includes the silence of its controllers. If one
+// controller answers, each silent controller has a problem of its own.
 func TestALineOnWhichNobodyAnswersHasOneProblem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		one, two := controller(1), controller(2)
@@ -432,7 +432,8 @@ func TestALineOnWhichNobodyAnswersHasOneProblem(t *testing.T) {
 	})
 }
 
-// TestOneMissedReplyIsNoNews, and neither is one failed request to a cloud. What goes on is.
+// TestOneMissedReplyIsNoNews: one missed reply is no problem, and neither is one failed request to a cloud. A fault
+// that lasts is one.
 func TestOneMissedReplyIsNoNews(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)
@@ -452,7 +453,7 @@ func TestOneMissedReplyIsNoNews(t *testing.T) {
 		silent.Store(true)
 		time.Sleep(time.Minute)
 		if got := codes(s.status()); got != "slave_silent" {
-			t.Errorf("a minute of silence is %q", got)
+			t.Errorf("after a minute of silence: %q", got)
 		}
 		s.stop()
 	})

@@ -19,7 +19,7 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// startOn is start with any port, and with a log.
+// startOn is start with any port and with a log.
 func startOn(t *testing.T, config string, open func(modbus.Settings) (modbus.Port, error), log io.Writer) *site {
 	t.Helper()
 	return begin(t, "state_dir: "+t.TempDir()+"\n"+config, agent.Options{
@@ -97,8 +97,8 @@ func TestPortThatOpensAndFailsIsTriedLessAndLess(t *testing.T) {
 	})
 }
 
-// TestSilenceOverATestIsItsAnswer: a slave refuses reads over registers that it lacks, and says nothing when asked for
-// them alone.
+// TestSilenceOverATestIsItsAnswer: a slave refuses reads that include registers that it lacks, and does not answer a
+// read of these registers alone.
 func TestSilenceOverATestIsItsAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)
@@ -112,7 +112,7 @@ func TestSilenceOverATestIsItsAnswer(t *testing.T) {
 			return modbustest.OwnAddress(function, addr, count)
 		}
 		slave.Script = func(r modbustest.Request) modbustest.Fault {
-			if r.Function == 0x04 && r.Addr == 0x0001 && r.Count == 3 { // what lies between the objects
+			if r.Function == 0x04 && r.Addr == 0x0001 && r.Count == 3 { // the registers between the objects
 				tests.Add(1)
 				return modbustest.Fault{Silent: true}
 			}
@@ -138,12 +138,12 @@ func TestIllegalFunctionIsNotAskedAgainBeforeTheLogInterval(t *testing.T) {
 		time.Sleep(30 * time.Minute)
 		s.stop()
 		if n := slave.Requests(); n > 5 {
-			t.Errorf("asked %d times in half an hour", n)
+			t.Errorf("%d requests in half an hour", n)
 		}
 	})
 }
 
-// TestSlowSlaveDoesNotLookLikeAHang: many long reads are not a hang.
+// TestSlowSlaveDoesNotLookLikeAHang: many long reads do not make the line count as stuck.
 func TestSlowSlaveDoesNotLookLikeAHang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)

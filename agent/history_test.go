@@ -13,7 +13,7 @@ const historyConfig = `
 lines: [{name: rs485, port: A, slaves: [{id: 1, model: PSPWM, objects: "adc_vbterm, charge_state"}]}]
 `
 
-// TestTheHistoryOfASilentControllerHasAGap reads an hour, then nothing for half an hour, then again.
+// TestTheHistoryOfASilentControllerHasAGap: a controller answers for an hour, then not for half an hour, then again.
 func TestTheHistoryOfASilentControllerHasAGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)

@@ -19,14 +19,14 @@ func TestSlaveThatDoesNotKnowIdentificationIsLeftInPeace(t *testing.T) {
 		silent := silenced(mute)
 		s := start(t, oneSlave, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, mute)})
 		time.Sleep(20*time.Minute - time.Second)
-		silent.Store(true) // a missed reply does not make it know more
+		silent.Store(true) // a missed reply does not change what the slave can report
 		time.Sleep(1500 * time.Millisecond)
 		silent.Store(false)
 		time.Sleep(20 * time.Minute)
 		s.stop()
 		asked := mute.Functions()
-		if asked[0x2B] != 8 || asked[0x11] != 8 { // after 1, 3, 7, 15 and 31 minutes once each
-			t.Errorf("asked %d times by 0x2B and %d times by 0x11, want 3 and five more each", asked[0x2B], asked[0x11])
+		if asked[0x2B] != 8 || asked[0x11] != 8 { // one more request after 1, 3, 7, 15 and 31 minutes
+			t.Errorf("%d requests with 0x2B and %d with 0x11, want 3 and five more each", asked[0x2B], asked[0x11])
 		}
 		if n := len(s.messages()); n < 700 {
 			t.Errorf("only %d messages", n)
@@ -72,15 +72,15 @@ func TestServerIDThatNamesNoFamilyIsNotTaken(t *testing.T) {
 	})
 }
 
-// TestSlaveThatLosesItsFrameOverIdentificationIsGivenTime: it says nothing to 0x2B and is deaf for most of a second
-// after it. No object is missed for that.
+// TestSlaveThatLosesItsFrameOverIdentificationIsGivenTime: the slave does not answer 0x2B, and hears nothing for most
+// of a second after it. No object is missed because of this.
 func TestSlaveThatLosesItsFrameOverIdentificationIsGivenTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)
 		var deafUntil time.Time
 		slave.Script = func(r modbustest.Request) modbustest.Fault {
 			if r.Function == 0x2B || r.Function == 0x11 {
-				deafUntil = time.Now().Add(1400 * time.Millisecond) // its timeout is half a second of that
+				deafUntil = time.Now().Add(1400 * time.Millisecond) // half a second of this is the timeout
 			}
 			return modbustest.Fault{Silent: time.Now().Before(deafUntil)}
 		}
@@ -97,7 +97,7 @@ func TestSlaveThatLosesItsFrameOverIdentificationIsGivenTime(t *testing.T) {
 	})
 }
 
-// TestAnotherControllerIsNoticedWithinTenMinutes: nothing was missed while it was exchanged.
+// TestAnotherControllerIsNoticedWithinTenMinutes: a controller is exchanged, and no reply is missed.
 func TestAnotherControllerIsNoticedWithinTenMinutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)
@@ -118,7 +118,7 @@ func TestAnotherControllerIsNoticedWithinTenMinutes(t *testing.T) {
 	})
 }
 
-// TestRegistersTellWhoTheSlaveIs: a family may name objects for what its devices do not report by any function.
+// TestRegistersTellWhoTheSlaveIs: a family may name the objects that identify its devices, if no function does.
 func TestRegistersTellWhoTheSlaveIs(t *testing.T) {
 	dir := t.TempDir()
 	family := `family: METER
@@ -152,8 +152,8 @@ objects:
 	})
 }
 
-// TestIdentityHealsAfterTroubleWhileItWasAsked: noise, a busy controller or a short absence just then says nothing
-// about what the controller can report.
+// TestIdentityHealsAfterTroubleWhileItWasAsked: noise, a busy controller or a short absence during an identification
+// proves nothing about what the controller can report.
 func TestIdentityHealsAfterTroubleWhileItWasAsked(t *testing.T) {
 	flip := func(f []byte) []byte { f[len(f)-1] ^= 1; return f }
 	for name, trouble := range map[string]func(modbustest.Request) modbustest.Fault{
@@ -204,8 +204,8 @@ func TestIdentityHealsAfterTroubleWhileItWasAsked(t *testing.T) {
 	}
 }
 
-// TestReadingsDoNotOutliveThePort: readings wait for the identity of a controller, and the port closes. The controller
-// that answers afterwards does not get these readings.
+// TestReadingsDoNotOutliveThePort: readings wait for the identity of a controller, and the port closes. The
+// controller that answers afterwards does not get these readings.
 func TestReadingsDoNotOutliveThePort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first, other := controller(1), controller(2)
@@ -237,14 +237,14 @@ func TestReadingsDoNotOutliveThePort(t *testing.T) {
 		for _, m := range s.messages() {
 			at, _ := time.Parse(time.RFC3339, m.SampledAt)
 			if m.Slave == "PS-PWM-15" && at.Before(unplugged.Add(time.Minute)) {
-				t.Errorf("%+v is of before the exchange", m)
+				t.Errorf("%+v is from before the exchange", m)
 			}
 		}
 	})
 }
 
-// TestModelAutoOfASlaveThatIsSilentToIdentification: it does not refuse function 0x2B, it says nothing; its server id
-// reports.
+// TestModelAutoOfASlaveThatIsSilentToIdentification: the slave does not answer function 0x2B, instead of refusing it.
+// Its server id identifies it.
 func TestModelAutoOfASlaveThatIsSilentToIdentification(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)

@@ -14,37 +14,37 @@ import (
 	"noi-agent/sinks"
 )
 
-// far is a cloud at a distance, in virtual time. It takes several requests at once.
+// far is a cloud at a distance, in virtual time. It accepts several requests at once.
 type far struct {
 	roundTrip time.Duration
 	carries   time.Duration // how long a request occupies the link, which carries one at a time
-	each      time.Duration // and for how long more each of its messages
+	each      time.Duration // additional time on the link for each message of the request
 	shape     sinks.Flight
 	window    int
-	// fate says what becomes of a request: nothing, or a result for those messages that it names. It may be nil.
+	// fate decides what happens to a request: nothing, or a result for some of its messages. It may be nil.
 	fate func(rnd *rand.Rand, messages []sinks.Message) fate
 
 	mu       sync.Mutex
 	rnd      *rand.Rand
-	idle     time.Time // until then the link is occupied
+	idle     time.Time // until then the link is in use
 	air      int
 	mostAir  int
 	requests int
 	taken    []arrival
-	ids      map[string]bool // of what was taken
-	keys     map[string]bool // in the air
+	ids      map[string]bool // of accepted messages
+	keys     map[string]bool // in flight
 	wrong    string          // the first rule that was broken
 }
 
-// fate is what becomes of a request.
+// fate is what happens to a request.
 type fate struct {
 	hang   bool         // no answer before the end of the attempt
-	lost   bool         // the messages are taken, and the connection breaks before the answer
+	lost   bool         // the messages are accepted, and the connection breaks before the answer
 	result sinks.Result // of all its messages; zero: they are accepted
 	only   int          // this message alone has the result, from 1; 0: all have it
 }
 
-// arrival is a message that the cloud has taken.
+// arrival is a message that the cloud has accepted.
 type arrival struct {
 	key, id string
 	at      time.Time
@@ -88,7 +88,7 @@ func (c *far) Publish(ctx context.Context, messages []sinks.Message) []sinks.Res
 	return results
 }
 
-// arrives notes a request in the air, and returns its fate and after which time the cloud has it answered.
+// arrives records a request in flight. It returns its fate, and the time until its answer.
 func (c *far) arrives(messages []sinks.Message) (f fate, until time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -130,8 +130,8 @@ func (c *far) arrivals() []arrival {
 	return slices.Clone(c.taken)
 }
 
-// judge fails unless the samples of each object came in their order, and returns how many different ones there are. A
-// sample that comes again has the id that it had.
+// judge checks that the samples of each object came in their order, and returns the number of different samples. A
+// sample that comes again must have the same id.
 func (c *far) judge(t *testing.T) (different int) {
 	t.Helper()
 	c.mu.Lock()
@@ -165,11 +165,12 @@ func judgeOrder(taken []arrival) (different int, wrong []string) {
 
 // numberOf is the number in a sample id.
 func numberOf(id string) (n uint64) {
-	_, _ = fmt.Sscan(id[strings.LastIndexByte(id, '-')+1:], &n) // 0 is out of order, and found
+	// a number that cannot be read is 0, which counts as out of order
+	_, _ = fmt.Sscan(id[strings.LastIndexByte(id, '-')+1:], &n)
 	return n
 }
 
-// until waits in virtual time until so many different samples have arrived.
+// until waits, in virtual time, until so many different samples have arrived.
 func (c *far) until(t *testing.T, samples int) {
 	t.Helper()
 	for range 24 * 3600 {
@@ -181,7 +182,7 @@ func (c *far) until(t *testing.T, samples int) {
 		}
 		time.Sleep(time.Second)
 	}
-	t.Fatal("the backlog does not drain")
+	t.Fatal("the backlog is not sent in time")
 }
 
 // drainFar drains a backlog into a cloud. It must be called inside a synctest bubble.
@@ -197,7 +198,7 @@ func drainFar(t *testing.T, c *far, samples, units int, config string) {
 	}
 }
 
-// rateOf is the messages a second between two shares of what arrived.
+// rateOf returns the messages a second between two shares of the arrivals.
 func (c *far) rateOf(from, to float64) float64 {
 	all := c.arrivals()
 	a, b := int(from*float64(len(all))), int(to*float64(len(all)))-1
@@ -230,7 +231,7 @@ func TestABacklogDrainsOverADistance(t *testing.T) {
 	}
 }
 
-// TestOrderingKeysOverADistance: a request of Pub/Sub has one object then.
+// TestOrderingKeysOverADistance: with ordering keys, each request to Pub/Sub has samples of one object.
 func TestOrderingKeysOverADistance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newFar(100 * time.Millisecond)
@@ -273,7 +274,8 @@ func TestLiveSamplesOverADistanceLeaveNoBacklog(t *testing.T) {
 	})
 }
 
-// TestASlowLinkIsNoWorseForIt: where one request fills the link, requests are as many and as long as with in_flight: 1.
+// TestASlowLinkIsNoWorseForIt: if one request fills the link, the number and size of requests are the same as with
+// in_flight: 1.
 func TestASlowLinkIsNoWorseForIt(t *testing.T) {
 	requests, took := map[string]int{}, map[string]time.Duration{}
 	for _, config := range []string{", in_flight: 1", ""} {
@@ -292,7 +294,7 @@ func TestASlowLinkIsNoWorseForIt(t *testing.T) {
 	}
 }
 
-// faulty has each fiftieth request meet a fault.
+// faulty gives each fiftieth request a fault.
 func faulty(rnd *rand.Rand, messages []sinks.Message) fate {
 	internal := sinks.Failed(sinks.Retry, "InternalError", "try again")
 	switch rnd.IntN(500) {
@@ -309,14 +311,14 @@ func faulty(rnd *rand.Rand, messages []sinks.Message) fate {
 	}
 }
 
-// TestFaultsWithManyRequestsInFlight: none is lost, none comes out of order, and what comes twice has its id.
+// TestFaultsWithManyRequestsInFlight: no sample is lost or out of order, and a repeated sample has the same id.
 func TestFaultsWithManyRequestsInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newFar(100 * time.Millisecond)
 		c.fate = faulty
 		drainFar(t, c, drained(10_000), 4, "")
 		if c.mostAir < 8 {
-			t.Errorf("no more than %d requests were in flight", c.mostAir)
+			t.Errorf("only %d requests were in flight", c.mostAir)
 		}
 	})
 }
@@ -328,11 +330,11 @@ func TestAStopWithManyRequestsInFlightRepeatsNothing(t *testing.T) {
 		samples := fillOutbox(t, dir, 12_000, 4)
 		for range 3 {
 			_, stop := benchAgent(t, dir, awsConfig, c)
-			time.Sleep(1930 * time.Millisecond) // in the middle of requests
+			time.Sleep(1930 * time.Millisecond) // while requests are in flight
 			stop()
 		}
 		if c.mostAir < 8 {
-			t.Fatalf("no more than %d requests were in flight", c.mostAir)
+			t.Fatalf("only %d requests were in flight", c.mostAir)
 		}
 		_, stop := benchAgent(t, dir, awsConfig, c)
 		c.until(t, samples)

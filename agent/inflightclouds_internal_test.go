@@ -17,8 +17,8 @@ import (
 	"noi-agent/sinks/sns"
 )
 
-// faultyCloud is a stand-in of a cloud that has each fiftieth request meet a fault. The bar is closed when so many different
-// samples have arrived.
+// faultyCloud is a stand-in of a cloud that gives each fiftieth request a fault. The bar is closed when so many
+// different samples have arrived.
 type faultyCloud struct {
 	mu      sync.Mutex
 	rnd     *rand.Rand
@@ -27,9 +27,9 @@ type faultyCloud struct {
 	samples int
 	all     chan struct{}
 	faults  int
-	first   objects.Sweep // that the samples were made of
-	begin   time.Time     // of the first of them; zero: none has arrived
-	wrong   []string      // messages that are not as they were sampled
+	first   objects.Sweep // the sweep from which the samples were made
+	begin   time.Time     // arrival of the first sample; zero: none has arrived
+	wrong   []string      // messages that differ from their samples
 }
 
 func newFaultyCloud(t *testing.T, samples int) *faultyCloud {
@@ -55,7 +55,7 @@ func startFaultySNS(t *testing.T, samples int) (c *faultyCloud, addr string) {
 	return c, cloud.Addr()
 }
 
-// takes notes a message that the cloud has taken.
+// takes records a message that the cloud has accepted.
 func (c *faultyCloud) takes(m standin.Message) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -71,7 +71,7 @@ func (c *faultyCloud) takes(m standin.Message) {
 	}
 }
 
-// compare holds a message byte by byte against the sample with its number, as fillOutbox has made it.
+// compare compares a message byte by byte with the sample of its number, as fillOutbox has made it.
 func (c *faultyCloud) compare(m standin.Message, number uint64) {
 	sweep, at := int(number-1)/len(c.first.Samples), int(number-1)%len(c.first.Samples)
 	var got struct {
@@ -96,7 +96,7 @@ func (c *faultyCloud) compare(m standin.Message, number uint64) {
 	}
 }
 
-// fault is what goes wrong with a request.
+// fault returns the fault of a request.
 func (c *faultyCloud) fault(r standin.Request) *standin.Fault {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -122,15 +122,15 @@ func (c *faultyCloud) fault(r standin.Request) *standin.Fault {
 // faultyUnits is the number of controllers in the backlog.
 const faultyUnits = 4
 
-// drainsInto has a backlog sent to a faulty cloud. None is lost, none comes out of order, what comes twice has its id,
-// and each message is as it was sampled, byte by byte, although requests are given up while the next ones are built.
+// drainsInto sends a backlog to a faulty cloud. No sample is lost or out of order, and a repeated sample has the same
+// id. Each message equals its sample byte by byte, although requests are abandoned while the next ones are built.
 func (c *faultyCloud) drainsInto(t *testing.T, dir, config string, sink publish.Sink, r *relay) {
 	t.Helper()
 	a, stop := benchAgent(t, dir, config+", attributes: [unit, object, sample_id]", sink)
 	select {
 	case <-c.all:
 	case <-time.After(20 * time.Minute):
-		t.Error("the backlog does not drain")
+		t.Error("the backlog is not sent in time")
 	}
 	stop()
 	counts := a.store.Stats().Integrations[benchID]
@@ -148,8 +148,8 @@ func (c *faultyCloud) drainsInto(t *testing.T, dir, config string, sink publish.
 	}
 }
 
-// TestFaultsOfSNSWithManyRequestsInFlight has the real client of SNS at a distance of 20 ms. NOI_DRAIN=100000 is the long
-// form.
+// TestFaultsOfSNSWithManyRequestsInFlight uses the real client of SNS at a distance of 20 ms. NOI_DRAIN=100000 is the
+// long form.
 func TestFaultsOfSNSWithManyRequestsInFlight(t *testing.T) {
 	dir := t.TempDir()
 	c, addr := startFaultySNS(t, fillOutbox(t, dir, drained(4000), faultyUnits))
@@ -179,7 +179,7 @@ func TestFaultsOfPubSubWithManyRequestsInFlight(t *testing.T) {
 	c.drainsInto(t, dir, gcpConfig+", ordering: true", sink, r)
 }
 
-// pubsubFault is what goes wrong with a request to Pub/Sub.
+// pubsubFault returns the fault of a request to Pub/Sub.
 func (c *faultyCloud) pubsubFault(standin.Request) *standin.Fault {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -54,7 +54,8 @@ func TestSentenceNamesTheWorstProblem(t *testing.T) {
 			t.Error(got)
 		}
 		s.agent.ConfigRefused(errors.New("config.yaml:1: no"))
-		if got := s.agent.Sentence(); !strings.HasSuffix(got, "(a/1, slave_silent)") { // still the worst
+		// the worst problem is still the same
+		if got := s.agent.Sentence(); !strings.HasSuffix(got, "(a/1, slave_silent)") {
 			t.Error(got)
 		}
 		s.stop()

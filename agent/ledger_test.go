@@ -33,7 +33,7 @@ func TestMissingMomentsTakeNumbers(t *testing.T) {
 		Begins: at, Ends: at,
 	}}
 	if diff := cmp.Diff(want, l.number(next)); diff != "" || next.Samples[0].Seq != 8 {
-		t.Errorf("the sample after it is number %d, gaps (-want +got):\n%s", next.Samples[0].Seq, diff)
+		t.Errorf("the sample after the gap is number %d, gaps (-want +got):\n%s", next.Samples[0].Seq, diff)
 	}
 }
 
@@ -44,8 +44,8 @@ func accounted(object string, until time.Time, every time.Duration) map[store.Ac
 	}
 }
 
-// TestTheTimeWithoutAnAgentIsAGap from the last sample to the first, counted by the log interval of before, once, and
-// only for an object that was sampled before.
+// TestTheTimeWithoutAnAgentIsAGap: the gap goes from the last sample to the first one. It counts by the old log
+// interval, is reported once, and only for an object that was sampled before.
 func TestTheTimeWithoutAnAgentIsAGap(t *testing.T) {
 	last := time.Date(2022, 6, 28, 8, 20, 30, 0, time.UTC)
 	l := newLedger(2, accounted("Et_float", last, 5*time.Minute))
@@ -62,11 +62,11 @@ func TestTheTimeWithoutAnAgentIsAGap(t *testing.T) {
 		t.Errorf("reported twice: %+v", spans)
 	}
 	if spans := l.number(takenAt(at, at.Add(-time.Minute), false, "EV_float")); len(spans) != 0 {
-		t.Errorf("it was not sampled before: %+v", spans)
+		t.Errorf("a gap of an object that was not sampled before: %+v", spans)
 	}
 }
 
-// A controller that needs a while after a power cut does not hide that there was no agent before.
+// A controller that answers late after a power cut does not hide the time without an agent.
 func TestTheTimeWithoutAnAgentIsToldThoughTheBusIsSilentAtFirst(t *testing.T) {
 	last := time.Date(2022, 6, 28, 8, 20, 30, 0, time.UTC)
 	l := newLedger(2, accounted("Et_float", last, time.Minute))

@@ -11,7 +11,7 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// twoSlaves is oneSlave with another one before it on the line: unit 9.
+// twoSlaves is oneSlave with another slave before it on the line: unit 9.
 func twoSlaves(keys string) string {
 	return strings.Replace(oneSlave, "slaves: [{", "slaves: [{id: 9, model: PSPWM, "+keys+"}, {", 1)
 }
@@ -25,9 +25,9 @@ func TestDeadSlaveIsProbedLessAndLessAndRecoversAtOnce(t *testing.T) {
 		s := start(t, oneSlave, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
 		time.Sleep(2 * time.Hour)
 		synctest.Wait()
-		// Three in a row, then after 5, 10, 20, 40, 80, 160 s, then each five minutes.
+		// There are three requests in a row, then one after 5, 10, 20, 40, 80 and 160 s, then one each five minutes.
 		if n := slave.Requests(); n < 25 || n > 40 {
-			t.Errorf("a dead slave was asked %d times in two hours", n)
+			t.Errorf("%d requests to a dead slave in two hours", n)
 		}
 		status := s.status()
 		if st := status.Lines[0].Slaves[0]; st.State != "silent" || st.Missed < 3*(720-30) {
@@ -46,7 +46,7 @@ func TestDeadSlaveIsProbedLessAndLessAndRecoversAtOnce(t *testing.T) {
 		}
 		first, _ := time.Parse(time.RFC3339, s.messages()[0].SampledAt)
 		if last, _ := time.Parse(time.RFC3339, s.messages()[2].SampledAt); last.Sub(first) > time.Second {
-			t.Errorf("the first answer was at %v, all had been asked at %v", first, last)
+			t.Errorf("the first answer was at %v, the first round was complete at %v", first, last)
 		}
 	})
 }
@@ -66,7 +66,8 @@ func TestLiveSlaveKeepsItsScheduleBesideADeadOne(t *testing.T) {
 				status := s.status()
 				s.stop()
 				live := status.Lines[0].Slaves[1]
-				// timeout, adapter slack, then quiet for a reply and the slack again; the dead one's reads are long
+				// the timeout, the adapter slack, the silence for a late reply, the slack again; the dead slave's
+				// reads are long
 				if limit := int64(500 + 32 + 170 + 32 + 20); live.LatenessMS > limit {
 					t.Errorf("an object of the live slave was read %d ms late, an exchange takes %d", live.LatenessMS, limit)
 				}
@@ -78,7 +79,8 @@ func TestLiveSlaveKeepsItsScheduleBesideADeadOne(t *testing.T) {
 	}
 }
 
-// TestRetriesByKind: a damaged reply is asked for again at once, a busy slave after a pause, a refusal never.
+// TestRetriesByKind: after a damaged reply the read is repeated at once, after a busy slave's exception later, and
+// after a refusal not at all.
 func TestRetriesByKind(t *testing.T) {
 	cases := []struct {
 		name  string
@@ -98,7 +100,7 @@ func TestRetriesByKind(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				slave := controller(1)
 				slave.Script = func(r modbustest.Request) modbustest.Fault {
-					if r.N != 2 { // the first request is the line's own, at first contact
+					if r.N != 2 { // the first request is the line's own probe
 						return modbustest.Fault{}
 					}
 					return c.fault
@@ -180,7 +182,7 @@ func TestOtherMasterIsReported(t *testing.T) {
 	})
 }
 
-// TestSlowSlaveLetsTheOthersGoFirst: it answers, but takes two seconds over each of many reads.
+// TestSlowSlaveLetsTheOthersGoFirst: a slave answers, but each of its many reads takes two seconds.
 func TestSlowSlaveLetsTheOthersGoFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := controller(9)
@@ -192,7 +194,7 @@ func TestSlowSlaveLetsTheOthersGoFirst(t *testing.T) {
 		status := s.status()
 		s.stop()
 		slaves := status.Lines[0].Slaves
-		// One of the slow one's exchanges; two at first contact, which a probe comes before.
+		// One exchange of the slow slave; two at first, because a probe comes before.
 		if limit := int64(4400); slaves[1].LatenessMS > limit {
 			t.Errorf("an object of the quick slave was read %d ms late", slaves[1].LatenessMS)
 		}
@@ -202,8 +204,8 @@ func TestSlowSlaveLetsTheOthersGoFirst(t *testing.T) {
 	})
 }
 
-// TestRegisterThatASlaveIsSilentAboutCostsOnlyItself: it does not refuse a read with the register in it, it says
-// nothing.
+// TestRegisterThatASlaveIsSilentAboutCostsOnlyItself: the slave does not answer reads that include this register,
+// instead of refusing them.
 func TestRegisterThatASlaveIsSilentAboutCostsOnlyItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)

@@ -12,7 +12,7 @@ import (
 	"noi-agent/modbus"
 )
 
-// opened runs an agent of one line until it opens its port, and returns with which settings.
+// opened runs an agent of one line until it opens its port, and returns the settings of the port.
 func opened(t *testing.T, keys string) (settings modbus.Settings) {
 	t.Helper()
 	text := "state_dir: " + t.TempDir() + "\nlines:\n- {name: a, port: /dev/ttyA, slaves: [{id: 1}]" + keys + "}\n"
@@ -21,7 +21,7 @@ func opened(t *testing.T, keys string) (settings modbus.Settings) {
 		s := begin(t, text, agent.Options{OpenPort: func(m modbus.Settings) (modbus.Port, error) {
 			select {
 			case asked <- m:
-			default: // it tries again; the first one counts
+			default: // a further try: only the first one counts
 			}
 			return nil, errors.New("no port here")
 		}})

@@ -10,7 +10,8 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// The last failed exchanges of a line can be asked for, with the time of each by the clock, and they outlive the fault.
+// The agent returns the last failed exchanges of a line, each with its time by the clock. They stay after the end of
+// the fault.
 func TestLineFaultsAreReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)
@@ -44,7 +45,8 @@ func TestLineFaultsAreReported(t *testing.T) {
 	})
 }
 
-// A port that fails is a fault of its line too. While it fails in the same way it stays one, so that it hides no others.
+// A port that fails is a fault of its line too. Repeated failures of the same kind stay one fault, so that they push
+// out no other faults.
 func TestAPortThatFailsIsAFaultOfItsLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pipe := modbustest.NewPipe(9600, 11, controller(1))
@@ -68,7 +70,7 @@ func TestAPortThatFailsIsAFaultOfItsLine(t *testing.T) {
 	})
 }
 
-// A scan asks units that do not exist. That they do not answer is no fault, and the real ones stay in the list.
+// A scan sends requests to units that do not exist. Their silence is no fault, and the real faults stay in the list.
 func TestAScanLeavesTheFaultsOfTheLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)
@@ -92,7 +94,8 @@ func TestAScanLeavesTheFaultsOfTheLine(t *testing.T) {
 		}
 		dead.Store(true)
 		if _, _, err := s.agent.Read(t.Context(), "a", 1, 4, 0, 1); err == nil || len(s.agent.LineFaults().Faults) <= before {
-			t.Errorf("a configured controller that a person reads: %v, %d faults", err, len(s.agent.LineFaults().Faults))
+			t.Errorf("a requested read of a configured controller: %v, %d faults", err,
+				len(s.agent.LineFaults().Faults))
 		}
 	})
 }

@@ -10,9 +10,9 @@ import (
 	"noi-agent/sinks"
 )
 
-// TestLostAnswersCarryNoRequestOftenForNothing: Pub/Sub and a backlog. The answers are lost at random, or the link is a
-// modem that needs 10 ms for a message and breaks every few seconds. What is lost with a request goes again as a whole:
-// with a thousand messages in each, the modem carried 2.83 and 8.50 messages for each sample.
+// TestLostAnswersCarryNoRequestOftenForNothing sends a backlog to Pub/Sub. The answers are lost at random, or the
+// link is a modem that needs 10 ms for a message and breaks every few seconds. A lost request is sent again as a
+// whole: with a thousand messages in each, the modem carried 2.83 and 8.50 messages for each sample.
 func TestLostAnswersCarryNoRequestOftenForNothing(t *testing.T) {
 	const samples = 24_000
 	random := func(share float64) func(*rand.Rand, []sinks.Message) fate {
@@ -27,7 +27,7 @@ func TestLostAnswersCarryNoRequestOftenForNothing(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name string
-		each time.Duration // that the link needs for a message
+		each time.Duration // time of a message on the link
 		fate func(*rand.Rand, []sinks.Message) fate
 		most float64 // messages for each sample
 	}{

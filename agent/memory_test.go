@@ -57,7 +57,7 @@ func TestAfterThreeFailuresTheOutboxIsInMemoryAndTheDiskIsTriedAgain(t *testing.
 			device = a.DeviceID()
 		}
 		if a.DeviceID() != device {
-			t.Errorf("start %d: it is %s now and was %s", i, a.DeviceID(), device)
+			t.Errorf("start %d: the device id is %s now and was %s", i, a.DeviceID(), device)
 		}
 		if err := a.Close(); err != nil {
 			t.Fatal(err)
@@ -65,8 +65,8 @@ func TestAfterThreeFailuresTheOutboxIsInMemoryAndTheDiskIsTriedAgain(t *testing.
 	}
 }
 
-// A new outbox in memory counts runs on from the disk's, and knows since when there was no agent: until the disk is
-// back, nothing else reports it.
+// A new outbox in memory continues the run numbers of the disk. It knows since when there was no agent, because
+// nothing else reports this before the disk is back.
 func TestAnOutboxInMemoryKnowsTheRunBefore(t *testing.T) {
 	state, memory := t.TempDir(), privateDir(t)
 	parsed, catalog := parseConfig(t,
@@ -113,12 +113,12 @@ func TestAnOutboxInMemoryKnowsTheRunBefore(t *testing.T) {
 	}
 }
 
-// After a power cut nothing in memory knows the last run. A stand-in must not take the number of a run of the disk:
-// what is known of the time of the two would be one record, and numbers of samples would come twice.
+// After a power cut no file in memory knows the last run. The outbox in memory must not use a run number of the disk:
+// the store keeps one record of the clock for each run, and numbers of samples would be used twice.
 func TestAfterAPowerCutAnOutboxInMemoryTakesNoRunOfTheDisk(t *testing.T) {
 	for name, c := range map[string]struct {
 		harm func(store string) error
-		want uint64 // the least run of the stand-in
+		want uint64 // the lowest run number of the outbox in memory
 	}{
 		"readable":          {func(string) error { return nil }, 3},
 		"no second copy":    {func(store string) error { return os.Remove(store + ".names") }, 3},
@@ -147,7 +147,7 @@ func TestAfterAPowerCutAnOutboxInMemoryTakesNoRunOfTheDisk(t *testing.T) {
 			if a := begin(memory); a.store.Run() != 2 {
 				t.Fatalf("on the disk: run %d", a.store.Run())
 			}
-			memory = privateDir(t) // as a power cut leaves it
+			memory = privateDir(t) // empty, as after a power cut
 			if err := errors.Join(c.harm(filepath.Join(state, "noi.db")),
 				failuresOf(memory, state).set(failuresMost)); err != nil {
 				t.Fatal(err)
@@ -163,8 +163,9 @@ func TestAfterAPowerCutAnOutboxInMemoryTakesNoRunOfTheDisk(t *testing.T) {
 	}
 }
 
-// TestGapsOfTheTimeInMemoryAreOnTheDiskBeforeThatOutboxIsDeleted: a kill or a power cut right after the start that goes
-// back to the disk leaves them there, each with the mark of an operator who has acknowledged it.
+// TestGapsOfTheTimeInMemoryAreOnTheDiskBeforeThatOutboxIsDeleted: the agent starts on the disk again, and is killed,
+// or the power fails, right after that start. The gaps are on the disk then, with the marks of an operator who has
+// acknowledged them.
 func TestGapsOfTheTimeInMemoryAreOnTheDiskBeforeThatOutboxIsDeleted(t *testing.T) {
 	const id = "FFjU28MMaL3W9B9hhhhH"
 	state, memory := t.TempDir(), privateDir(t)
@@ -203,7 +204,7 @@ integrations: [{id: `+id+`, type: gcp, objects: all, project_id: my-project, top
 	if _, err := os.Stat(failuresOf(memory, state).path + ".outbox"); back.degraded != "" || !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("not back on the disk: %q, %v", back.degraded, err)
 	}
-	file, err := os.ReadFile(filepath.Join(state, "noi.db")) // what a kill leaves
+	file, err := os.ReadFile(filepath.Join(state, "noi.db")) // the file after a kill
 	must(err)
 	left := filepath.Join(t.TempDir(), "noi.db")
 	must(os.WriteFile(left, file, 0o600))
@@ -248,24 +249,24 @@ func TestFailuresInARowAreCounted(t *testing.T) {
 func TestOnlyTheMediumCountsAsAFailingDisk(t *testing.T) {
 	for _, e := range []syscall.Errno{syscall.EIO, syscall.EROFS, syscall.ENOSPC} {
 		if !diskFailed(errors.Join(errors.New("open the store"), e)) {
-			t.Errorf("%v does not", e)
+			t.Errorf("%v does not count as a failure of the disk", e)
 		}
 	}
 	for _, e := range []syscall.Errno{syscall.EACCES, syscall.ENOENT} {
 		if diskFailed(e) {
-			t.Errorf("%v does", e)
+			t.Errorf("%v counts as a failure of the disk", e)
 		}
 	}
 	if none := failuresOf("", "x"); none.set(3) != nil || none.count() != 0 {
-		t.Error("without a place in memory something is counted")
+		t.Error("a failure is counted although there is no directory in memory")
 	}
 	if !strings.Contains(failuresOf("/run/noi-agent", "x").path, "/run/noi-agent/store-failures-") {
-		t.Error("the count is elsewhere")
+		t.Error("the count is not in its file")
 	}
 }
 
-// TestAnAgentInMemoryEndsWhenTheDiskIsBack lets the state directory's place be none until the probes find it again, and
-// make what is missing.
+// TestAnAgentInMemoryEndsWhenTheDiskIsBack: the parent of the state directory does not exist. Then the probes find
+// it, and create the state directory.
 func TestAnAgentInMemoryEndsWhenTheDiskIsBack(t *testing.T) {
 	card := filepath.Join(t.TempDir(), "card")
 	if err := os.WriteFile(card, nil, 0o600); err != nil {
@@ -302,8 +303,8 @@ func TestAnAgentInMemoryEndsWhenTheDiskIsBack(t *testing.T) {
 	}
 }
 
-// TestAnAgentStaysInMemoryUntilNothingWaits has each kind of thing wait in memory, on a sound disk: a start and the end
-// of the probes go back to the disk only without any.
+// TestAnAgentStaysInMemoryUntilNothingWaits has each kind of data wait in memory, while the disk is sound. The agent
+// goes back to the disk, at a start or after the probes, only when none waits.
 func TestAnAgentStaysInMemoryUntilNothingWaits(t *testing.T) {
 	const id = "FFjU28MMaL3W9B9hhhhH"
 	sweep := objects.Sweep{
@@ -373,7 +374,7 @@ integrations: [{id: `+id+`, type: gcp, objects: all, project_id: my-project, top
 				t.Fatal(err)
 			}
 			if a.sentAll() == c.stays {
-				t.Errorf("it would end: %v", !c.stays)
+				t.Errorf("the agent would end: %v", !c.stays)
 			}
 			if err := a.Close(); err != nil {
 				t.Fatal(err)
@@ -432,13 +433,14 @@ func TestADiskPassesOnlyWhenItCanBeReadAndWritten(t *testing.T) {
 	if err := probeDisk(dir); err != nil {
 		t.Error(err)
 	}
-	if err := os.Mkdir(filepath.Join(dir, "noi.db"), 0o700); err != nil { // reading it is an error of the system
+	// a directory: reading it fails with an error of the system
+	if err := os.Mkdir(filepath.Join(dir, "noi.db"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if err := probeDisk(dir); err == nil {
-		t.Error("it passes though the store does not read")
+		t.Error("the probe succeeds although the store cannot be read")
 	}
 	if err := probeDisk(filepath.Join(dir, "none")); err == nil {
-		t.Error("it passes though nothing is there")
+		t.Error("the probe succeeds although there is no store")
 	}
 }

@@ -36,7 +36,7 @@ func TestAnOutboxInMemoryNeedsADirectoryThatOthersCannotWrite(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, state := privateDir(t), t.TempDir()
-			if err := failuresOf(dir, state).set(failuresMost); err != nil { // as another user may have prepared
+			if err := failuresOf(dir, state).set(failuresMost); err != nil { // as another user may have written it
 				t.Fatal(err)
 			}
 			memory, err := prepare(dir)
@@ -53,19 +53,19 @@ func TestAnOutboxInMemoryNeedsADirectoryThatOthersCannotWrite(t *testing.T) {
 			}
 			if a.degraded != "" ||
 				log.count("if the disk fails, no outbox is kept in memory: other users could write to its directory") != 1 {
-				t.Errorf("it uses the directory (%q), and the log has %v", a.degraded, log.seen)
+				t.Errorf("the agent uses the directory (%q), and the log has %v", a.degraded, log.seen)
 			}
 			if err := a.Close(); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := os.Stat(path + ".run"); err == nil {
-				t.Error("it has written there")
+				t.Error("the agent has written into the directory")
 			}
 		})
 	}
 }
 
-// A link in the place of a file in memory is not followed: neither to read, nor to write.
+// The agent follows no link in the place of a file in memory, neither to read nor to write.
 func TestFilesInMemoryAreNoLinks(t *testing.T) {
 	f := failuresOf(privateDir(t), "/var/lib/noi-agent")
 	victim := filepath.Join(t.TempDir(), "victim")
@@ -78,17 +78,17 @@ func TestFilesInMemoryAreNoLinks(t *testing.T) {
 		}
 	}
 	if n, r := f.count(), f.lastRun(); n != 0 || r != 0 {
-		t.Errorf("through a link it reads %d failures and the run %+v", n, r)
+		t.Errorf("the agent reads %d failures and the run %+v through a link", n, r)
 	}
 	if f.set(1) == nil || f.note(7) == nil {
-		t.Error("it writes through a link")
+		t.Error("the agent writes through a link")
 	}
 	if data, err := os.ReadFile(victim); err != nil || string(data) != "3 5" {
 		t.Errorf("the file behind the link holds %q: %v", data, err)
 	}
 }
 
-// An outbox that another user has prepared is not taken for the gateway's own.
+// The agent does not use an outbox that another user has prepared.
 func TestAnOutboxInMemoryIsTheAgentsOwn(t *testing.T) {
 	state := t.TempDir()
 	for name, prepare := range map[string]func(dir string) error{
@@ -106,18 +106,18 @@ func TestAnOutboxInMemoryIsTheAgentsOwn(t *testing.T) {
 		if err := prepare(dir); err != nil {
 			t.Fatal(err)
 		}
-		if name == "others can write" { // whatever the umask is
+		if name == "others can write" { // independent of the umask
 			if err := os.Chmod(dir, 0o777); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if path, err := f.outbox(filepath.Join(state, "noi.db")); err == nil || path != "" ||
 			!strings.Contains(err.Error(), ".outbox") {
-			t.Errorf("%s: it is taken: %q, %v", name, path, err)
+			t.Errorf("%s: the outbox is used: %q, %v", name, path, err)
 		}
 	}
 	f := failuresOf(privateDir(t), state)
 	if path, err := f.outbox(filepath.Join(state, "noi.db")); err != nil || path == "" {
-		t.Errorf("nothing there yet: %q, %v", path, err)
+		t.Errorf("no outbox yet: %q, %v", path, err)
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// everything is a status of which every metric is made.
+// everything is a status that makes every metric appear.
 func everything() api.Status {
 	at, age := time.Unix(1_656_404_429, 0), int64(3)
 	slave := api.Slave{
@@ -60,7 +60,7 @@ func TestMetricsAreCleanByPromlint(t *testing.T) {
 	}
 }
 
-// The quantiles are of the last replies, sum and count of all.
+// The quantiles include the last replies, sum and count include all.
 func TestTurnaroundIsASummary(t *testing.T) {
 	const want = `# HELP noi_slave_turnaround_seconds Time from the end of a request to the begin of its reply, of the last 128 replies.
 # TYPE noi_slave_turnaround_seconds summary
@@ -75,7 +75,7 @@ noi_slave_turnaround_seconds_count{line="rs485",unit="1"} 4
 	}
 }
 
-// scrape returns the metrics for a status, and the log meanwhile.
+// scrape returns the metrics of a status, and the log output of the request.
 func scrape(t *testing.T, s api.Status) (page, logged string) {
 	t.Helper()
 	var log bytes.Buffer
@@ -106,7 +106,7 @@ func TestMetricsReplaceWhatIsNotUTF8(t *testing.T) {
 	}
 }
 
-// One series that cannot be shown does not take the others with it.
+// A series that cannot be shown is left out, and all others are shown.
 func TestMetricsLeaveOutOnlyTheSeriesThatIsWrong(t *testing.T) {
 	twice := everything()
 	twice.Integrations = append(twice.Integrations, twice.Integrations[0])

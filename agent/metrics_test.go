@@ -12,7 +12,7 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// Whatever a controller says of itself, the page of metrics can be read.
+// The page of metrics is readable whatever product code a controller reports.
 func TestMetricsReadWhateverAProductCodeHolds(t *testing.T) {
 	for code, want := range map[string]string{
 		"PS-PWM-30M \xB0C":    "PS-PWM-30M C",

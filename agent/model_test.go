@@ -19,8 +19,8 @@ func startOne(t *testing.T, config string, slave *modbustest.Slave) *site {
 	return start(t, config, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
 }
 
-// exchangeable returns what exchanges a controller that runs for one with another product code; "" does not identify
-// itself. It wraps the script that the slave has by then.
+// exchangeable returns a function that replaces a running controller by one with another product code; with "" the
+// new one does not identify itself. It wraps the script that the slave has at the time of the call.
 func exchangeable(slave *modbustest.Slave) (become func(code string)) {
 	var next atomic.Pointer[string]
 	script := slave.Script
@@ -85,12 +85,12 @@ func TestAControllerOfAnotherFamilyIsNeverSampled(t *testing.T) {
 		if n := len(s.messages()); n != 0 || st.State != "wrong_model" || st.Error != want || st.Missed < 150 {
 			t.Errorf("%d messages, slave %+v", n, st)
 		}
-		// once when it is found, and once as the problem that is shown
+		// once when the agent finds it, and once as the shown problem
 		if once := `reason="` + want; strings.Count(s.log.String(), once) != 1 || strings.Count(s.log.String(), want) > 2 {
 			t.Errorf("log:\n%s", s.log)
 		}
 		if n := slave.Requests(); n > 30 {
-			t.Errorf("it was asked %d times in half an hour", n)
+			t.Errorf("%d requests in half an hour", n)
 		}
 		become("TS-45")
 		time.Sleep(6 * time.Minute)
@@ -106,7 +106,7 @@ func TestAControllerOfAnotherFamilyIsNeverSampled(t *testing.T) {
 	})
 }
 
-// The exchange is noticed by the regular identification, and at once where a reply was missed.
+// The regular identification finds the exchange; after a missed reply the agent finds it at once.
 func TestAnExchangedControllerOfAnotherFamilyIsNotSampled(t *testing.T) {
 	for _, missed := range []bool{false, true} {
 		t.Run(fmt.Sprintf("a reply was missed: %v", missed), func(t *testing.T) {
@@ -168,7 +168,8 @@ func TestWhenTheConfiguredFamilyCounts(t *testing.T) {
 	}
 }
 
-// A product code alone says the family; the controller is asked for its firmware, and need not answer.
+// A product code alone is enough to know the family. The agent also asks for the firmware, but the controller need
+// not answer.
 func TestProductCodeAloneSaysTheFamily(t *testing.T) {
 	for _, identity := range []*modbustest.Identity{nil, {Vendor: "x", Product: "OEM-1", Revision: "v2"}} {
 		synctest.Test(t, func(t *testing.T) {
@@ -188,7 +189,8 @@ func TestProductCodeAloneSaysTheFamily(t *testing.T) {
 	}
 }
 
-// An identification that fails for some minutes, in any way, changes nothing: every read in between was answered.
+// An identification fails for some minutes, in any way. This changes nothing, because every read meanwhile was
+// answered.
 func TestIdentityIsKeptUntilAnotherDeviceIsProven(t *testing.T) {
 	for name, fault := range map[string]modbustest.Fault{
 		"silent": {Silent: true}, "busy": {Exception: 6}, "exception 4": {Exception: 4}, "refused": {Exception: 1},
@@ -224,7 +226,7 @@ func TestIdentityIsKeptUntilAnotherDeviceIsProven(t *testing.T) {
 						}
 					}
 					if asked := slave.Functions()[0x2B]; asked < 12 || asked > 40 {
-						t.Errorf("0x2B was asked %d times", asked)
+						t.Errorf("%d requests with 0x2B", asked)
 					}
 				})
 			})
@@ -232,8 +234,8 @@ func TestIdentityIsKeptUntilAnotherDeviceIsProven(t *testing.T) {
 	}
 }
 
-// After a missed reply a `model: auto` slave may be another one: it is not sampled until it has reported what it is,
-// which is a gap.
+// After a missed reply a `model: auto` slave may be another controller. It is not sampled until it has identified
+// itself, and this time is a gap.
 func TestWithModelAutoAMissedReplyAndNoIdentityIsAGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)
@@ -250,7 +252,7 @@ func TestWithModelAutoAMissedReplyAndNoIdentityIsAGap(t *testing.T) {
 		time.Sleep(20 * time.Minute)
 		synctest.Wait()
 		if st := s.status().Lines[0].Slaves[0]; s.after(doubted) != 0 || st.State == "ok" {
-			t.Errorf("%d messages of a controller that may be another one, slave %+v", s.after(doubted), st)
+			t.Errorf("%d messages while the controller was not identified again, slave %+v", s.after(doubted), st)
 		}
 		mode.Store(0)
 		time.Sleep(6 * time.Minute)
@@ -270,7 +272,8 @@ func TestWithModelAutoAMissedReplyAndNoIdentityIsAGap(t *testing.T) {
 	})
 }
 
-// Another device, which refuses what the first one answered, does not get its name; a missed reply is where it came.
+// A new device refuses a read that the first one answered: it does not get the first one's name. The exchange caused
+// a missed reply.
 func TestAnotherDeviceThatDoesNotIdentifyItselfLosesTheName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)
@@ -296,7 +299,8 @@ func TestAnotherDeviceThatDoesNotIdentifyItselfLosesTheName(t *testing.T) {
 	})
 }
 
-// What an integration does not get because a controller has not reported the product code that it lists is a gap.
+// An integration lists a product code. While the controller has not reported it, the integration's missing samples
+// are a gap.
 func TestWhatAnIntegrationDoesNotGetForWantOfAnIdentityIsAGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)
@@ -326,8 +330,7 @@ func TestWhatAnIntegrationDoesNotGetForWantOfAnIdentityIsAGap(t *testing.T) {
 	})
 }
 
-// `model: auto`, and the family has none of the listed objects: that is a fault, and the right controller is found
-// later.
+// With `model: auto`, a family that has none of the listed objects is a fault. The right controller is found later.
 func TestAFamilyWithNoneOfTheListedObjectsIsAFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)
@@ -350,12 +353,12 @@ func TestAFamilyWithNoneOfTheListedObjectsIsAFault(t *testing.T) {
 	})
 }
 
-// A slave of `model: auto` is away, and one of another family comes in its place: what is missing of the objects of
-// both is a gap.
+// A slave of `model: auto` is away, and one of another family replaces it. Missing samples of the objects of both
+// families are a gap.
 func TestAnExchangeOfTheFamilyLosesNoGap(t *testing.T) {
 	for _, c := range []struct {
 		code  string
-		again time.Duration // the new one is silent for that long after it has reported what it is
+		again time.Duration // how long the new slave is silent after its identification
 	}{{"PS-PWM-30M", 0}, {"PS-PWM-15", 0}, {"PS-MPPT-25", 0}, {"PS-MPPT-25", 65 * time.Second}, {"TS-MPPT-60", 0}} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -390,7 +393,7 @@ func TestAnExchangeOfTheFamilyLosesNoGap(t *testing.T) {
 						t.Errorf("%s: %d missing in its gaps", object, gaps[object])
 					}
 				}
-				// Of what goes on, each moment is a sample or is missing in a gap.
+				// For objects of both families, each moment has a sample or is in a gap.
 				samples, last, old := map[string]uint64{}, map[string]time.Time{}, map[string]bool{}
 				for _, m := range s.messages() {
 					at, err := time.Parse(time.RFC3339, m.SampledAt)
@@ -402,10 +405,10 @@ func TestAnExchangeOfTheFamilyLosesNoGap(t *testing.T) {
 				}
 				for object, n := range samples {
 					if !old[object] {
-						continue // only the second one has it
+						continue // only the second family has this object
 					}
 					moments := uint64(last[object].Unix()-946684800)/10 + 1
-					if last[object].Unix() < 946684800+45*60 { // gone
+					if last[object].Unix() < 946684800+45*60 { // the object is no longer sampled
 						continue
 					}
 					if n+gaps[object] != moments {
@@ -442,15 +445,15 @@ func TestAControllersOwnFaultsAreProblems(t *testing.T) {
 		if want := `noi_problem{code="controller_alarm",severity="warning",subject="a/1"} 1`; !strings.Contains(rec.Body.String(), want) {
 			t.Errorf("the metrics lack %s", want)
 		}
-		become("PS-PWM-15") // another controller, with the same fault
+		become("PS-PWM-15") // another controller with the same fault
 		time.Sleep(10 * time.Minute)
 		if p, ok := s.problem("controller_alarm"); !ok || !strings.HasPrefix(p.Detail, "PS-PWM-15 reports") || p.Since.Format("15:04") != "00:10" {
-			t.Errorf("of another controller: %+v", p)
+			t.Errorf("the fault of the other controller: %+v", p)
 		}
 		fault.Store(0)
 		time.Sleep(10 * time.Second)
 		if p, ok := s.problem("controller_alarm"); ok {
-			t.Errorf("it is over: %+v", p)
+			t.Errorf("after the fault: %+v", p)
 		}
 		s.stop()
 	})

@@ -23,16 +23,16 @@ buffer: {max_size: %d}
 triggers: {flush_every: 1h}
 `
 
-// numbersOf are the sequence numbers of one object in one run, by what became of them.
+// numbersOf are the sequence numbers of one object in one run: those that arrived, and those in gaps.
 type numbersOf struct {
 	arrived map[uint64]bool
 	gaps    []api.Gap
 	last    uint64
 }
 
-// TestAMonthWithoutACloudLosesNothingUntold has a controller that is silent for some hours, an outbox that is far too
-// small, and a restart in the middle of a month's outage. In the end every number of every object has arrived, or is in
-// a gap. The short form has days of two hours and a twelfth of the outbox.
+// TestAMonthWithoutACloudLosesNothingUntold: a controller is silent for some hours, the outbox is much too small, and
+// a restart comes in the middle of a month's outage. At the end every number of every object has arrived, or is in a
+// gap. The short form has days of two hours and a twelfth of the outbox.
 func TestAMonthWithoutACloudLosesNothingUntold(t *testing.T) {
 	day := time.Duration(storetest.Rounds(2, 24)) * time.Hour
 	monthly := fmt.Sprintf(monthly, storetest.Rounds(2, 24)<<10)
@@ -44,7 +44,7 @@ func TestAMonthWithoutACloudLosesNothingUntold(t *testing.T) {
 		down := func(sinks.Message) sinks.Result { return sinks.Failed(sinks.Wait, "Unavailable", "no link") }
 
 		s := startIn(t, dir, monthly, pipes, "", sink)
-		time.Sleep(2 * time.Hour) // the cloud takes these
+		time.Sleep(2 * time.Hour) // the cloud accepts these samples
 		sink.answers(down)
 		time.Sleep(10 * day)
 		silent.Store(true)
@@ -83,7 +83,7 @@ func TestAMonthWithoutACloudLosesNothingUntold(t *testing.T) {
 		}
 		for _, want := range []string{"max_size", "bus", "agent_down"} {
 			if reasons[want] == 0 {
-				t.Errorf("no gap says %s: %v", want, reasons)
+				t.Errorf("no gap has the reason %s: %v", want, reasons)
 			}
 		}
 	})
@@ -97,7 +97,7 @@ func numbersIn(found map[string]*numbersOf, key string, run uint64) *numbersOf {
 	return found[key]
 }
 
-// readGaps takes the gaps from the store that the agent has left, and counts the missing samples by reason.
+// readGaps reads the gaps from the store of the ended agent, and counts the missing samples by reason.
 func readGaps(t *testing.T, dir string, found map[string]*numbersOf) map[string]uint64 {
 	t.Helper()
 	st, err := store.Open(dir+"/noi.db", store.Options{Now: time.Now})
@@ -146,7 +146,7 @@ func checkNumbers(t *testing.T, key string, o *numbersOf) {
 			told = told || n >= g.First && n <= g.Last
 		}
 		if !told {
-			t.Errorf("%s: number %d is neither here nor in a gap", key, n)
+			t.Errorf("%s: number %d has neither arrived nor is it in a gap", key, n)
 		}
 	}
 	if missing != counted {

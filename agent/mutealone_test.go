@@ -10,8 +10,8 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// TestAMuteObjectThatIsAskedAloneDoesNotMakeItsSlaveSilent: it is due more often than the object that is answered. When
-// the slave is away as well, that is shown all the same.
+// TestAMuteObjectThatIsAskedAloneDoesNotMakeItsSlaveSilent: the slave does not answer for one object, which is due
+// more often than the other one. When the slave is really away, the status still shows this.
 func TestAMuteObjectThatIsAskedAloneDoesNotMakeItsSlaveSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)
@@ -36,7 +36,8 @@ func TestAMuteObjectThatIsAskedAloneDoesNotMakeItsSlaveSilent(t *testing.T) {
 		if problemOf(st, "slave_silent") == nil {
 			t.Errorf("the slave is away, and the problems are %+v", st.Problems)
 		}
-		if got := s.counted()["adc_vbterm"]; got < 20 || got > 21 { // by whether the last moment was before the end
+		// depends on whether the last moment was before the end
+		if got := s.counted()["adc_vbterm"]; got < 20 || got > 21 {
 			t.Errorf("adc_vbterm was sampled %d times in 20 minutes, want 21", got)
 		}
 	})

@@ -18,14 +18,14 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// networkTrouble is one thing that goes wrong on a network line, and the problem that it is to be reported as.
+// networkTrouble is one fault of a network line, and the problem that reports it.
 type networkTrouble struct {
 	code   string
 	rtu    bool // rtu+tcp://; false: tcp://
 	slave  modbustest.Fault
 	reply  modbustest.GatewayFault
 	dial   error // nil: the gateway is there
-	shared bool  // another program asks, and every reply goes to both
+	shared bool  // another program sends requests, and every reply goes to both
 }
 
 func networkTroubles() []networkTrouble {
@@ -52,8 +52,8 @@ func networkTroubles() []networkTrouble {
 	}
 }
 
-// TestProblemsOfNetworkLinesSayWhatIsWrong: by a code of their own, or by that of a serial line, and without a word
-// about wires.
+// TestProblemsOfNetworkLinesSayWhatIsWrong: the problem has its own code or that of a serial line, and its text does
+// not mention wires.
 func TestProblemsOfNetworkLinesSayWhatIsWrong(t *testing.T) {
 	for i, c := range networkTroubles() {
 		t.Run(fmt.Sprintf("%d %s", i, c.code), func(t *testing.T) {
@@ -62,7 +62,7 @@ func TestProblemsOfNetworkLinesSayWhatIsWrong(t *testing.T) {
 	}
 }
 
-// start runs a site with the trouble. end is for after its stop.
+// start runs a site with the trouble. Call end after the site has stopped.
 func (c networkTrouble) start(t *testing.T) (s *site, end func()) {
 	slave := controller(1)
 	slave.Script = func(modbustest.Request) modbustest.Fault { return c.slave }
@@ -72,7 +72,7 @@ func (c networkTrouble) start(t *testing.T) (s *site, end func()) {
 	if c.rtu {
 		port = "rtu+tcp://gw:502"
 	}
-	if c.shared { // values change: a reply like the one before could be a repetition
+	if c.shared { // values change, because a reply equal to the last one could be a repetition
 		g.Route = modbustest.ToAll
 		var n uint16
 		slave.Read = func(_ byte, _, count uint16) ([]uint16, byte) {
@@ -94,7 +94,7 @@ func (c networkTrouble) start(t *testing.T) (s *site, end func()) {
 	s = begin(t, text, agent.Options{OpenPort: func(m modbus.Settings) (modbus.Port, error) { return modbus.DialOver(m, connect) }})
 	return s, func() {
 		g.Stop()
-		time.Sleep(time.Second) // in which the other program notices
+		time.Sleep(time.Second) // time for the other program to notice
 	}
 }
 
@@ -143,7 +143,7 @@ func TestAGatewayWithoutAnAnswerHasOneProblem(t *testing.T) {
 	}
 }
 
-// askAlong is another program that reads through the gateway until that stops.
+// askAlong is another program that reads through the gateway until g stops.
 func askAlong(t *testing.T, g *modbustest.Gateway) {
 	t.Helper()
 	conn, err := g.Connect("other")

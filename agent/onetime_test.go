@@ -18,15 +18,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// bootsTime is what becomes known of the time of the boot in which samples are taken.
+// bootsTime is when the time of the boot of the samples becomes known.
 type bootsTime struct {
 	inTime, later, reboots bool // known before the agent ends; in the run after; the next run is of another boot
 }
 
-// TestASampleHasOneTimeEverywhere runs the clocks of docs/time.md through all that says a time: the message, the
-// export, the replay, the ends of a gap, and the oldest sample that waits in the status, before and after a restart.
-// The clock is stepped by an hour while no time source answers, the controller is silent for a while, and the last
-// samples wait for the cloud.
+// TestASampleHasOneTimeEverywhere compares a sample's time in all places, with the clocks of docs/time.md: in its
+// message, an export, a replay, the ends of a gap, and the oldest waiting sample in the status, before and after a
+// restart. The clock changes by an hour while no time source answers, the controller is silent for a while, and the
+// last samples wait for the cloud.
 func TestASampleHasOneTimeEverywhere(t *testing.T) {
 	for name, ahead := range map[string]time.Duration{"right": 0, "1970": -years(30), "2099": years(99), "a year ahead": years(1), "slow": -29 * time.Second} {
 		for what, boot := range map[string]bootsTime{
@@ -45,12 +45,12 @@ func oneTime(t *testing.T, ahead time.Duration, boot bootsTime) {
 	g.says(unsynched)
 	g.set(ahead)
 	config := "buffer: {retain_after_ack: 2000h, max_age: 2000h}\nclock: {max_wait: 10s}\n"
-	if boot.inTime || boot.later { // nothing is published as an estimate before
+	if boot.inTime || boot.later { // no sample is published with an estimated time before
 		config = strings.Replace(config, "10s", "1h", 1)
 	}
 	begun := time.Now()
 	s := g.start(config)
-	time.Sleep(35 * time.Second) // the first are published as estimates
+	time.Sleep(35 * time.Second) // the first samples are published with estimated times
 	silent.Store(true)
 	time.Sleep(25 * time.Second)
 	silent.Store(false)
@@ -66,7 +66,7 @@ func oneTime(t *testing.T, ahead time.Duration, boot bootsTime) {
 	}
 	oldest := []*time.Time{s.status().Integrations[0].Oldest}
 	s.stop()
-	before := len(g.of("Et_float", -1)) // of the first boot
+	before := len(g.of("Et_float", -1)) // messages of the first boot
 
 	if boot.reboots {
 		g.reboot("boot-2")
@@ -94,7 +94,7 @@ func oneTime(t *testing.T, ahead time.Duration, boot bootsTime) {
 		t.Errorf("published %v\nexported %v\nreplayed %v", published, exported, replayed)
 	}
 	for i, at := range oldest {
-		if i == 0 && boot.later { // it is an estimate until the next run
+		if i == 0 && boot.later { // the time is an estimate until the next run
 			continue
 		}
 		if at == nil || !at.Equal(published[before]) {
@@ -106,18 +106,18 @@ func oneTime(t *testing.T, ahead time.Duration, boot bootsTime) {
 	})
 	if boot == (bootsTime{}) { // the gap waits for the clock of its boot
 		if bus >= 0 {
-			t.Errorf("a gap of a time that may still become known: %+v", gaps)
+			t.Errorf("a gap is shown although its time may still become known: %+v", gaps)
 		}
 	} else if bus < 0 || !slices.ContainsFunc(published, gaps[bus].From.Equal) || !slices.ContainsFunc(published, gaps[bus].To.Equal) {
-		t.Errorf("the gap %+v is not between two samples of %v", gaps, published)
+		t.Errorf("the gap %+v is not between two of the samples at %v", gaps, published)
 	}
 	if (boot.inTime || boot.later) && published[0].Sub(begun).Abs() > time.Second {
-		t.Errorf("known, and the first sample is of %v, taken at %v", published[0], begun)
+		t.Errorf("the time is known, and the first sample has %v, taken at %v", published[0], begun)
 	}
 }
 
-// TestARangeIsOfTheTimesThatSamplesAreSentWith: the clock was in 1970 when they were taken. A replay and an export of
-// the true time find them, and those of 1970 do not.
+// TestARangeIsOfTheTimesThatSamplesAreSentWith: the clock was in 1970 when the samples were taken. A replay and an
+// export of the true time find them, and those of 1970 do not.
 func TestARangeIsOfTheTimesThatSamplesAreSentWith(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGateway(t)
@@ -126,7 +126,7 @@ func TestARangeIsOfTheTimesThatSamplesAreSentWith(t *testing.T) {
 		g.set(-years(30))
 		begun := time.Now()
 		s := g.start("buffer: {retain_after_ack: 24h}\n")
-		time.Sleep(25 * time.Second) // due at 0, and at 3, 13 and 23: multiples of that clock
+		time.Sleep(25 * time.Second) // due at 0, and at 3, 13 and 23: multiples of 10 s by that clock
 		g.set(0)
 		g.says(g.synched())
 		time.Sleep(30 * time.Second)
@@ -157,7 +157,7 @@ func TestARangeIsOfTheTimesThatSamplesAreSentWith(t *testing.T) {
 	})
 }
 
-// exportedTimes are the times of an object's samples in an export of a range.
+// exportedTimes returns the times of an object's samples in an export of a range.
 func exportedTimes(t *testing.T, a *agent.Agent, object string, r store.Range) (out []time.Time) {
 	t.Helper()
 	var text bytes.Buffer
@@ -179,8 +179,8 @@ func exportedTimes(t *testing.T, a *agent.Agent, object string, r store.Range) (
 	return out
 }
 
-// TestAStepIsNotBelievedByWhatAServiceSaidBefore: the service is asked again, and does not stand for the clock any
-// more.
+// TestAStepIsNotBelievedByWhatAServiceSaidBefore: after a step of the clock, the agent asks the time service again.
+// The earlier answer no longer proves that the clock is right.
 func TestAStepIsNotBelievedByWhatAServiceSaidBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGateway(t)

@@ -17,7 +17,7 @@ import (
 	"noi-agent/sinks"
 )
 
-// cloud is a sink that notes each attempt.
+// cloud is a sink that records each attempt.
 type cloud struct {
 	mu       sync.Mutex
 	answer   func() sinks.Result // nil accepts
@@ -103,7 +103,8 @@ func startClouds(t *testing.T, keys string, clouds ...*cloud) (stop func()) {
 	}).stop
 }
 
-// TestABlackHoleDoesNotSlowTheOtherIntegration: the same hour twice, with and without a neighbour that never answers.
+// TestABlackHoleDoesNotSlowTheOtherIntegration measures the same hour twice, with and without an integration that
+// never gets an answer.
 func TestABlackHoleDoesNotSlowTheOtherIntegration(t *testing.T) {
 	hour := func(hangs bool) (lags []time.Duration, probes []attempt) {
 		synctest.Test(t, func(t *testing.T) {
@@ -121,12 +122,12 @@ func TestABlackHoleDoesNotSlowTheOtherIntegration(t *testing.T) {
 	if len(alone) < 360 || fmt.Sprint(beside) != fmt.Sprint(alone) {
 		t.Errorf("with another integration that gets no answer, %d samples arrived after at most %v; without it %d after %v", len(beside), most(beside), len(alone), most(alone))
 	}
-	if len(probes) < 30 || len(probes) > 65 { // a minute each, and up to a minute between them
-		t.Errorf("the black hole was tried %d times in the hour", len(probes))
+	if len(probes) < 30 || len(probes) > 65 { // each takes a minute, with up to a minute between them
+		t.Errorf("%d attempts to the black hole in the hour", len(probes))
 	}
 	for i, p := range probes {
 		if p.asked > 1 && i > 0 {
-			t.Errorf("attempt %d carried %d messages into it", i, p.asked)
+			t.Errorf("attempt %d to the black hole had %d messages", i, p.asked)
 		}
 	}
 }
@@ -211,8 +212,8 @@ func TestPacedSamplesGoTogetherAtTheGatewaysPhase(t *testing.T) {
 	})
 }
 
-// TestAMessageThatNobodyKnowsWhatIsWrongWithDoesNotBlockTheRest: an entry is refused in words of no table, again and
-// again, and comes alone.
+// TestAMessageThatNobodyKnowsWhatIsWrongWithDoesNotBlockTheRest: a cloud refuses one message again and again, with an
+// unknown error, even when the message is sent alone.
 func TestAMessageThatNobodyKnowsWhatIsWrongWithDoesNotBlockTheRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sink, bad, tried := &memorySink{window: 10}, "", 0
@@ -239,9 +240,9 @@ func TestAMessageThatNobodyKnowsWhatIsWrongWithDoesNotBlockTheRest(t *testing.T)
 	})
 }
 
-// TestATopicThatRejectsEverythingIsNotFedTheWholeBacklog: that is the set-up, and the messages are good. What is set
-// aside until an operator has looked stays far below what dead letters hold, the integration says that it waits, and
-// all the rest arrives when the topic is repaired.
+// TestATopicThatRejectsEverythingIsNotFedTheWholeBacklog: the set-up is wrong, and the messages are good. Until an
+// operator acts, there are much fewer dead letters than the limit, and the integration shows that it waits. When the
+// topic is repaired, all other samples arrive.
 func TestATopicThatRejectsEverythingIsNotFedTheWholeBacklog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sink := &memorySink{window: 10}
@@ -262,7 +263,7 @@ func TestATopicThatRejectsEverythingIsNotFedTheWholeBacklog(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
 		if after := s.status().Integrations[0]; after.State != "ok" || after.Backlog != 0 || after.Sent+uint64(after.Dead) < 2_200 || after.Dead != in.Dead {
-			t.Errorf("mended: %+v", after)
+			t.Errorf("after the repair of the topic: %+v", after)
 		}
 		s.stop()
 	})

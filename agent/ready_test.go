@@ -8,8 +8,8 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// TestReadyMeansThatTheAgentWorks: no controller gives anything, and the agent is ready, with a problem for each. Once
-// a port is gone it is not.
+// TestReadyMeansThatTheAgentWorks: no controller answers, and the agent is ready, with a problem for each. When a
+// port is gone, the agent is not ready.
 func TestReadyMeansThatTheAgentWorks(t *testing.T) {
 	for problem, fault := range map[string]modbustest.Fault{
 		"slave_refusing": {Exception: 1}, "slave_silent": {Silent: true},
@@ -28,7 +28,7 @@ func TestReadyMeansThatTheAgentWorks(t *testing.T) {
 				pipe.Unplug()
 				time.Sleep(10 * time.Minute)
 				if s.agent.Ready() == nil || codes(s.status()) != "line_port_missing" {
-					t.Errorf("without its port it is ready, problems %s", codes(s.status()))
+					t.Errorf("ready without its port, problems %s", codes(s.status()))
 				}
 			})
 		})

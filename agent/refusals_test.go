@@ -11,8 +11,8 @@ import (
 	"noi-agent/sinks"
 )
 
-// What a topic refuses of each sweep is set aside, and both the problem and the last error say so for as long as it
-// does.
+// A topic refuses one message of each sweep, which becomes a dead letter. The problem and the last error show this
+// for as long as it happens.
 func TestRefusedKindIsAProblem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		had, takes := &seen{}, new(atomic.Bool)
@@ -20,7 +20,7 @@ func TestRefusedKindIsAProblem(t *testing.T) {
 		defer s.stop()
 		s.sink.answers(func(m sinks.Message) sinks.Result {
 			if m.Kind == (sinks.Kind{}) {
-				t.Errorf("a message without its kind: %s", m.Body)
+				t.Errorf("a message without the attribute kind: %s", m.Body)
 			}
 			if !takes.Load() && m.Kind.Object == "Ahc_r" {
 				s.sink.said("the topic's schema refuses fractions of Ahc_r (InvalidArgument: no)")

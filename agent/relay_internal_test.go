@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// relay stands between a client and a server on loopback, as a distance does. What comes is passed on half a round trip
-// later. A segment that is lost holds up all behind it for as long as TCP takes to send it again.
+// relay is between a client and a server on loopback, and acts like a distance. It passes on bytes half a round trip
+// later. A lost segment delays all segments behind it by the time that TCP needs to send it again.
 type relay struct {
 	listener  net.Listener
 	to        string
@@ -49,7 +49,7 @@ func startRelay(tb testing.TB, to string, roundTrip time.Duration, loss float64)
 
 func (r *relay) addr() string { return r.listener.Addr().String() }
 
-// connections is how many there were so far.
+// connections returns the number of connections so far.
 func (r *relay) connections() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -70,19 +70,19 @@ func (r *relay) accept() {
 		r.mu.Lock()
 		r.conns, r.count = append(r.conns, client, server), r.count+1
 		r.mu.Unlock()
-		// the handshake of TCP takes a round trip too
+		// the handshake of TCP also takes a round trip
 		go r.carry(server, client, r.roundTrip, rand.New(rand.NewPCG(n, 1)))
 		go r.carry(client, server, 0, rand.New(rand.NewPCG(n, 2)))
 	}
 }
 
-// parcelOf bytes that are due at a moment.
+// delayed is a parcel of bytes that is due at a moment.
 type delayed struct {
 	bytes []byte
 	due   time.Time
 }
 
-// carry passes on what comes from one side, the first of it some time later still.
+// carry passes on the bytes of one side, the first of them later by the time first.
 func (r *relay) carry(to, from net.Conn, first time.Duration, rnd *rand.Rand) {
 	under := make(chan delayed, 1024)
 	go func() {
@@ -90,7 +90,7 @@ func (r *relay) carry(to, from net.Conn, first time.Duration, rnd *rand.Rand) {
 		for d := range under {
 			<-time.After(time.Until(d.due))
 			if _, err := to.Write(d.bytes); err != nil {
-				_ = from.Close() // it is of no use any more
+				_ = from.Close() // no longer needed
 				return
 			}
 		}

@@ -40,7 +40,7 @@ func (s *site) reloadIn(dir, config string) {
 	}
 }
 
-// TestReloadMovesALineWithoutLosingTheOutbox: the cloud is down while the line gets other settings and another
+// TestReloadMovesALineWithoutLosingTheOutbox: the cloud is down while the line gets other settings and another log
 // interval.
 func TestReloadMovesALineWithoutLosingTheOutbox(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -64,7 +64,8 @@ func TestReloadMovesALineWithoutLosingTheOutbox(t *testing.T) {
 			t.Errorf("%d samples waited before the reload, want 6", backlog)
 		}
 		if before.Requests() != asked || after.Requests() == 0 {
-			t.Errorf("the old port was asked %d times after the reload, the new one %d times", before.Requests()-asked, after.Requests())
+			t.Errorf("%d requests to the old port after the reload, %d to the new one",
+				before.Requests()-asked, after.Requests())
 		}
 		got := map[string]int{}
 		for _, m := range s.messages() {
@@ -92,7 +93,7 @@ func TestReloadLeavesAloneWhatDidNotChange(t *testing.T) {
 		if n := slave.Requests(); n != requests {
 			t.Errorf("the line was restarted: %d requests", n-requests)
 		}
-		time.Sleep(5 * time.Second) // the samples of 10 s go to both
+		time.Sleep(5 * time.Second) // both integrations get the samples of 10 s
 		synctest.Wait()
 		status := s.status()
 		s.stop()
@@ -102,15 +103,15 @@ func TestReloadLeavesAloneWhatDidNotChange(t *testing.T) {
 	})
 }
 
-// TestReloadPutsBufferAndTriggersInForce: the status shows the settings that the agent uses, what is sampled from then on is kept for a
-// replay, and the log is cut.
+// TestReloadPutsBufferAndTriggersInForce: the status shows the active settings, later samples are kept for a replay,
+// and the log is cut.
 func TestReloadPutsBufferAndTriggersInForce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t, oneSlave, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, controller(1))})
 		time.Sleep(25 * time.Second)
 		before := s.replay(store.Range{})
 		if err := <-before.done; !errors.Is(err, publish.ErrNotKept) {
-			t.Errorf("a replay of what is not kept: %v", err)
+			t.Errorf("a replay of samples that are not kept: %v", err)
 		}
 		s.reload(oneSlave + `
 buffer: {max_size: 1MiB, max_age: 48h, when_full: reject_newest, commit_every: 100ms, retain_after_ack: 24h}
@@ -125,7 +126,7 @@ triggers: {keep: 4, flush_every: 2s}
 		time.Sleep(20 * time.Second) // the samples of 30 s and 40 s
 		after := s.replay(store.Range{})
 		if err := <-after.done; err != nil || after.last().Sent != 6 {
-			t.Errorf("a replay of what is kept: %v, %+v", err, after.last())
+			t.Errorf("a replay of kept samples: %v, %+v", err, after.last())
 		}
 		time.Sleep(4 * time.Second)
 		synctest.Wait()
@@ -137,7 +138,7 @@ triggers: {keep: 4, flush_every: 2s}
 	})
 }
 
-// TestOnlyThreeKeysNeedARestart: the log names them, and nothing else.
+// TestOnlyThreeKeysNeedARestart: the log names these keys and no others.
 func TestOnlyThreeKeysNeedARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t, oneSlave, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, controller(1))})
@@ -158,7 +159,7 @@ clock: {source: system}
 			}
 		}
 		if got := strings.Join(keys, " "); got != "device_id state_dir status" {
-			t.Errorf("the log says that these need a restart: %s", got)
+			t.Errorf("keys that need a restart, by the log: %s", got)
 		}
 	})
 }
@@ -178,7 +179,7 @@ func TestReloadTakesALineAway(t *testing.T) {
 	})
 }
 
-// TestManyReloadsWhileItWorks: none hangs, none loses a goroutine, and the samples go on.
+// TestManyReloadsWhileItWorks: no reload hangs or loses a goroutine, and samples continue.
 func TestManyReloadsWhileItWorks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t, oneSlave, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, controller(1))})
@@ -194,13 +195,14 @@ func TestManyReloadsWhileItWorks(t *testing.T) {
 	})
 }
 
-// TestReadNow is what `noi-agent read` asks of a daemon that runs.
+// TestReadNow tests the requests of `noi-agent read` to a running daemon.
 func TestReadNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pipe := modbustest.NewPipe(9600, 11, controller(1), controller(2))
 		s := start(t, oneSlave, map[string]*modbustest.Pipe{"/dev/ttyA": pipe})
 		time.Sleep(3 * time.Second)
-		registers, at, err := s.agent.Read(t.Context(), "a", 2, modbus.FuncReadHolding, 0x20, 2) // not even configured
+		// unit 2 is not configured
+		registers, at, err := s.agent.Read(t.Context(), "a", 2, modbus.FuncReadHolding, 0x20, 2)
 		if err != nil || fmt.Sprint(registers) != "[32 33]" || at.IsZero() {
 			t.Errorf("%v %v %v", registers, at, err)
 		}

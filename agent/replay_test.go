@@ -21,7 +21,7 @@ import (
 
 const keepingDay = "buffer: {retain_after_ack: 24h}\n"
 
-// seen keeps whole messages beside the bodies that memorySink keeps.
+// seen records whole messages. memorySink records only bodies.
 type seen struct {
 	mu       sync.Mutex
 	messages []sinks.Message
@@ -31,7 +31,7 @@ type seen struct {
 func (s *seen) accept(m sinks.Message) sinks.Result {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m.Body, m.Attributes = slices.Clone(m.Body), slices.Clone(m.Attributes) // a sink keeps nothing
+	m.Body, m.Attributes = slices.Clone(m.Body), slices.Clone(m.Attributes) // a sink must not keep the message's memory
 	s.messages = append(s.messages, m)
 	return sinks.Result{Outcome: sinks.Accepted, MessageID: "m"}
 }
@@ -42,7 +42,7 @@ func (s *seen) all() []sinks.Message {
 	return slices.Clone(s.messages)
 }
 
-// attribute returns one of a message's, "" when it has none.
+// attribute returns one attribute of a message, "" if it has none of that name.
 func attribute(m sinks.Message, name string) string {
 	for _, a := range m.Attributes {
 		if a.Name == name {
@@ -52,7 +52,7 @@ func attribute(m sinks.Message, name string) string {
 	return ""
 }
 
-// replaySite has taken samples for 25 seconds: three objects, three times.
+// replaySite has sampled for 25 seconds: three objects, three times.
 func replaySite(t *testing.T) (*site, *seen) {
 	t.Helper()
 	had := &seen{}
@@ -65,7 +65,7 @@ func replaySite(t *testing.T) (*site, *seen) {
 	return s, had
 }
 
-// asking is a replay under way.
+// asking is a running replay.
 type asking struct {
 	cancel context.CancelFunc
 	done   chan error
@@ -114,10 +114,10 @@ func TestReplaySendsAgainInOrderMarkedAndCountedApart(t *testing.T) {
 				t.Errorf("message %d has %v, the first time %v", i, m.Attributes, first[i].Attributes)
 			}
 			if want := first[i].SampleID + "-r1-1"; m.SampleID != want || m.Key != first[i].Key {
-				t.Errorf("message %d is deduplicated by %s, want %s", i, m.SampleID, want)
+				t.Errorf("message %d has the deduplication id %s, want %s", i, m.SampleID, want)
 			}
 			if unstamped(t, m.Body) != unstamped(t, first[i].Body) {
-				t.Errorf("message %d says %s, the first time %s", i, m.Body, first[i].Body)
+				t.Errorf("message %d is %s, the first time %s", i, m.Body, first[i].Body)
 			}
 		}
 		checkReplayRows(t, s)
@@ -129,7 +129,7 @@ func TestReplaySendsAgainInOrderMarkedAndCountedApart(t *testing.T) {
 			t.Fatal(err)
 		}
 		if m := had.all()[18]; m.SampleID != first[0].SampleID+"-r1-2" {
-			t.Errorf("a second replay is deduplicated by %s", m.SampleID)
+			t.Errorf("a second replay has the same deduplication id %s", m.SampleID)
 		}
 		s.stop()
 	})
@@ -166,7 +166,7 @@ func checkReplayRows(t *testing.T, s *site) {
 func TestReplayTakesTheRange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, had := replaySite(t)
-		ten := time.Date(2000, 1, 1, 0, 0, 10, 0, time.UTC) // those of the full minute come a moment before
+		ten := time.Date(2000, 1, 1, 0, 0, 10, 0, time.UTC) // the samples of the full minute are a moment earlier
 		a := s.replay(store.Range{From: ten, To: ten.Add(10 * time.Second)})
 		if err := <-a.done; err != nil {
 			t.Fatal(err)
@@ -187,7 +187,7 @@ func TestReplayTakesTheRange(t *testing.T) {
 	})
 }
 
-// A range may end in the middle of a sweep.
+// A range may begin or end in the middle of a sweep.
 func TestReplaySortsOutTheSamplesOfASweep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := replaySite(t)
@@ -202,7 +202,7 @@ func TestReplaySortsOutTheSamplesOfASweep(t *testing.T) {
 			}
 		}
 		if parts == 0 {
-			t.Error("a sweep was sent whole or not at all, wherever the range began")
+			t.Error("every sweep was sent completely or not at all: the test proves nothing")
 		}
 		s.stop()
 	})
@@ -245,7 +245,7 @@ func checkNewFirst(t *testing.T, messages []sinks.Message) {
 	var order []string
 	for _, m := range messages {
 		if attribute(m, "object") == "Ahc_r" {
-			continue // was accepted all the time
+			continue // messages of other integrations were always accepted
 		}
 		kind := "new"
 		if attribute(m, "replayed") != "" {
@@ -275,7 +275,7 @@ func TestReplayNotesWhatTheCloudWillNeverTake(t *testing.T) {
 	})
 }
 
-// dead answers nothing well.
+// dead refuses all messages.
 func dead(sinks.Message) sinks.Result { return sinks.Failed(sinks.Wait, "Denied", "no") }
 
 func TestReplayEndsWithWhoAskedAndAnotherCanBegin(t *testing.T) {
@@ -286,7 +286,7 @@ func TestReplayEndsWithWhoAskedAndAnotherCanBegin(t *testing.T) {
 		time.Sleep(time.Second)
 		b := s.replay(store.Range{})
 		if err := <-b.done; !errors.Is(err, publish.ErrReplaying) || len(b.lines) != 0 {
-			t.Errorf("a second one at a time: %v, %d lines", err, len(b.lines))
+			t.Errorf("a second replay at the same time: %v, %d lines", err, len(b.lines))
 		}
 		a.cancel()
 		if err := <-a.done; !errors.Is(err, context.Canceled) {
@@ -297,7 +297,7 @@ func TestReplayEndsWithWhoAskedAndAnotherCanBegin(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		for _, m := range had.all() {
 			if attribute(m, "replayed") != "" {
-				t.Fatalf("sent again after it was given up: %s", m.Body)
+				t.Fatalf("sent after the replay was cancelled: %s", m.Body)
 			}
 		}
 		c := s.replay(store.Range{To: time.Date(2000, 1, 1, 0, 0, 25, 0, time.UTC)})

@@ -30,7 +30,7 @@ func (m *slowSink) Publish(ctx context.Context, messages []sinks.Message) []sink
 	return m.memorySink.Publish(ctx, messages)
 }
 
-// A round ends with what was sampled when it opened, though a request takes longer than the log interval.
+// A round ends with the samples that waited at its begin, even if a request takes longer than the log interval.
 func TestRoundEndsThoughTheCloudIsSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sink := &slowSink{wait: 1100 * time.Millisecond}
@@ -43,7 +43,7 @@ func TestRoundEndsThoughTheCloudIsSlow(t *testing.T) {
 		time.Sleep(20 * time.Minute)
 		requests, sent := sink.requests.Load(), len(sink.bodies())
 		s.stop()
-		// Four rounds or five of 300 samples, 100 in a request.
+		// Four or five rounds of 300 samples, with 100 in a request.
 		if requests < 3*3 || requests > 5*3+2 || sent < 3*300 {
 			t.Errorf("%d requests and %d samples in 20 minutes", requests, sent)
 		}
@@ -52,7 +52,8 @@ func TestRoundEndsThoughTheCloudIsSlow(t *testing.T) {
 
 const every2h = "topics/Main, publish_every: 2h, catch_up: {spread: 0s}}"
 
-// What an outage or a pause has left does not wait for the next regular moment, whatever is edited meanwhile.
+// The backlog of an outage or a pause does not wait for the next regular moment, even after a change of the
+// configuration.
 func TestBacklogDoesNotWaitForARoundAfterAnEdit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		config := strings.NewReplacer("10s", "1m", "topics/Main}", every2h).Replace(oneObject)
@@ -85,7 +86,7 @@ func TestBacklogDoesNotWaitForARoundAfterAPause(t *testing.T) {
 		}
 		time.Sleep(10 * time.Minute)
 		if n := s.status().Integrations[0].Backlog; n < 10 {
-			t.Errorf("only %d samples wait ten minutes later: they are not collected any more", n)
+			t.Errorf("only %d samples wait ten minutes later: samples are no longer collected", n)
 		}
 		s.stop()
 	})
@@ -110,13 +111,14 @@ func TestReplayDoesNotWaitForARound(t *testing.T) {
 			t.Errorf("%d messages, want the %d of the round again", n, sent)
 		}
 		if n := s.status().Integrations[0].Backlog; n < waiting {
-			t.Errorf("%d samples wait, before the replay %d did: the replay has taken them along", n, waiting)
+			t.Errorf("%d samples wait, %d waited before the replay: the replay has sent collected samples too",
+				n, waiting)
 		}
 		s.stop()
 	})
 }
 
-// afterARound sleeps until a round is over and some samples wait for the next one.
+// afterARound sleeps until a round has ended and some samples wait for the next one.
 func afterARound(s *site) {
 	s.t.Helper()
 	for range 3 * 60 {

@@ -14,7 +14,7 @@ import (
 	"noi-agent/store/storetest"
 )
 
-// Sweeps that come faster than commits are made do not keep one another's commits from being reported.
+// The log reports commits even if sweeps come faster than commits are made.
 func TestCommitsAreToldThoughSweepsGoOnComing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := storetest.MustOpen(t, store.Options{Limits: store.Limits{CommitEvery: time.Second}, Now: time.Now})
@@ -35,8 +35,8 @@ func TestCommitsAreToldThoughSweepsGoOnComing(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		synctest.Wait()
-		// At least: a commit that is reported in two lines, since its sweeps hear of it one after the other, is
-		// reported.
+		// The log may report a commit in two lines, because its sweeps learn of it one after the other. So the number
+		// is a minimum.
 		if n := log.count("committed"); n < 9 {
 			t.Errorf("%d commits were reported in ten seconds", n)
 		}
@@ -54,14 +54,14 @@ func TestAFaultThatComesOrGoesIsUrgent(t *testing.T) {
 		value  objects.Value
 		want   bool
 	}{
-		{"array_fault", objects.Bits(nil), false}, // clear from the start
+		{"array_fault", objects.Bits(nil), false}, // no fault from the start
 		{"array_fault", objects.Bits([]string{"overcurrent"}), true},
 		{"array_fault", objects.Bits([]string{"overcurrent"}), false},
 		{"alarm", objects.Bits([]string{"high_temp"}), true},
 		{"array_fault", objects.Bits(nil), true},
 		{"dip_switch", objects.Bits([]string{"s1"}), false},
 		{"alarm_on_setting_change", objects.Number(1), false},       // a setting
-		{"array_fault_daily", objects.Bits([]string{"hot"}), false}, // latched for the day: no family marks it
+		{"array_fault_daily", objects.Bits([]string{"hot"}), false}, // kept for the day: no family marks it as a fault
 		{"charge_error", objects.Text("OVERHEAT"), true},            // a state
 		{"charge_error", objects.Text("OVERHEAT"), false},
 		{"charge_error", objects.Text("NONE"), true},
@@ -73,6 +73,6 @@ func TestAFaultThatComesOrGoesIsUrgent(t *testing.T) {
 		}
 	}
 	if len(sm.alarming("a/2", []objects.Sample{{Object: "array_fault", Value: objects.Bits([]string{"overcurrent"}), Alarm: true}})) != 1 {
-		t.Error("the same fault of another controller is no news")
+		t.Error("the same fault of another controller does not count as new")
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"noi-agent/agent"
 )
 
-// A file that was moved aside is kept since that start, and not since the one that finds it.
+// A problem of a file that was moved aside begins at the start that moved it, not at a later start.
 func TestAStoreIsKeptAsideSinceItWasMoved(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "noi.db"), "no store")

@@ -10,8 +10,7 @@ import (
 	"noi-agent/sinks"
 )
 
-// A cloud whose answers show that the gateway's clock is away from its own is a problem for as long as the answers show
-// that.
+// A cloud's answers show that the gateway's clock is wrong. This is a problem for as long as the answers show it.
 func TestAClockAwayFromTheCloudsIsAProblem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		had, skewed := &seen{}, new(atomic.Bool)

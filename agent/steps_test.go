@@ -12,37 +12,37 @@ import (
 	"noi-agent/sinks"
 )
 
-// in runs a test in virtual time on a gateway of its own.
+// in runs a test in virtual time on a new gateway.
 func in(t *testing.T, f func(g *gateway)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) { f(newGateway(t)) })
 }
 
-// TestRestartBeforeSynchronisation: within the boot nothing is lost of what can be known.
+// TestRestartBeforeSynchronisation: after restarts within one boot, all samples get their right times.
 func TestRestartBeforeSynchronisation(t *testing.T) {
 	in(t, func(g *gateway) {
 		g.probed = true
 		g.says(unsynched)
 		g.set(-years(30))
 		s := g.start("")
-		time.Sleep(15 * time.Second) // at 0, 3, 13
+		time.Sleep(15 * time.Second) // samples at 0, 3, 13
 		s.stop()
-		g.set(-years(20)) // an RTC helper was at work
+		g.set(-years(20)) // as an RTC helper does
 		s = g.start("")
-		time.Sleep(5 * time.Second) // at 15
+		time.Sleep(5 * time.Second) // sample at 15
 		s.stop()
 		g.of("Et_float", 0)
 		g.set(0)
 		g.says(g.synched())
 		s = g.start("")
-		time.Sleep(time.Second) // at 20
+		time.Sleep(time.Second) // sample at 20
 		s.stop()
 		g.times(g.of("Et_float", 5), "", 0, 3, 13, 15, 20)
 	})
 }
 
-// TestRebootBeforeSynchronisation: what was known in a boot is kept with it; what never was is estimated, not before
-// the last good time.
+// TestRebootBeforeSynchronisation: samples keep the time of their boot if it was known. If it never was, their times
+// are estimated, and not before the last good time.
 func TestRebootBeforeSynchronisation(t *testing.T) {
 	in(t, func(g *gateway) {
 		g.probed = true
@@ -50,30 +50,30 @@ func TestRebootBeforeSynchronisation(t *testing.T) {
 		g.set(-years(30))
 		g.catcher.refuses(&away)
 		s := g.start("")
-		time.Sleep(4 * time.Second) // at 0 and 3
+		time.Sleep(4 * time.Second) // samples at 0 and 3
 		g.set(0)
 		g.says(g.synched())
-		time.Sleep(8 * time.Second) // seen at 10: at 10 and 13 by the old phase
+		time.Sleep(8 * time.Second) // the right clock is noticed at 10: samples at 10 and 13, in the old phase
 		s.stop()
 
-		g.reboot("boot-2") // up a minute at once
+		g.reboot("boot-2") // the machine has run for a minute
 		g.says(unsynched)
 		g.set(-years(30))
 		s = g.start("")
 		time.Sleep(time.Second)
-		s.stop() // at 12, and never known
+		s.stop() // sample at 12, its time never becomes known
 
 		g.reboot("boot-3")
 		g.catcher.refuses(nil)
 		s = g.start("")
-		time.Sleep(time.Second) // at 13, unsure
+		time.Sleep(time.Second) // sample at 13, by an unsure clock
 		held := s.status()
 		s.stop()
 		g.times(g.of("Et_float", -1)[:3], "", 0, 3, 10)
 		estimated := g.of("Et_float", 4)[3]
-		floor := time.Date(2000, 1, 1, 0, 0, 10, 0, time.UTC) // of a commit after the clock was good
+		floor := time.Date(2000, 1, 1, 0, 0, 10, 0, time.UTC) // the time of a commit with a good clock
 		if estimated.clock != "estimated" || estimated.SampledAt.Before(floor) || estimated.SampledAt.After(floor.Add(2*time.Minute)) {
-			t.Errorf("of the boot that never knew: %+v", estimated)
+			t.Errorf("the boot that never learnt the time: %+v", estimated)
 		}
 		if held.Clock.Held != 3 || held.Integrations[0].Backlog != 3 || held.Integrations[0].State != "waiting_for_clock" {
 			t.Errorf("in the third boot: %+v %+v", held.Clock, held.Integrations[0])
@@ -83,7 +83,7 @@ func TestRebootBeforeSynchronisation(t *testing.T) {
 
 func TestUnknownForEverIsPublishedAfterMaxWaitAndMarked(t *testing.T) {
 	in(t, func(g *gateway) {
-		s := g.start("") // the last good time is of here
+		s := g.start("") // sets the last good time
 		time.Sleep(time.Minute)
 		s.stop()
 		known := len(g.of("Et_float", -1))
@@ -103,7 +103,7 @@ func TestUnknownForEverIsPublishedAfterMaxWaitAndMarked(t *testing.T) {
 				t.Errorf("message %d: %+v, the last good time is %v", i, c, begun)
 			}
 			if c.PublishedAt.Year() != 1970 {
-				t.Errorf("published_at %v is not the clock as it is", c.PublishedAt)
+				t.Errorf("published_at %v is not the time of the clock", c.PublishedAt)
 			}
 		}
 		if st := s.status(); st.Integrations[0].Dropped != 0 || codes(st) != "clock_unset" {
@@ -112,30 +112,31 @@ func TestUnknownForEverIsPublishedAfterMaxWaitAndMarked(t *testing.T) {
 		g.set(0)
 		time.Sleep(11 * time.Second)
 		s.stop()
-		mended := 0
+		corrected := 0
 		for _, c := range g.of("Et_float", -1)[known+len(late):] {
-			if c.clock != "" { // its ten minutes were over before
+			if c.clock != "" { // the sample had waited ten minutes before
 				continue
 			}
-			mended++
+			corrected++
 			if off := c.SampledAt.Sub(begun); off < time.Minute || c.SampledAt.After(time.Now()) {
 				t.Errorf("after the clock was right: %+v", c)
 			}
 		}
-		if mended < 9*6 {
-			t.Errorf("%d samples were mended, want those of nine minutes", mended)
+		if corrected < 9*6 {
+			t.Errorf("%d samples were corrected, want those of nine minutes", corrected)
 		}
 	})
 }
 
-// A clock that is decades ahead, as one of an RTC whose battery leaks, is no better guess than one of 1970.
+// A clock that is decades ahead, like an RTC with a leaking battery, is no better estimate than one in 1970.
 func TestNoEstimateLiesBeyondTheLifeOfTheProgram(t *testing.T) {
 	in(t, func(g *gateway) {
-		s := g.start("") // the last good time is of here
+		s := g.start("") // sets the last good time
 		time.Sleep(time.Minute)
 		s.stop()
 		known := len(g.of("Et_float", -1))
-		for _, boot := range []string{"boot-2", "boot-3"} { // the first never knows, and is over when its samples go
+		// boot-2 never learns the time, and its samples are sent in boot-3
+		for _, boot := range []string{"boot-2", "boot-3"} {
 			g.reboot(boot)
 			g.set(years(30))
 			s = g.start("clock: {max_wait: 10m}\n")
@@ -145,18 +146,18 @@ func TestNoEstimateLiesBeyondTheLifeOfTheProgram(t *testing.T) {
 		got := g.of("Et_float", -1)[known:]
 		floor := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 		if len(got) == 0 {
-			t.Error("nothing of the boot that never knew")
+			t.Error("no message of the boot that never learnt the time")
 		}
 		for _, c := range got {
 			if c.clock != "estimated" || c.SampledAt.Before(floor) || c.SampledAt.After(floor.Add(5*time.Minute)) {
-				t.Errorf("of the boot that never knew: %+v", c)
+				t.Errorf("the boot that never learnt the time: %+v", c)
 			}
 		}
 	})
 }
 
-// Samples that are missing while the clock is wrong are reported when it becomes right, or after the machine was booted
-// again.
+// Samples that are missing while the clock is wrong are reported when the clock becomes right, or after the next
+// boot.
 func TestGapsOfAClockThatIsNeverRightAreToldAfterTheNextBoot(t *testing.T) {
 	in(t, func(g *gateway) {
 		silent := silenced(g.slave)
@@ -182,19 +183,19 @@ func TestGapsOfAClockThatIsNeverRightAreToldAfterTheNextBoot(t *testing.T) {
 			}
 		}
 		if len(told) != 3 || told["Et_float"] < 10 {
-			t.Errorf("told %v, want each of three objects", told)
+			t.Errorf("gaps %v, want one for each of three objects", told)
 		}
 	})
 }
 
-// TestStepThatAServiceMade is followed: what comes after has the new time, and no schedule moves.
+// TestStepThatAServiceMade: the agent follows the step. Later samples have the new time, and no schedule changes.
 func TestStepThatAServiceMade(t *testing.T) {
 	for _, by := range []time.Duration{-time.Hour, time.Hour, -25 * time.Hour, 3500 * time.Millisecond} {
 		in(t, func(g *gateway) {
 			g.probed = true
 			g.says(g.synched())
 			s := g.start("")
-			time.Sleep(25*time.Second + 300*time.Millisecond) // not while the agent looks at the clock
+			time.Sleep(25*time.Second + 300*time.Millisecond) // between two checks of the clock
 			g.set(by)
 			g.says(g.synched())
 			time.Sleep(60 * time.Second)
@@ -203,7 +204,7 @@ func TestStepThatAServiceMade(t *testing.T) {
 			shift := int(by / time.Second)
 			got := g.of("Et_float", 9)
 			g.times(got[:3], "", 0, 10, 20)
-			if by%time.Second != 0 { // half seconds are cut
+			if by%time.Second != 0 { // samples have whole seconds
 				shift = 3
 			}
 			g.times(got[3:], "", 30+shift, 40+shift, 50+shift, 60+shift, 70+shift, 80+shift)
@@ -214,8 +215,8 @@ func TestStepThatAServiceMade(t *testing.T) {
 	}
 }
 
-// TestStepBackWithoutAService: what follows is stamped by the clock that was right before, until the new one passes the
-// last good time.
+// TestStepBackWithoutAService: later samples get their times from the old clock, which was right, until the new clock
+// passes the last good time.
 func TestStepBackWithoutAService(t *testing.T) {
 	in(t, func(g *gateway) {
 		s := g.start("")
@@ -237,8 +238,8 @@ func TestStepBackWithoutAService(t *testing.T) {
 	})
 }
 
-// TestStepsByDecadesExpireNothingAndMoveNoSchedule: of this boot or another, with a service that is silent about it,
-// and without.
+// TestStepsByDecadesExpireNothingAndMoveNoSchedule: in this boot or another, with a service that has no answer, and
+// without a service.
 func TestStepsByDecadesExpireNothingAndMoveNoSchedule(t *testing.T) {
 	for _, service := range []bool{true, false} {
 		for _, by := range []int{56, -56, 15} {
@@ -252,10 +253,10 @@ func TestStepsByDecadesExpireNothingAndMoveNoSchedule(t *testing.T) {
 				}
 				g.catcher.refuses(&away)
 				s := g.start(config)
-				time.Sleep(15 * time.Second) // at 0 and 10
+				time.Sleep(15 * time.Second) // samples at 0 and 10
 				s.stop()
 				g.reboot("boot-2")
-				s = g.start(config) // at 15
+				s = g.start(config) // sample at 15
 				time.Sleep(10 * time.Second)
 				g.set(years(by))
 				time.Sleep(2 * time.Minute)
@@ -269,7 +270,7 @@ func TestStepsByDecadesExpireNothingAndMoveNoSchedule(t *testing.T) {
 				if in := st.Integrations[0]; in.Dropped != 0 || st.Clock.Steps != 2 || st.Clock.State != "good" || st.Clock.LastGood.Year() != 2000 || codes(st) != "" {
 					t.Errorf("%d years: %+v %+v %+v", by, in, st.Clock, st.Problems)
 				}
-				believed := by == 15 && !service // stamped by it, but nothing is old by it
+				believed := by == 15 && !service // the clock is believed for stamps, but expires nothing
 				if good := stepped.Clock.State == "good"; good != believed || stepped.Clock.LastGood.Year() != 2000 {
 					t.Errorf("%d years, while it lasts: %+v", by, stepped.Clock)
 				}
@@ -283,35 +284,35 @@ func TestStepsByDecadesExpireNothingAndMoveNoSchedule(t *testing.T) {
 	}
 }
 
-// TestSchedulesAreRephasedOnce: the second time that the clock becomes good moves nothing.
+// TestSchedulesAreRephasedOnce: when the clock becomes good a second time, no schedule changes.
 func TestSchedulesAreRephasedOnce(t *testing.T) {
 	in(t, func(g *gateway) {
 		g.set(-years(30)) // 3 s off
 		s := g.start("")
 		time.Sleep(5 * time.Second)
 		g.set(0)
-		time.Sleep(30 * time.Second) // in phase since 10, where the probe and a multiple of 10 s are one moment
+		time.Sleep(30 * time.Second) // in phase since 10: the probe and a multiple of 10 s are the same moment
 		g.set(-years(30))
 		time.Sleep(30 * time.Second)
 		g.set(5 * time.Second)
 		time.Sleep(30 * time.Second)
 		s.stop()
 		third := 13
-		if g.of("Et_float", 11)[2].SampledAt.Second() == 10 { // the schedule sees the right clock first
+		if g.of("Et_float", 11)[2].SampledAt.Second() == 10 { // if the schedule notices the right clock first
 			third = 10
 		}
 		g.times(g.of("Et_float", 11)[:8], "", 0, 3, third, 20, 30, 40, 50, 60)
-		g.times(g.of("Et_float", 11)[8:], "", 75, 85, 95) // by a clock that is 5 s ahead
+		g.times(g.of("Et_float", 11)[8:], "", 75, 85, 95) // the clock is 5 s ahead
 	})
 }
 
-// TestOneSweepHasOneClock: it is set between two reads of one sweep.
+// TestOneSweepHasOneClock: the clock is set between two reads of one sweep.
 func TestOneSweepHasOneClock(t *testing.T) {
 	in(t, func(g *gateway) {
 		var first uint16
 		g.slave.Script = func(r modbustest.Request) modbustest.Fault {
 			switch {
-			case r.Function == 0x2B || r.N == 1: // identification, and what the line asks at first contact
+			case r.Function == 0x2B || r.N == 1: // the identification, and the line's own first request
 			case first == 0:
 				first = r.Addr
 			case r.Addr != first:
@@ -326,12 +327,13 @@ func TestOneSweepHasOneClock(t *testing.T) {
 			g.times(g.of(object, 1), "", 3600)
 		}
 		if st := s.status(); st.Clock.Steps != 1 {
-			t.Errorf("%d steps: the test says nothing", st.Clock.Steps)
+			t.Errorf("%d steps: the test proves nothing", st.Clock.Steps)
 		}
 	})
 }
 
-// TestNotYetValidIsTheClocksFault, as long as the clock is not known to be right.
+// TestNotYetValidIsTheClocksFault: a certificate that is not yet valid is a fault of the clock while the clock is not
+// known to be right.
 func TestNotYetValidIsTheClocksFault(t *testing.T) {
 	for _, refusal := range []sinks.Result{
 		sinks.Failed(sinks.Retry, "RequestError", `tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time 1970-01-01T00:01:00Z is before 2026-01-01T00:00:00Z`),
@@ -340,7 +342,7 @@ func TestNotYetValidIsTheClocksFault(t *testing.T) {
 		in(t, func(g *gateway) {
 			g.set(-years(30))
 			g.catcher.refuses(&refusal)
-			s := g.start("clock: {max_wait: 0s}\n") // so that there is an attempt at all
+			s := g.start("clock: {max_wait: 0s}\n") // so that the agent tries to send
 			time.Sleep(5 * time.Second)
 			unsure := s.status()
 			g.set(0)
@@ -357,7 +359,8 @@ func TestNotYetValidIsTheClocksFault(t *testing.T) {
 	}
 }
 
-// TestLastGoodTimeIsOfferedInTheLog and never set by us.
+// TestLastGoodTimeIsOfferedInTheLog: the log shows the command that sets the clock to the last good time. The agent
+// never sets the clock.
 func TestLastGoodTimeIsOfferedInTheLog(t *testing.T) {
 	in(t, func(g *gateway) {
 		s := g.start("")
@@ -378,7 +381,7 @@ func TestLastGoodTimeIsOfferedInTheLog(t *testing.T) {
 	})
 }
 
-// TestSystemSourceTrustsTheClock whatever it says.
+// TestSystemSourceTrustsTheClock: with `source: system` the agent trusts the clock, whatever its time.
 func TestSystemSourceTrustsTheClock(t *testing.T) {
 	in(t, func(g *gateway) {
 		g.probed = true
@@ -394,8 +397,8 @@ func TestSystemSourceTrustsTheClock(t *testing.T) {
 	})
 }
 
-// TestAfterARunThatNeverKnewTheTimeTheAgentWasNotDownForDecades: its clock does not say when that run ended, but
-// the last good time.
+// TestAfterARunThatNeverKnewTheTimeTheAgentWasNotDownForDecades: a run with a wrong clock cannot show when it ended.
+// The last good time counts instead.
 func TestAfterARunThatNeverKnewTheTimeTheAgentWasNotDownForDecades(t *testing.T) {
 	in(t, func(g *gateway) {
 		g.probed = true
@@ -420,7 +423,7 @@ func TestAfterARunThatNeverKnewTheTimeTheAgentWasNotDownForDecades(t *testing.T)
 		gaps := s.status().Integrations[0].Gaps
 		s.stop()
 		if len(gaps) != 6 {
-			t.Fatalf("gaps %+v, want that before the run which never knew, and that after it", gaps)
+			t.Fatalf("gaps %+v, want one before the run that never learnt the time, and one after it", gaps)
 		}
 		for _, gap := range gaps {
 			if gap.Reason != "agent_down" || gap.From.Before(good.Add(-time.Minute)) || gap.To.After(time.Now()) || gap.Count > 14*6 {
@@ -430,9 +433,8 @@ func TestAfterARunThatNeverKnewTheTimeTheAgentWasNotDownForDecades(t *testing.T)
 	})
 }
 
-// TestABootYearsAheadExpiresNothing: an RTC without a battery comes up far in the future, and no time source is there
-// to say so. What waits from the boot before is sent, also after the agent was started once more, and what is taken
-// then is not old either.
+// TestABootYearsAheadExpiresNothing: an RTC without a battery starts far in the future, and there is no time source.
+// Samples of the boot before are sent, even after another start of the agent. New samples do not expire either.
 func TestABootYearsAheadExpiresNothing(t *testing.T) {
 	in(t, func(g *gateway) {
 		g.catcher.refuses(&away)
@@ -456,7 +458,7 @@ func TestABootYearsAheadExpiresNothing(t *testing.T) {
 			waits = in.Backlog
 			s.stop()
 		}
-		g.set(0) // a service is there again, and sets it right
+		g.set(0) // a time service sets the clock right
 		g.probed = true
 		g.says(g.synched())
 		g.catcher.refuses(nil)
@@ -470,7 +472,7 @@ func TestABootYearsAheadExpiresNothing(t *testing.T) {
 	})
 }
 
-// TestDaysWithoutTheAgentInOneBootAreNoLeap: the boot's moment was known to be right, and still is.
+// TestDaysWithoutTheAgentInOneBootAreNoLeap: the time of the boot was known to be right, and still is.
 func TestDaysWithoutTheAgentInOneBootAreNoLeap(t *testing.T) {
 	in(t, func(g *gateway) {
 		s := g.start("")

@@ -10,7 +10,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// newAt makes an agent that has nothing to do, over a state directory.
+// newAt makes an agent without lines and integrations on a state directory.
 func newAt(t *testing.T, dir string) (*agent.Agent, api.Status) {
 	t.Helper()
 	a := newAgent(t, "state_dir: "+dir+"\n", agent.Options{})
@@ -56,7 +56,7 @@ func TestReplacedStoreIsTold(t *testing.T) {
 	}
 }
 
-// TestDeviceIDOutlivesTheStoreAndItsCopy uses an id that no machine id gives.
+// TestDeviceIDOutlivesTheStoreAndItsCopy uses an id that cannot come from a machine id.
 func TestDeviceIDOutlivesTheStoreAndItsCopy(t *testing.T) {
 	const id = "00112233445566778899aabb"
 	dir := t.TempDir()
@@ -68,17 +68,17 @@ func TestDeviceIDOutlivesTheStoreAndItsCopy(t *testing.T) {
 		"copy lost":  func() { _ = os.Remove(copied) },
 		"copy torn":  func() { write(t, copied, id[:7]) },
 	} {
-		a, _ := newAt(t, dir) // both are there
+		a, _ := newAt(t, dir) // store and copy exist
 		if err := a.Close(); err != nil {
 			t.Fatal(err)
 		}
 		change()
 		a, _ = newAt(t, dir)
 		if a.DeviceID() != id {
-			t.Errorf("%s: the gateway is %s now", what, a.DeviceID())
+			t.Errorf("%s: the device id is %s now", what, a.DeviceID())
 		}
 		if text, err := os.ReadFile(copied); err != nil || string(text) != id+"\n" {
-			t.Errorf("%s: the copy says %q, %v", what, text, err)
+			t.Errorf("%s: the copy has %q, %v", what, text, err)
 		}
 		if err := a.Close(); err != nil {
 			t.Fatal(err)

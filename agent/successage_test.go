@@ -10,7 +10,7 @@ import (
 	"noi-agent/status/wording"
 )
 
-// A clock that is set changes no age: the last success stays as long ago as it is, in the status and in the sentence.
+// Setting the clock changes no age: the age of the last success stays right, in the status and in the sentence.
 func TestTheAgeOfTheLastSuccessIsUnmovedByTheClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGateway(t)
@@ -36,7 +36,7 @@ func TestTheAgeOfTheLastSuccessIsUnmovedByTheClock(t *testing.T) {
 	})
 }
 
-// The same holds for the oldest sample that waits, for the values, and for the start of the gateway.
+// The same is true for the oldest waiting sample, for the values, and for the start of the gateway.
 func TestAgesAreUnmovedByTheClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGateway(t)

@@ -12,14 +12,14 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// job is one sweep of one slave: when it was due, when its first request came, when its last reply had gone.
+// job is one sweep of one slave: when it was due, when its first request came, and when its last reply ended.
 type job struct {
 	unit              byte
 	due, begun, ended time.Time
 }
 
-// TestTenSlavesOnOneLine: ten slaves at 19200 baud with mixed intervals, two thirds of the line's time. All that was
-// due is read, and nothing waits longer than for what was due before it, and two exchanges.
+// TestTenSlavesOnOneLine: ten slaves with mixed intervals use two thirds of the line's time at 19200 baud. Every due
+// sweep is read. A sweep waits only for sweeps that were due before it, and for two exchanges more.
 func TestTenSlavesOnOneLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -56,7 +56,8 @@ func TestTenSlavesOnOneLine(t *testing.T) {
 			planned += time.Since(begin).Seconds() / (1.1 + 0.13*float64(i))
 		}
 		done := float64(len(jobs))
-		// At the start everything is due at once, and each unit is met with a probe. What came due meanwhile follows.
+		// At the start everything is due at once, and each unit gets a probe. The test ignores this time, and the
+		// sweeps that came due in it.
 		started := slices.IndexFunc(jobs, func(j job) bool { return j.due.After(begin.Add(3 * time.Second)) })
 		worst := worstExcess(jobs[started:])
 		t.Logf("load %.2f; %.0f sweeps of %.0f planned: %.3f; worst lateness beyond what was due before: %v, an exchange is %v",
@@ -70,7 +71,7 @@ func TestTenSlavesOnOneLine(t *testing.T) {
 	})
 }
 
-// worstExcess returns by how much the worst job ended later than what was due and not done when it came due allows.
+// worstExcess returns the longest time that a job took in addition to the unfinished jobs that were due before it.
 func worstExcess(jobs []job) (worst time.Duration) {
 	for _, j := range jobs {
 		var before time.Duration

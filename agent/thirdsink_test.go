@@ -18,8 +18,8 @@ import (
 	"noi-agent/sinks"
 )
 
-// fileSink is a sink that no other package knows: it appends each message to a file as a line. It shows what a new
-// cloud has to bring, and that package agent needs no change for it.
+// fileSink is a sink that no other package knows. It appends each message to a file as a line. It shows what a new
+// cloud needs, and that package agent needs no change for it.
 type fileSink struct{ *os.File }
 
 // Publish implements publish.Sink.
@@ -65,7 +65,7 @@ integrations:
 			}
 		}
 		if lines < 6 || uint64(lines) < sent || sent < 6 {
-			t.Errorf("%d lines, %d samples sent by the status; want 6 at least", lines, sent)
+			t.Errorf("%d lines, %d samples sent according to the status; want 6 at least", lines, sent)
 		}
 	})
 }

@@ -12,7 +12,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// rowsOf asks the trigger log.
+// rowsOf returns rows of the trigger log.
 func rowsOf(t *testing.T, s *site, q api.TriggerQuery) []api.Trigger {
 	t.Helper()
 	page, err := s.agent.Triggers(q)
@@ -22,7 +22,7 @@ func rowsOf(t *testing.T, s *site, q api.TriggerQuery) []api.Trigger {
 	return page.Triggers
 }
 
-// TestARowSaysHowFarItsMessageIs, and what to do, in each state that a message can be in.
+// TestARowSaysHowFarItsMessageIs: a row shows the state of its message, and what to do in that state.
 func TestARowSaysHowFarItsMessageIs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var answer atomic.Pointer[sinks.Result]
@@ -50,7 +50,7 @@ func TestARowSaysHowFarItsMessageIs(t *testing.T) {
 				t.Errorf("%s: %+v, %v", c.state, d, err)
 			}
 			if d.Object != "Et_float" || d.Integration != "main-solar" || d.SampledAt == nil || d.SampleID == "" || len(d.Value) == 0 || d.Line != "a" || d.UnitID != 1 {
-				t.Errorf("%s: it does not say everything: %+v", c.state, d)
+				t.Errorf("%s: a part is missing: %+v", c.state, d)
 			}
 			open := c.state == api.StateRetrying || c.state == api.StateRefused
 			if open != (d.NextAttemptAt != nil) || open == d.CanPublish || d.CanPublish == (d.WhyNot != "") {
@@ -73,7 +73,7 @@ func TestARowSaysHowFarItsMessageIs(t *testing.T) {
 	})
 }
 
-// TestTriggersAreFoundByFilters of the agent, and each row that is left out is one that does not match.
+// TestTriggersAreFoundByFilters checks that the filters return exactly the matching rows.
 func TestTriggersAreFoundByFilters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()
@@ -103,8 +103,8 @@ func TestTriggersAreFoundByFilters(t *testing.T) {
 	})
 }
 
-// TestATriggerIsPublishedAgain: marked as a replay, with the same sample id, as often as it is asked for. The row of
-// the first time stays as it is.
+// TestATriggerIsPublishedAgain: the new message is marked as a replay and has the same sample id, each time. The
+// first row does not change.
 func TestATriggerIsPublishedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var last atomic.Pointer[sinks.Message]

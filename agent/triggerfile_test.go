@@ -18,7 +18,7 @@ import (
 	"noi-agent/store/storetest"
 )
 
-// readerOf counts what a download reads of the agent's store: rows in each read transaction, and memory.
+// readerOf counts what a download reads from the agent's store: rows in each read transaction, and memory.
 type readerOf struct {
 	*Agent
 	reads int    // queries, each of which is one transaction
@@ -36,7 +36,7 @@ func (r *readerOf) Triggers(q api.TriggerQuery) (api.Triggers, error) {
 	return page, err
 }
 
-// inUse is the memory in use after a collection, in bytes.
+// inUse returns the memory in use after a garbage collection, in bytes.
 func inUse() uint64 {
 	var m runtime.MemStats
 	runtime.GC()
@@ -44,8 +44,8 @@ func inUse() uint64 {
 	return m.HeapAlloc
 }
 
-// A download of 100,000 rows reads at most 501 rows in one read transaction, and keeps no more than a few pages in
-// memory. With a filter that hardly any row passes it reads at most 2,000 in one.
+// A download of 100,000 rows reads at most 501 rows in one read transaction, and keeps only a few pages in memory.
+// With a filter that hardly any row matches, it reads at most 2,000 rows in one.
 func TestADownloadOfTheTriggerLogReadsInShortTransactions(t *testing.T) {
 	const rows = 20_000
 	a := withRows(t, rows)
@@ -67,12 +67,12 @@ func TestADownloadOfTheTriggerLogReadsInShortTransactions(t *testing.T) {
 			t.Errorf("%s: %d rows read in one transaction of %d, want %d at most", c.path, r.most, r.reads, c.rows)
 		}
 		if grown := int64(r.peak) - int64(before); grown > 2<<20 {
-			t.Errorf("%s: %d bytes more are in use", c.path, grown)
+			t.Errorf("%s: the memory in use has grown by %d bytes", c.path, grown)
 		}
 	}
 }
 
-// withRows returns an agent, which does not run, with so many rows of deliveries in its file.
+// withRows returns an agent that does not run, with so many rows of deliveries in its file.
 func withRows(t *testing.T, rows int) *Agent {
 	t.Helper()
 	const id = "FFjU28MMaL3W9B9hhhhH"
@@ -119,7 +119,7 @@ func withRows(t *testing.T, rows int) *Agent {
 	return again
 }
 
-// download asks the endpoint for a path, and returns how many lines the answer has.
+// download requests a path from the endpoint, and returns the number of lines in the answer.
 func download(t *testing.T, r *readerOf, path string) (lines int) {
 	t.Helper()
 	s := status.New(status.Options{Reporter: r.Agent, TriggerLog: r, Health: r.Agent, Listen: "127.0.0.1:0"})

@@ -13,10 +13,11 @@ import (
 	"noi-agent/status/api"
 )
 
-// What waits for an operator tries at once when the operator has acted; a cloud's own wait is kept.
+// After an action of the operator, an integration that waits for the operator tries at once. A wait that the cloud
+// has requested is kept.
 func TestOperatorEndsTheWaitAfterAFailure(t *testing.T) {
 	for name, c := range map[string]struct {
-		after time.Duration // that the cloud asks to wait
+		after time.Duration // wait that the cloud requests
 		act   func(*site) error
 		want  bool
 	}{
@@ -73,7 +74,8 @@ func TestTryNowKnowsItsIntegrations(t *testing.T) {
 	})
 }
 
-// A faulty file is a problem until a reload takes the file, and a key that needs a restart until file and agent agree.
+// A faulty file is a problem until a reload accepts the file. A key that needs a restart is one until file and agent
+// agree.
 func TestProblemsOfTheConfigurationFileEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t, "device_id: 5300520006504b5957343920\n"+oneObject, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, controller(1))})

@@ -9,8 +9,8 @@ import (
 	"noi-agent/store"
 )
 
-// What a nameless controller withholds from an integration while the clock is unsure is in the file, and has its times
-// when the clock is right, in a later run too.
+// While a controller is not identified and the clock is unsure, an integration misses samples. The gap is in the
+// file, and gets its times when the clock is right, even in a later run.
 func TestAGapOfIdentityWaitsForTheClock(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "noi.db")
 	booted := time.Date(2026, 11, 28, 8, 0, 0, 0, time.UTC)

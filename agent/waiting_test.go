@@ -8,8 +8,8 @@ import (
 	"noi-agent/sinks"
 )
 
-// A guess stays one, also in a message that was rejected first; and what waits for a clock that is never right holds no
-// dead letter up.
+// An estimated time stays an estimate, even in a message that was first rejected. A dead letter does not wait for
+// samples that wait for a clock which is never right.
 func TestADeadLetterOfAnEstimatedTimeIsMarkedWhenItIsSentAgain(t *testing.T) {
 	in(t, func(g *gateway) {
 		g.set(-years(30))
@@ -17,7 +17,7 @@ func TestADeadLetterOfAnEstimatedTimeIsMarkedWhenItIsSentAgain(t *testing.T) {
 		g.catcher.refuses(&rejected)
 		s := g.start("clock: {max_wait: 10m}\n")
 		defer s.stop()
-		time.Sleep(10*time.Minute + 25*time.Second) // those of the first 25 s have waited long enough
+		time.Sleep(10*time.Minute + 25*time.Second) // the samples of the first 25 s have waited long enough
 		g.of("Et_float", 0)
 		in := s.status().Integrations[0]
 		g.catcher.refuses(nil)
@@ -26,7 +26,8 @@ func TestADeadLetterOfAnEstimatedTimeIsMarkedWhenItIsSentAgain(t *testing.T) {
 		defer cancel()
 		err := s.agent.RetryDeadLetters(ctx, in.ID, nil, func(any) error { return nil })
 		if took := time.Since(begun); err != nil || in.Dead == 0 || s.status().Integrations[0].Dead != 0 || took > 5*time.Second {
-			t.Errorf("%d dead letters, %v after %v", in.Dead, err, took) // the next sample has waited long enough in eight seconds
+			// the next sample has waited long enough in eight seconds
+			t.Errorf("%d dead letters, %v after %v", in.Dead, err, took)
 		}
 		for _, c := range g.of("Et_float", -1) {
 			if c.clock != "estimated" {
@@ -36,7 +37,7 @@ func TestADeadLetterOfAnEstimatedTimeIsMarkedWhenItIsSentAgain(t *testing.T) {
 	})
 }
 
-// A gap of a time that was known is reported though samples wait for the clock now.
+// A gap with a known time is reported although samples wait for the clock now.
 func TestSamplesThatWaitForTheClockHoldNoGapUp(t *testing.T) {
 	in(t, func(g *gateway) {
 		g.gaps = true
@@ -55,11 +56,11 @@ func TestSamplesThatWaitForTheClockHoldNoGapUp(t *testing.T) {
 		g.set(-years(30))
 		s = g.start("")
 		defer s.stop()
-		time.Sleep(20 * time.Second) // from now on something waits at any time
+		time.Sleep(20 * time.Second) // from now on there is always a waiting sample
 		g.catcher.refuses(nil)
 		time.Sleep(10 * time.Minute)
 		if in := s.status().Integrations[0]; in.State != "waiting_for_clock" {
-			t.Errorf("it is %s", in.State)
+			t.Errorf("the state is %s", in.State)
 		}
 		g.of("", 3)
 	})

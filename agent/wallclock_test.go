@@ -22,7 +22,8 @@ import (
 	"noi-agent/status/api"
 )
 
-// gateway is a machine whose wall clock may be wrong. The bubble's time is the true one; it begins at 2000-01-01.
+// gateway is a machine whose wall clock may be wrong. The time of the bubble is the true time, and begins at
+// 2000-01-01.
 type gateway struct {
 	t        *testing.T
 	dir      string
@@ -31,17 +32,17 @@ type gateway struct {
 	bootedAt atomic.Pointer[time.Time] // true time
 	wrong    atomic.Int64              // ns by which the wall clock is ahead
 	synch    atomic.Pointer[clock.Synch]
-	probed   bool // a time source can be asked
+	probed   bool // there is a time service
 	slave    *modbustest.Slave
 	catcher  *catcher
 	log      io.Writer
-	gaps     bool              // are reported to the cloud
-	edit     *strings.Replacer // of the configuration; nil: none
+	gaps     bool              // gaps are announced to the cloud
+	edit     *strings.Replacer // changes the configuration; nil: no change
 }
 
 var builtAt = time.Date(1999, 12, 1, 0, 0, 0, 0, time.UTC)
 
-// years is roughly n of them: an odd number of seconds, so that no schedule fits by chance.
+// years returns about n years. They have an odd number of seconds, so that no schedule fits by chance.
 func years(n int) time.Duration { return time.Duration(n)*365*24*time.Hour + 3*time.Second }
 
 func newGateway(t *testing.T) *gateway {
@@ -52,7 +53,7 @@ func newGateway(t *testing.T) *gateway {
 }
 
 func (g *gateway) reboot(id string) {
-	at := time.Now().Add(-time.Minute) // the agent comes up a minute later
+	at := time.Now().Add(-time.Minute) // the agent starts a minute after the boot
 	g.boot.Store(&id)
 	g.bootedAt.Store(&at)
 }
@@ -66,10 +67,10 @@ func (g *gateway) synched() clock.Synch {
 	return clock.Synch{Service: "timesyncd", Synched: true, At: g.now()}
 }
 
-// unsynched is its answer before that.
+// unsynched is the answer of a service that has not set the clock yet.
 var unsynched = clock.Synch{Service: "timesyncd"}
 
-// start runs an agent in the gateway, over the store that is there.
+// start runs an agent in the gateway, with the existing store.
 func (g *gateway) start(config string) *site {
 	g.t.Helper()
 	source := clock.Source{Boot: *g.boot.Load(), Built: builtAt, Uptime: func() time.Duration { return time.Since(*g.bootedAt.Load()) }}
@@ -91,14 +92,14 @@ func (g *gateway) start(config string) *site {
 	})
 }
 
-// catcher is a cloud that takes everything unless refusal is set.
+// catcher is a cloud that accepts everything unless refusal is set.
 type catcher struct {
 	mu      sync.Mutex
 	refusal *sinks.Result
 	caught  []caught
 }
 
-// caught is a message as it came.
+// caught is a received message.
 type caught struct {
 	Object      string
 	SampledAt   time.Time `json:"sampled_at"`
@@ -130,7 +131,7 @@ func (c *catcher) Publish(_ context.Context, messages []sinks.Message) []sinks.R
 func (c *catcher) Window() int  { return 10 }
 func (c *catcher) Close() error { return nil }
 
-// refuses sets what becomes of messages from now on; nil: they are taken.
+// refuses sets the result of later messages; nil: they are accepted.
 func (c *catcher) refuses(r *sinks.Result) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -139,7 +140,7 @@ func (c *catcher) refuses(r *sinks.Result) {
 
 var away = sinks.Failed(sinks.Retry, sinks.CodeNetwork, "no route to host")
 
-// of returns the messages of one object, and fails when there are not n.
+// of returns the messages of one object. It fails if there are not n.
 func (g *gateway) of(object string, n int) []caught {
 	g.t.Helper()
 	g.catcher.mu.Lock()
@@ -152,13 +153,12 @@ func (g *gateway) of(object string, n int) []caught {
 	}
 	if n >= 0 && len(out) != n {
 		g.t.Errorf("%d messages of %s, want %d: %v", len(out), object, n, out)
-		out = make([]caught, n) // the test goes on to stop the agent
+		out = make([]caught, n) // the test continues, so that it stops the agent
 	}
 	return out
 }
 
-// times fails unless the messages were sampled at these true times, in seconds since the bubble began, and are marked
-// or not.
+// times checks the true times of the messages, in seconds since the begin of the bubble, and whether they are marked.
 func (g *gateway) times(got []caught, mark string, want ...int) {
 	g.t.Helper()
 	begin := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -191,7 +191,7 @@ func TestBootIn1970ThenRight(t *testing.T) {
 			}
 			g.set(-years(30))
 			s := g.start("")
-			time.Sleep(25 * time.Second) // due at 0, and at 3, 13, 23: multiples of that clock
+			time.Sleep(25 * time.Second) // due at 0, and at 3, 13, 23: multiples of 10 s by that clock
 			unsure := s.status()
 			g.of("Et_float", 0)
 			if c := unsure.Clock; c.State != "unsure" || c.Held != 12 || c.BootedAt != nil || unsure.Integrations[0].State != "waiting_for_clock" || codes(unsure) != "clock_unset" {
@@ -201,7 +201,8 @@ func TestBootIn1970ThenRight(t *testing.T) {
 			g.says(g.synched())
 			time.Sleep(9 * time.Second) // the next probe comes at 30
 			five := g.of("Et_float", 5)
-			// a multiple of the clock as it was, or of the right one where the schedule sees it first: both are at 30
+			// a multiple of 10 s by the old clock, or by the right one if the schedule notices it first; both are at
+			// 30
 			fifth := 33
 			if five[4].SampledAt.Second() == 30 {
 				fifth = 30
@@ -214,7 +215,7 @@ func TestBootIn1970ThenRight(t *testing.T) {
 				t.Errorf("after: %+v %+v", st.Clock, st.Problems)
 			}
 			if st := s.status(); !st.StartedAt.Equal(builtAt.AddDate(0, 1, 0)) {
-				t.Errorf("started at %v by the clock that is right now", st.StartedAt)
+				t.Errorf("the start is at %v by the right clock", st.StartedAt)
 			}
 		})
 	}

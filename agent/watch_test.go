@@ -9,7 +9,7 @@ import (
 
 type objectT = objects.Object
 
-// watcher knows when an agent was begun, and which samples and gaps it has reported.
+// watcher has the start of an agent, and the samples and gaps that the agent has reported.
 type watcher struct {
 	s     *site
 	begun time.Time
@@ -23,7 +23,7 @@ type stretch struct {
 	reason   string
 }
 
-// samples returns when an object was sampled, by messages. It holds one slave only.
+// samples returns the times of the samples of each object, from the messages. It works for one slave only.
 func (w *watcher) samples() map[string][]time.Time {
 	w.s.t.Helper()
 	out := map[string][]time.Time{}
@@ -64,8 +64,8 @@ func (w *watcher) gaps(unit, object string) (out []stretch) {
 	}
 }
 
-// untold returns the due moments from one time to another that have neither a sample before the next moment nor lie
-// in a gap. The last moment before the end is left out: its sample may be on its way.
+// untold returns the due moments in a time that are not in a gap and have no sample before the next moment. It leaves
+// out the last moment, because its sample may be on its way.
 func (w *watcher) untold(unit, object string, every time.Duration, from, to time.Time) (bad []string) {
 	samples, gaps := w.samples()[object], w.gaps(unit, object)
 	next := 0

@@ -15,10 +15,10 @@ import (
 	"noi-agent/sinks"
 )
 
-// TestWorlds has random controllers on a random line, a random cloud and random edits, two hours each. A judge knows
-// each due moment of each object: it has a sample, or lies in a gap for a reason that was the case. An object that
-// would be answered is not without samples for long, each problem that is shown is true, and each fault that lasts is
-// shown. NOI_SEED=n runs one world alone.
+// TestWorlds has random controllers on a random line, a random cloud and random edits, each for two hours. A judge
+// knows each due moment of each object: the moment has a sample, or is in a gap with a true reason. An object that
+// would be answered is not without samples for long. Each shown problem is true, and each fault that lasts is shown.
+// NOI_SEED=n runs one world.
 func TestWorlds(t *testing.T) {
 	worlds := uint64(8)
 	if os.Getenv("NOI_TORTURE") != "" {
@@ -37,36 +37,37 @@ func TestWorlds(t *testing.T) {
 
 const (
 	worldLasts = 2 * time.Hour
-	worldHeals = 20 * time.Minute // at its end, in which nothing fails
-	// lookEvery is how often the judge looks at the problems, at first within a sweep and then between two.
+	worldHeals = 20 * time.Minute // at the end of a world, without faults
+	// lookEvery is how often the judge checks the problems, first during a sweep and then between two sweeps.
 	lookEvery     = time.Minute
 	betweenSweeps = 7 * time.Second
-	// shownWithin is how long a fault may last unseen: the slave is asked every five minutes at least while it is away.
+	// shownWithin is how long a fault may last before it is shown: a slave that is away is tried at least every five
+	// minutes.
 	shownWithin = 5 * time.Minute
-	// sampledWithin is how long an object may be without samples beside its log interval, although it would be
-	// answered.
+	// sampledWithin is how long, in addition to its log interval, an object may be without samples although it would
+	// be answered.
 	sampledWithin = 10 * time.Minute
 )
 
 // The faults of a slave, and of its line.
 const (
 	faultNone      = ""
-	faultSilent    = "silent"    // it is off
-	faultDamaged   = "damaged"   // every reply is
-	faultException = "exception" // every read is answered with one
+	faultSilent    = "silent"    // the slave is off
+	faultDamaged   = "damaged"   // every reply is damaged
+	faultException = "exception" // every read is answered with an exception
 	faultLoss      = "loss"      // some replies are lost
-	faultSlow      = "slow"      // it takes its time
-	faultMute      = "mute"      // silent to reads that hold one object
-	faultRefuses   = "refuses"   // an exception for those
-	faultSpoils    = "spoils"    // damaged replies to those
-	faultNameless  = "nameless"  // silent to identification
-	faultSwap      = "swap"      // another controller of the family is in its place
-	faultOther     = "other"     // a controller of another family is
+	faultSlow      = "slow"      // replies are slow
+	faultMute      = "mute"      // no answer to reads that include one object
+	faultRefuses   = "refuses"   // an exception for these reads
+	faultSpoils    = "spoils"    // damaged replies to these reads
+	faultNameless  = "nameless"  // no answer to identification
+	faultSwap      = "swap"      // another controller of the family replaces the slave
+	faultOther     = "other"     // a controller of another family replaces the slave
 	faultPort      = "port"      // the adapter is unplugged
 	faultEdit      = "edit"      // the line gets a new configuration
 )
 
-// spell is a fault that lasts.
+// spell is a fault that lasts for some time.
 type spell struct {
 	from, to time.Duration // since the beginning
 	fault    string
@@ -89,16 +90,17 @@ type inhabitant struct {
 	objects []objectT
 	every   []time.Duration
 	spells  []spell       // one after the other
-	auto    bool          // its model is not configured
-	shown   time.Duration // when its fault was seen among the problems last
-	// when a read that holds an object was answered with registers, by object
+	auto    bool          // configured with model: auto
+	shown   time.Duration // when the judge last saw its fault among the problems
+	// when a read that includes an object was answered with registers, by object
 	answered [][]time.Duration
-	holes    byte // exception for reads that hold a register of no object, muteHoles for silence; 0: it has them all
+	// exception for reads that include a register of no object; muteHoles: silence; 0: it has all registers
+	holes byte
 }
 
 const muteHoles = 0xFF
 
-// overHole reports whether a read holds a register of none of its objects.
+// overHole reports whether a read includes a register of none of its objects.
 func (in *inhabitant) overHole(r modbustest.Request) bool {
 	for at := r.Addr; at < r.Addr+r.Count; at++ {
 		if r.Function != 4 || !slices.ContainsFunc(in.objects, func(o objectT) bool {
@@ -128,10 +130,10 @@ type world struct {
 	begun  time.Time
 	slaves []*inhabitant
 	line   []spell // unplugged, or edited
-	cloud  []spell // it fails
+	cloud  []spell // times in which the cloud fails
 	site   *site
 	pipe   *modbustest.Pipe
-	wrong  int // how much the judge has found
+	wrong  int // number of findings of the judge
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
@@ -158,7 +160,8 @@ func newWorld(t *testing.T, seed uint64) *world {
 	return w
 }
 
-// vary draws how the slave is configured and what its register map lacks, and makes some exchanges ones of the family.
+// vary chooses at random how the slave is configured and which registers it lacks, and makes some exchanges exchanges
+// within the family.
 func (in *inhabitant) vary(rng *rand.Rand) {
 	in.auto = rng.IntN(4) == 0
 	in.holes = []byte{0, 0, 2, muteHoles}[rng.IntN(4)]
@@ -169,7 +172,7 @@ func (in *inhabitant) vary(rng *rand.Rand) {
 	}
 }
 
-// spells draws what happens one after the other, until the world heals.
+// spells chooses at random the faults that follow one another, until the world heals.
 func (w *world) spells(objects int, faults ...string) (out []spell) {
 	for at := time.Duration(0); ; {
 		if w.rng.IntN(3) > 0 {
@@ -191,7 +194,7 @@ func (w *world) spells(objects int, faults ...string) (out []spell) {
 	}
 }
 
-// script is what goes wrong with a slave's replies.
+// script returns the faults of a slave's replies.
 func (w *world) script(in *inhabitant, noise *rand.Rand) func(modbustest.Request) modbustest.Fault {
 	spoil := func(f []byte) []byte { f[len(f)-1] ^= 1; return f }
 	return func(r modbustest.Request) (out modbustest.Fault) {
@@ -229,7 +232,7 @@ func (w *world) script(in *inhabitant, noise *rand.Rand) func(modbustest.Request
 	}
 }
 
-// noted notes when a script lets a read be answered.
+// noted records when a script allows an answer to a read.
 func (w *world) noted(in *inhabitant, script func(modbustest.Request) modbustest.Fault) func(modbustest.Request) modbustest.Fault {
 	return func(r modbustest.Request) modbustest.Fault {
 		out := script(r)
@@ -247,15 +250,15 @@ func (w *world) noted(in *inhabitant, script func(modbustest.Request) modbustest
 // edit is a change in the configuration of the line. Each change restarts the line.
 type edit struct {
 	what   string
-	slave  *inhabitant // of which; nil: none
+	slave  *inhabitant // the changed slave; nil: none
 	object int
 }
 
 const (
 	editTimeout = "timeout"
 	editEvery   = "every"  // the log intervals of a slave are twice as long
-	editObject  = "object" // one object is not listed
-	editSlave   = "slave"  // the slave is not there
+	editObject  = "object" // one object is no longer listed
+	editSlave   = "slave"  // the slave is no longer listed
 )
 
 // editOf returns the change in a spell of the line.
@@ -272,7 +275,7 @@ func (w *world) editOf(f spell) edit {
 	return e
 }
 
-// config is the world's configuration with an edit.
+// config returns the world's configuration with an edit.
 func (w *world) config(e edit) string {
 	timeout := "500ms"
 	if e.what == editTimeout {
@@ -316,7 +319,7 @@ func (w *world) run() {
 	for _, in := range w.slaves {
 		slave := controller(byte(in.unit))
 		slave.Read = func(_ byte, _, count uint16) ([]uint16, byte) {
-			return slices.Repeat([]uint16{0x4A00}, int(count)), 0 // a value by any encoding
+			return slices.Repeat([]uint16{0x4A00}, int(count)), 0 // a valid value in any encoding
 		}
 		slave.Script = w.noted(in, w.script(in, rand.New(rand.NewPCG(w.seed, uint64(in.unit)))))
 		become = append(become, exchangeable(slave))
@@ -394,21 +397,21 @@ func (w *world) story() string {
 	return b.String()
 }
 
-// finding reports one thing that the judge has found, the first few of a world.
+// finding reports a finding of the judge, only the first few of a world.
 func (w *world) finding(format string, args ...any) {
 	if w.wrong++; w.wrong <= 8 {
 		w.t.Errorf("seed %d: "+format, append([]any{w.seed}, args...)...)
 	}
 }
 
-// during reports whether one of the faults was the case at some time in a stretch.
+// during reports whether one of the faults was there at some time in a period.
 func during(spells []spell, from, to time.Duration, faults ...string) bool {
 	return slices.ContainsFunc(spells, func(f spell) bool {
 		return f.fault != faultNone && f.from <= to && f.to >= from && (len(faults) == 0 || slices.Contains(faults, f.fault))
 	})
 }
 
-// lasted reports whether a fault began so long before a moment, and goes on; with it the fault.
+// lasted reports whether a fault began so long before a moment and still lasts. It also returns the fault.
 func lasted(spells []spell, now, long time.Duration) (spell, bool) {
 	f := active(spells, now)
 	return f, f.fault != faultNone && f.from <= now-long

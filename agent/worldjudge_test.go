@@ -25,14 +25,14 @@ func (w *world) look(now time.Duration) {
 			w.finding("at %v a problem is shown that is none: %s %s: %s", now, p.Subject, p.Code, p.Detail)
 		}
 	}
-	// All log intervals begin a sweep at a whole minute. Within it the state is that of the last read, for a second or
-	// less, so what is not shown is judged between two sweeps only.
+	// All log intervals begin a sweep at a whole minute. During the sweep, for about a second, the state is that of
+	// the last read. So missing problems are judged only between two sweeps.
 	if now%lookEvery != 0 {
 		w.lookForFaults(now, problems)
 	}
 }
 
-// lookForFaults finds what lasts and is not shown.
+// lookForFaults finds faults that last and are not shown.
 func (w *world) lookForFaults(now time.Duration, problems []api.Problem) {
 	shown := func(subject string, codes ...string) bool {
 		return slices.ContainsFunc(problems, func(p api.Problem) bool {
@@ -64,7 +64,7 @@ func (w *world) lookForFaults(now time.Duration, problems []api.Problem) {
 		}
 		unseen := shownWithin + every + lookEvery
 		if during(in.spells, f.from-2*shownWithin, f.from-time.Second) {
-			unseen += shownWithin // it is away still
+			unseen += shownWithin // the slave still counts as away
 		}
 		if f.from > now-unseen {
 			continue
@@ -73,7 +73,7 @@ func (w *world) lookForFaults(now time.Duration, problems []api.Problem) {
 	}
 }
 
-// codes returns the problems that may show a fault; nil: it is none that must be shown.
+// codes returns the problems that may show a fault; nil: the fault need not be shown.
 func (f spell) codes() []string {
 	if f.fault == faultException && (f.code == 10 || f.code == 11) {
 		return []string{"slave_silent"}
@@ -84,9 +84,9 @@ func (f spell) codes() []string {
 	}[f.fault]
 }
 
-// silentAt reports whether a slave is shown as silent to the read of just this object. Silence is proven to be one
-// object's only after some reads of others were answered in between, and those may be due every five minutes. Until
-// then this problem names the read that fails.
+// silentAt reports whether a slave counts as silent because of a read of this object alone. The silence is proven to
+// be the object's only after some reads of others were answered in between, and these may be due every five minutes.
+// Until then the problem names the failing read.
 func (in *inhabitant) silentAt(object int, subject string, problems []api.Problem) bool {
 	addr, count := in.objects[object].Span()
 	read := fmt.Sprintf("0x%04X+%d: timeout", addr, count)
@@ -95,8 +95,8 @@ func (in *inhabitant) silentAt(object int, subject string, problems []api.Proble
 	})
 }
 
-// isTrue reports whether a problem is, or was until the slave was asked last. A slave that is away is asked every
-// five minutes, an object at its log interval.
+// isTrue reports whether a problem is true, or was true at the last request to the slave. A slave that is away is
+// tried every five minutes, an object at its log interval.
 func (w *world) isTrue(p api.Problem, now time.Duration) bool {
 	late := 6 * time.Minute
 	if p.Code == "line_port_missing" || p.Code == "line_down" {
@@ -105,7 +105,7 @@ func (w *world) isTrue(p api.Problem, now time.Duration) bool {
 	if strings.HasPrefix(p.Code, "integration_") {
 		return during(w.cloud, now-10*time.Minute, now)
 	}
-	if p.Code == "line_silent" { // then its controllers are under it, and each is judged
+	if p.Code == "line_silent" { // the problem includes those of its controllers, which are judged one by one
 		return len(w.slaves) > 1 && len(p.Folded) > 0
 	}
 	var unit int
@@ -114,7 +114,7 @@ func (w *world) isTrue(p api.Problem, now time.Duration) bool {
 	}
 	in := w.slaves[unit-1]
 	if e := w.editOf(active(w.line, now-time.Minute)); e.what == editSlave && e.slave == in && e == w.editOf(active(w.line, now)) {
-		return false // it is not there
+		return false // the slave is not in the configuration
 	}
 	late += slices.Max(in.every)
 	if during(w.line, now-late, now) { // the slave is identified again
@@ -123,24 +123,25 @@ func (w *world) isTrue(p api.Problem, now time.Duration) bool {
 	if in.learns(w, now-late, now) && slices.Contains([]string{"slave_silent", "slave_garbled", "slave_refusing"}, p.Code) {
 		return true
 	}
-	// Silence to a read over holes that are not known yet, or put in doubt again each hour, is a missed reply like any
-	// other. It is shown until the next reply, which comes soon.
+	// Silence to a read that includes holes counts as a missed reply: the holes are not known yet, or are tested
+	// again each hour. It is shown until the next reply, which comes soon.
 	if in.holes == muteHoles && p.Code == "slave_silent" && w.begun.Add(now).Sub(p.Since) < lookEvery {
 		return true
 	}
 	switch p.Code {
-	case "slave_wrong_model", "slave_model_unknown", "slave_without_objects": // it is asked every ten minutes
+	// the slave is identified every ten minutes
+	case "slave_wrong_model", "slave_model_unknown", "slave_without_objects":
 		return during(in.spells, now-late-10*time.Minute, now, faultOther) || in.auto && during(in.spells, now-late-10*time.Minute, now)
 	case "slave_silent":
 		return during(in.spells, now-late, now, faultSilent, faultDamaged, faultException, faultLoss, faultMute, faultRefuses, faultNameless)
 	case "slave_garbled":
-		outOfStep := strings.Contains(p.Detail, "out of step") // silence made it so
+		outOfStep := strings.Contains(p.Detail, "out of step") // because of an earlier silence
 		return outOfStep && during(in.spells, now-late, now) || during(in.spells, now-late, now, faultDamaged, faultSpoils)
 	case "slave_refusing":
 		return during(in.spells, now-late, now, faultException, faultRefuses)
 	case "object_refused":
-		// The controller of the other family has the registers of the first one only. So it does not give objects that
-		// its family has in others. What it is, is asked every ten minutes.
+		// The controller of the other family has only the registers of the first family. So it does not give the
+		// other objects of its family. It is identified every ten minutes.
 		misread := in.auto && in.holes != 0 && during(in.spells, now-late-10*time.Minute, now, faultOther)
 		faults := []string{faultMute, faultRefuses, faultSpoils, faultException, faultSilent, faultDamaged}
 		return misread || during(in.spells, min(now-late, in.stuck(p.Detail, now)), now, faults...)
@@ -153,8 +154,8 @@ func (w *world) isTrue(p api.Problem, now time.Duration) bool {
 	return false
 }
 
-// stuck returns since when nothing has taken back what is said of the objects that a problem names: the last answer to
-// a read of one, of all but the last minute. On a line that loses replies an object may be asked in vain for long.
+// stuck returns the earliest time from which a problem about objects may still be true: the last answer to a read of
+// one of them, before the last minute. On a line that loses replies, requests for an object may fail for long.
 func (in *inhabitant) stuck(detail string, now time.Duration) time.Duration {
 	since := now
 	names, _, _ := strings.Cut(detail, ": ")
@@ -173,14 +174,14 @@ func (in *inhabitant) stuck(detail string, now time.Duration) time.Duration {
 	return since
 }
 
-// learns reports whether the slave has holes that may not be known yet at some time in a stretch: at the start, and
-// after whatever may have been an exchange.
+// learns reports whether the slave has holes that the agent may not know yet at some time in a period: at the start,
+// and after each possible exchange.
 func (in *inhabitant) learns(w *world, from, to time.Duration) bool {
 	return in.holes != 0 && (from < sampledWithin || during(in.spells, from-sampledWithin, to) || during(w.line, from-sampledWithin, to))
 }
 
-// editedOut reports whether a moment of an object may be none because of an edit. An object of `model: auto` that is
-// taken out before it is known what the slave is was never due.
+// editedOut reports whether an object may have no moment at this time because of an edit. An object of `model: auto`
+// that is removed before the slave is identified was never due.
 func (w *world) editedOut(in *inhabitant, object int, m time.Duration) bool {
 	every := in.every[object]
 	return slices.ContainsFunc(w.line, func(f spell) bool {
@@ -197,8 +198,8 @@ func (w *world) editedOut(in *inhabitant, object int, m time.Duration) bool {
 	})
 }
 
-// unknown reports whether it may be unknown what a slave of `model: auto` is, from the last start of its line before a
-// moment on and until a later one: some fault was the case all the time.
+// unknown reports whether a slave of `model: auto` may have been unidentified from the last start of its line before
+// m until another time, because there was a fault all the time.
 func (in *inhabitant) unknown(w *world, m, until time.Duration) bool {
 	start, faults := time.Duration(0), slices.Concat(in.spells, w.line)
 	for _, f := range w.line {
@@ -218,9 +219,9 @@ func (in *inhabitant) unknown(w *world, m, until time.Duration) bool {
 	return in.auto
 }
 
-// lacks reports whether a slave of `model: auto` may be taken for the other family at some time in a stretch, which has
-// not this object of those that the slave is to give: then it is not due. What the slave is, is asked every ten
-// minutes, once it answers. What it is found to be at first after a start of its line counts from that start on.
+// lacks reports whether a slave of `model: auto` may count as the other family at some time in a period, and that
+// family does not have this object. Then the object is not due. The slave is identified every ten minutes, if it
+// answers. The first identification after a start of its line counts from that start on.
 func (in *inhabitant) lacks(w *world, object string, from, to time.Duration) bool {
 	other, _ := mustCatalog(w.t).Family("TSMPPT")
 	if _, ok := other.Object(object); !in.auto || ok {
@@ -243,7 +244,7 @@ func (in *inhabitant) lacks(w *world, object string, from, to time.Duration) boo
 	return false
 }
 
-// answers reports whether an object of a slave would be answered at each moment of a stretch.
+// answers reports whether an object of a slave would be answered at each moment of a period.
 func (w *world) answers(in *inhabitant, object int, from, to time.Duration) bool {
 	if during(w.line, from, to) {
 		return false
@@ -254,7 +255,7 @@ func (w *world) answers(in *inhabitant, object int, from, to time.Duration) bool
 			continue
 		}
 		switch {
-		case f.ofOneObject(): // it spoils objects that share its registers, too
+		case f.ofOneObject(): // also affects objects that share its registers
 			b, m := in.objects[f.object].Span()
 			if a < b+m && b < a+n {
 				return false
@@ -266,7 +267,7 @@ func (w *world) answers(in *inhabitant, object int, from, to time.Duration) bool
 	return true
 }
 
-// judge looks at each moment of each object once the world has healed.
+// judge checks each moment of each object after the world has healed.
 func (w *world) judge() {
 	samples := map[string][]time.Duration{}
 	for _, m := range w.site.messages() {
@@ -282,7 +283,7 @@ func (w *world) judge() {
 		for o := range in.objects {
 			name := in.objects[o].Name
 			if status.Slaves[i].NoValue[name] != "" {
-				continue // it has none, ever
+				continue // the controller does not have this object
 			}
 			of := samples[fmt.Sprintf("unit%d %s", in.unit, name)]
 			slices.Sort(of)
@@ -292,7 +293,7 @@ func (w *world) judge() {
 	}
 }
 
-// judgeMoments finds the moments without sample and gap, and gaps for no reason.
+// judgeMoments finds moments without a sample and without a gap, and gaps without a reason.
 func (w *world) judgeMoments(in *inhabitant, object int, samples []time.Duration) {
 	unit, name, every := fmt.Sprintf("a/%d", in.unit), in.objects[object].Name, in.every[object]
 	watcher := &watcher{w.site, w.begun}
@@ -303,7 +304,7 @@ func (w *world) judgeMoments(in *inhabitant, object int, samples []time.Duration
 		for next < len(samples) && samples[next] < m {
 			next++
 		}
-		// A late sample counts for the last moment before it, by the interval at that time.
+		// A late sample counts for the last moment before it, by the log interval at that time.
 		told := next < len(samples) && samples[next] < m+in.everyIn(w.editOf(active(w.line, m)), object)
 		for _, g := range gaps {
 			told = told || g.from.Sub(w.begun) < m+every && g.to.Sub(w.begun) >= m
@@ -322,7 +323,7 @@ func (w *world) judgeMoments(in *inhabitant, object int, samples []time.Duration
 	}
 }
 
-// right reports whether the reason of a gap was the case in it.
+// right reports whether the reason of a gap was true in its time.
 func (w *world) right(in *inhabitant, reason string, from, to time.Duration) bool {
 	word, detail, _ := strings.Cut(reason, ": ")
 	switch word {
@@ -337,7 +338,7 @@ func (w *world) right(in *inhabitant, reason string, from, to time.Duration) boo
 		return len(faults) > 0 && (during(in.spells, from, to, faults...) || in.learns(w, from, to))
 	case "identity":
 		return during(in.spells, from, to) || during(w.line, from, to) || in.learns(w, from, to)
-	case "overrun": // whichever slave held the line
+	case "overrun": // any slave may have used the line
 		return during(w.line, from, to) || slices.ContainsFunc(w.slaves, func(other *inhabitant) bool {
 			return during(other.spells, from-time.Minute, to)
 		})
@@ -345,7 +346,7 @@ func (w *world) right(in *inhabitant, reason string, from, to time.Duration) boo
 	return false
 }
 
-// judgeStarving finds stretches without a sample in which the object would have been answered.
+// judgeStarving finds periods without a sample in which the object would have been answered.
 func (w *world) judgeStarving(in *inhabitant, object int, samples []time.Duration) {
 	long := sampledWithin + in.every[object]
 	last := time.Duration(0)

@@ -71,13 +71,14 @@ func (l *Line) pick(u *unit, final bool) ([]byte, error) {
 			return nil, errRival
 		}
 		// A reply of this unit to another program: the next one may be to that program as well.
-		w.doubtful = w.doubtful || !expected && !w.disguised && frame[0] == u.id && !l.ids.proven()
+		w.doubtful = w.doubtful || !expected && !w.widened && frame[0] == u.id && !l.ids.proven()
 		w.drop(len(frame))
 	}
 }
 
-// lift takes the answer out of the window. Other bytes in the window are handled like bytes that no request waited for,
-// but for the begin of a frame: hush reads its end. Without the begin, a request of another master would be noise.
+// lift takes the answer out of the window. It handles the other bytes in the window like bytes that came without a
+// request. It leaves the begin of a frame, whose end hush reads: without its begin, a request of another master would
+// look like noise.
 func (l *Line) lift(frame []byte) []byte {
 	w := &l.window
 	answer := append(l.reply[:0], frame...)

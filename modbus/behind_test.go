@@ -9,8 +9,9 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// TestARequestBehindAnAnswerIsHeardWhole: a byte of noise before an answer has the line read one byte too many, the
-// first of another master's request behind it. The reply to that request fits our next read, so it must not be lost.
+// TestARequestBehindAnAnswerIsHeardWhole: noise of one byte comes before an answer, so the line reads one byte too
+// many. This byte is the first of another master's request. The line must not lose the rest of the request, because
+// the reply to it fits the next read.
 func TestARequestBehindAnAnswerIsHeardWhole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const theirs, ours = 110, 810
@@ -27,13 +28,13 @@ func TestARequestBehindAnAnswerIsHeardWhole(t *testing.T) {
 		}
 		two.Script = func(modbustest.Request) modbustest.Fault { return modbustest.Fault{Silent: true} }
 		line, pipe := pipeLine(t, one, two)
-		for range 3 { // the line is in step with the first unit
+		for range 3 { // brings the line in step with the first unit
 			if _, err := line.Read(t.Context(), 1, modbus.FuncReadInput, 500, 1); err != nil {
 				t.Fatal(err)
 			}
 			<-time.After(time.Second)
 		}
-		_, _ = line.Read(t.Context(), 2, modbus.FuncReadInput, 500, 8) // it owes a reply from then on
+		_, _ = line.Read(t.Context(), 2, modbus.FuncReadInput, 500, 8) // from now on a late reply of unit 2 may come
 		<-time.After(time.Second)
 		noisy = true
 		go func() {
@@ -48,7 +49,7 @@ func TestARequestBehindAnAnswerIsHeardWhole(t *testing.T) {
 			t.Errorf("register %d is %d", ours, reply.Registers[0])
 		}
 		if line.Counters().Rivals == 0 {
-			t.Error("the other master was not heard")
+			t.Error("the other master was not noticed")
 		}
 	})
 }

@@ -16,8 +16,8 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// BenchmarkStorm counts the wrong values under the scripts of the storm, over a pty in real time, of this package and of
-// goburrow's own transporter. Ours must be none; a test holds it to that, this is for comparison.
+// BenchmarkStorm counts the wrong values of this package and of goburrow's own transporter, under the scripts of the
+// storm, over a pty in real time. For this package a test requires zero; the benchmark is for comparison.
 func BenchmarkStorm(b *testing.B) {
 	b.Run("line", func(b *testing.B) {
 		s, path := stormPTY(b)
@@ -95,7 +95,7 @@ func BenchmarkIdle(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer line.Close()
-	runtime.LockOSThread() // the line works on its caller's thread, the simulated slave on others
+	runtime.LockOSThread() // the line uses its caller's thread, the simulated slave others
 	defer runtime.UnlockOSThread()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -113,7 +113,7 @@ func BenchmarkIdle(b *testing.B) {
 	b.ReportMetric(100*used.Seconds()/b.Elapsed().Seconds(), "%-of-a-core")
 }
 
-// cpuTime is what this thread has used so far.
+// cpuTime is the CPU time that this thread has used.
 func cpuTime(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_THREAD, &u); err != nil {
@@ -122,7 +122,8 @@ func cpuTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkManyUnits reads ten units at 19200 baud in random order and reports which part of the wire's limit that reaches.
+// BenchmarkManyUnits reads ten units at 19200 baud in random order, and reports the speed as a share of the wire's
+// limit.
 func BenchmarkManyUnits(b *testing.B) {
 	s := modbus.Settings{Baud: 19200}
 	var slaves []*modbustest.Slave
@@ -146,7 +147,7 @@ func BenchmarkManyUnits(b *testing.B) {
 		}
 	}
 	for unit := byte(1); unit <= 10; unit++ {
-		read(unit) // first contact costs a probe each
+		read(unit) // the first read of each unit costs a probe
 	}
 	for b.Loop() {
 		read(byte(1 + rng.IntN(10)))
@@ -155,9 +156,9 @@ func BenchmarkManyUnits(b *testing.B) {
 	b.ReportMetric(limit.Seconds()/b.Elapsed().Seconds(), "of-wire-limit")
 }
 
-// BenchmarkTCPRoundTrip reads eight registers over loopback, with this package and with goburrow's client by itself. They
-// take short turns, each first in every second pair, and the median of the pairs' ratios counts. A busy moment of the
-// machine then spoils one pair, or slows both down alike.
+// BenchmarkTCPRoundTrip reads eight registers over loopback, with this package and with goburrow's client alone. They
+// take short turns, and change their order with each pair. The median of the pairs' ratios counts: a busy moment of
+// the machine spoils one pair, or slows both down alike.
 func BenchmarkTCPRoundTrip(b *testing.B) {
 	address := modbustest.ServeTCP(b, ownAddress(1))
 	line := modbus.NewLine(modbus.Options{Settings: modbus.Settings{Port: "tcp://" + address}, Timeout: patience})
@@ -187,7 +188,7 @@ func BenchmarkTCPRoundTrip(b *testing.B) {
 		_, err := client.ReadInputRegisters(0x10, 8)
 		return err
 	}
-	var ours, theirs, ratios []float64 // round trips per second; of ours to theirs
+	var ours, theirs, ratios []float64 // round trips per second; the ratio of ours to theirs
 	for first := true; b.Loop(); first = !first {
 		var a, g time.Duration
 		if first {
@@ -202,7 +203,7 @@ func BenchmarkTCPRoundTrip(b *testing.B) {
 	b.ReportMetric(median(theirs), "goburrow-round-trips/s")
 	ratio := median(ratios)
 	b.ReportMetric(ratio, "of-goburrow")
-	if ratio < 0.9 && len(ratios) > 100 { // fewer pairs say nothing
+	if ratio < 0.9 && len(ratios) > 100 { // fewer pairs prove nothing
 		b.Errorf("%.3f of goburrow's round trips, wanted 0.9", ratio)
 	}
 }

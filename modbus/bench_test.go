@@ -11,8 +11,8 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// liveSpans are the live input registers of a ProStar PWM, 0x0000 to 0x004E, as runs of objects
-// that touch; the gaps are registers that its map reserves.
+// liveSpans are the live input registers of a ProStar PWM, 0x0000 to 0x004E, as runs of adjacent objects. The
+// registers between the runs are reserved in its map.
 func liveSpans() []modbus.Span {
 	var spans []modbus.Span
 	add := func(count uint16, from, to uint16) {
@@ -35,7 +35,7 @@ func liveSpans() []modbus.Span {
 	return spans
 }
 
-// wireLimit is the least time a plan can take: all its characters and one silence an exchange.
+// wireLimit is the least time of a plan: all its characters, and one silence for each exchange.
 func wireLimit(s modbus.Settings, plan []modbus.Read) time.Duration {
 	var limit time.Duration
 	for _, read := range plan {
@@ -44,9 +44,8 @@ func wireLimit(s modbus.Settings, plan []modbus.Read) time.Duration {
 	return limit
 }
 
-// BenchmarkSweep reads all live objects back to back on a paced line, by this package and by
-// goburrow's own transporter, and reports which part of the wire's limit each reaches. The slave
-// answers at once.
+// BenchmarkSweep reads all live objects back to back on a paced line, with this package and with goburrow's own
+// transporter. It reports the speed of each as a share of the wire's limit. The slave answers at once.
 func BenchmarkSweep(b *testing.B) {
 	for _, speed := range []int{9600, 19200, 115200} {
 		s := modbus.Settings{Baud: speed}
@@ -83,7 +82,7 @@ func benchPlain(b *testing.B, s modbus.Settings, plan []modbus.Read) {
 	})
 }
 
-// sweep times b.N rounds of the plan after one that does not count.
+// sweep measures b.N rounds of the plan, after one round that does not count.
 func sweep(b *testing.B, s modbus.Settings, plan []modbus.Read, read func(modbus.Read) error) {
 	round := func() {
 		for _, r := range plan {

@@ -10,7 +10,7 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// bitAt returns the bit of a slave at an address. The pattern does not repeat between neighbours.
+// bitAt returns the bit of a slave at an address. Neighbours have no repeating pattern.
 func bitAt(function byte, addr uint16) uint16 {
 	return uint16(rand.NewPCG(uint64(function), uint64(addr)).Uint64() & 1)
 }
@@ -32,7 +32,7 @@ func bitSlave(t *testing.T, most uint16) *modbustest.Slave {
 	}}
 }
 
-// Every count of bits comes whole and in its place, those too whose reply would be as long as a request.
+// Every count of bits is read completely and in the right order, even if the reply is as long as a request.
 func TestBitsAreTheAskedOnes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		line, _ := pipeLine(t, bitSlave(t, 2000))
@@ -42,7 +42,8 @@ func TestBitsAreTheAskedOnes(t *testing.T) {
 		}
 		for _, function := range []byte{modbus.FuncReadCoils, modbus.FuncReadDiscrete} {
 			for _, count := range counts {
-				for _, addr := range []uint16{0, 0x0300, 0x200C} { // 0x03 is what a reply of three bytes has in its place
+				// 0x03 looks like the byte count of a reply with three bytes
+				for _, addr := range []uint16{0, 0x0300, 0x200C} {
 					reply, err := line.Read(t.Context(), 1, function, addr, count)
 					if err != nil || len(reply.Registers) != int(count) {
 						t.Fatalf("function %02X 0x%04X+%d: %d bits, %v", function, addr, count, len(reply.Registers), err)
@@ -56,7 +57,7 @@ func TestBitsAreTheAskedOnes(t *testing.T) {
 			}
 		}
 		if c := line.Counters(); c.Rivals+c.ForeignFrames+c.Timeouts+c.FrameErrors != 0 {
-			t.Errorf("not as smooth as it could be: %+v", c)
+			t.Errorf("there were failed exchanges or bytes too many: %+v", c)
 		}
 	})
 }
@@ -76,7 +77,7 @@ func TestTooManyBitsAreRefused(t *testing.T) {
 	}
 }
 
-// A late reply to a read of bits is never taken for that to another one, though both are of one byte.
+// A late reply to a read of bits is never taken for the reply to another read, though both have one byte.
 func TestLateBitsAreNobodysValue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := bitSlave(t, 2000)
@@ -110,12 +111,12 @@ func TestLateBitsAreNobodysValue(t *testing.T) {
 			}
 		}
 		if late < 20 || good < 50 {
-			t.Errorf("%d late replies and %d good ones show nothing", late, good)
+			t.Errorf("%d late replies and %d good ones are too few to prove anything", late, good)
 		}
 	})
 }
 
-// Reads of bits are merged like those of registers, by what they cost on the wire; no read mixes tables, and none has a reply that
+// Reads of bits are merged like reads of registers, by their cost on the wire. No read mixes tables, and no reply
 // looks like a request.
 func TestPlannerOfBits(t *testing.T) {
 	span := func(function byte, addr uint16) modbus.Span {
@@ -137,12 +138,12 @@ func TestPlannerOfBits(t *testing.T) {
 			t.Errorf("a read of %d bits", r.Count)
 		}
 	}
-	if len(plan) != 6 { // coils 0 and 20 apart, discrete 0 to 150 and 200 apart, and the two tables of registers
+	if len(plan) != 6 { // two for coils 0 and 20, two for discrete 0 to 150 and 200, one for each table of registers
 		t.Errorf("%d reads: %+v", len(plan), plan)
 	}
 }
 
-// How many bits a slave gives at once says nothing of registers, and the other way round.
+// The number of bits that a slave gives at once is independent of the number of registers.
 func TestPlannerLearnsBitsAndRegistersApart(t *testing.T) {
 	p := modbus.NewPlanner(modbus.Settings{}, 50, nil)
 	spans := make([]modbus.Span, 64)
@@ -159,11 +160,11 @@ func TestPlannerLearnsBitsAndRegistersApart(t *testing.T) {
 	}
 	for _, r := range p.Plan(spans) {
 		if r.Count > 48 {
-			t.Errorf("it asks for %d bits again", r.Count)
+			t.Errorf("the planner asks for %d bits again", r.Count)
 		}
 	}
 	if p.MaxRegisters() != 50 || p.Learnt() != "" {
-		t.Errorf("bits have limited registers to %d: %q", p.MaxRegisters(), p.Learnt())
+		t.Errorf("the limit of bits has limited registers to %d: %q", p.MaxRegisters(), p.Learnt())
 	}
 }
 
@@ -177,6 +178,6 @@ func TestSharedRegistersAreReadOnce(t *testing.T) {
 		t.Errorf("%+v", plan)
 	}
 	if parts := p.Refused(plan[1], spans); len(parts) > 0 {
-		t.Errorf("there is nothing to part in one register: %+v", parts)
+		t.Errorf("a read of one register was split: %+v", parts)
 	}
 }

@@ -52,7 +52,7 @@ func (l *Line) CountOn(before *Line) { l.tally = before.tally }
 
 // tally has the counters of a line, and of each unit. It is safe for concurrent use.
 type tally struct {
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	line   account
 	units  map[byte]*account
 	faults []failedAt // the last faultsKept, the oldest first
@@ -65,7 +65,7 @@ type account struct {
 	taken  int
 }
 
-// lineOnly stands in the place of a unit for events that belong to no unit.
+// lineOnly replaces a unit for events that belong to no unit.
 const lineOnly = -1
 
 // count adds to the account of the line, and to the account of the unit, except with lineOnly.

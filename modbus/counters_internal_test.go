@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// The quantiles are of the last 128 replies; the sum is of all replies.
+// The quantiles include the last 128 replies, and the sum includes all replies.
 func TestTurnaroundSumsAllReplies(t *testing.T) {
 	var a account
 	for range 10 {
 		a.turnaround(time.Second)
 	}
-	a.turnaround(-time.Second) // the reply seemed to come before its request ended: as good as at once
+	a.turnaround(-time.Second) // the reply seemed to come before the end of its request: counts as zero
 	for range 128 {
 		a.turnaround(20 * time.Millisecond)
 	}

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestADeadlineThatIsOverIsSetAgain: with the shortest timeout, half of it is no time at all. A read with a deadline of
-// this very moment returns at once, and in virtual time it would do so for ever.
+// TestADeadlineThatIsOverIsSetAgain: half of the shortest timeout is zero. A read with the present moment as its
+// deadline returns at once, and in virtual time it would do so for ever.
 func TestADeadlineThatIsOverIsSetAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var set []time.Duration

@@ -21,7 +21,7 @@ func TestLineStaysQuietForAWholeReplyAfterATimeout(t *testing.T) {
 		}
 		missed, before := time.Now(), len(pipe.Written())
 		quiet := modbus.Settings{}.WireTime(5 + 2*100)
-		go func() { // another unit's request would collide with the reply just as well
+		go func() { // a request to another unit would also collide with the late reply
 			<-time.After(quiet - time.Millisecond)
 			if len(pipe.Written()) != before {
 				t.Errorf("something was sent %v after the timeout", time.Since(missed))
@@ -61,8 +61,8 @@ func TestForeignFrameOnTheIdleLineIsDistrusted(t *testing.T) {
 	}
 }
 
-// TestRepetitionIsNotTheNextAnswer: a frame that comes twice, the second time while the next
-// register is asked for.
+// TestRepetitionIsNotTheNextAnswer: a frame comes twice. The second time it comes while the next register is asked
+// for.
 func TestRepetitionIsNotTheNextAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := ownAddress(1)
@@ -77,8 +77,8 @@ func TestRepetitionIsNotTheNextAnswer(t *testing.T) {
 	})
 }
 
-// TestWrongCountThatComesLate: the slave errs in length, and late, so that its reply has just the
-// shape that is asked for next.
+// TestWrongCountThatComesLate: a slave sends a reply that is late and has a wrong length. The length is the one that
+// the next read asks for.
 func TestWrongCountThatComesLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := ownAddress(1)
@@ -102,8 +102,7 @@ func TestWrongCountThatComesLate(t *testing.T) {
 	})
 }
 
-// TestSilentSlaveCostsOneTimeout: the time that a long reply would take is not waited for when
-// nothing begins.
+// TestSilentSlaveCostsOneTimeout: if no reply begins, the line does not wait for the time of a long reply.
 func TestSilentSlaveCostsOneTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := ownAddress(1)

@@ -2,8 +2,8 @@ package modbus
 
 import "testing"
 
-// TestALineEchoesAfterThreeExchangesInARow: one exchange that differs proves nothing, and neither does one without any
-// byte.
+// TestALineEchoesAfterThreeExchangesInARow: one exchange that differs proves nothing. An exchange without any byte
+// proves nothing either.
 func TestALineEchoesAfterThreeExchangesInARow(t *testing.T) {
 	e := echoes{mode: EchoAuto}
 	for i, c := range []struct {

@@ -8,7 +8,7 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// TestTheLastAddressIsRead: of each table, over each kind of network line.
+// TestTheLastAddressIsRead: the last address of each table is read, over each kind of network line.
 func TestTheLastAddressIsRead(t *testing.T) {
 	for _, port := range []string{overTCP, overRTU} {
 		g := &modbustest.Gateway{RTU: strings.HasPrefix(port, "rtu"), Slaves: []*modbustest.Slave{bitSlave(t, 2000)}}

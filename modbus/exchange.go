@@ -67,7 +67,7 @@ func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
 			return nil, err
 		}
 		switch {
-		case l.unaware && l.company():
+		case l.unaware && l.rivalNear():
 			return nil, errAware
 		case u.trust.ready(q.shape()), try == maxProbes && !u.trust.blocked(q.shape()):
 			return l.exchangeOver(u, q, adu, false)
@@ -243,7 +243,7 @@ func (l *Line) stranger(frame []byte) (expected bool) {
 // This is not for another program that is known to use the gateway: it causes such frames at any time, so probes would
 // not help. shared.go handles this case.
 func (l *Line) suspect() {
-	if !l.company() {
+	if !l.rivalNear() {
 		l.units.suspect()
 	}
 }
@@ -274,7 +274,7 @@ func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) 
 	})
 	u.trust.sent(q.shape(), probe, start) // from the first byte on: the slave may answer even an incomplete request
 	l.window.reset(q, adu)
-	l.window.disguised = l.company()
+	l.window.widened = l.rivalNear()
 	if err := l.wire.write(adu, start); err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// A failed exchange is remembered with its kind and the bytes of both sides, on serial and network lines.
+// A failed exchange is recorded with its kind and the bytes of both sides, on serial and network lines.
 func TestFailedExchangesAreRemembered(t *testing.T) {
 	const serial = ""
 	flipped := mangle(func(f []byte) []byte { f[5] ^= 4; return f })
@@ -21,7 +21,7 @@ func TestFailedExchangesAreRemembered(t *testing.T) {
 		port    string
 		fault   modbustest.Fault
 		gateway modbustest.GatewayFault
-		came    string // "": nothing
+		came    string // the received bytes; "": none
 	}{
 		{modbus.FaultTimeout, serial, modbustest.Fault{Silent: true}, modbustest.GatewayFault{}, ""},
 		{modbus.FaultForeign, serial, modbustest.Fault{Unit: 2}, modbustest.GatewayFault{}, "02 04 04 00 20 00 21"},
@@ -47,7 +47,7 @@ func TestFailedExchangesAreRemembered(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					slave.Script = nil
 					line, _ := pipeLine(t, slave)
-					mustRead(t, line, 0x20, 2) // brings line and unit in step: else a probe goes first
+					mustRead(t, line, 0x20, 2) // brings line and unit in step; otherwise a probe goes first
 					slave.Script = func(modbustest.Request) modbustest.Fault { return c.fault }
 					read(t, line)
 				})
@@ -60,12 +60,12 @@ func TestFailedExchangesAreRemembered(t *testing.T) {
 	}
 }
 
-// wantFault checks the newest fault of a line. What came may have a checksum behind the bytes that are wanted.
+// wantFault checks the newest fault of a line. The received bytes may have a checksum after the wanted bytes.
 func wantFault(t *testing.T, line *modbus.Line, kind modbus.FaultKind, sent, came string) {
 	t.Helper()
 	list := line.Faults()
 	if len(list) == 0 {
-		t.Fatal("no fault is remembered")
+		t.Fatal("no fault is recorded")
 	}
 	f := list[0]
 	if got := fmt.Sprintf("% X", f.Received); f.Kind != kind || f.Unit != 1 || !strings.HasPrefix(got, came) ||
@@ -78,8 +78,8 @@ func wantFault(t *testing.T, line *modbus.Line, kind modbus.FaultKind, sent, cam
 	}
 }
 
-// A line keeps its last twenty faults, the newest first, and 64 bytes of each side. A new line on the same port goes on
-// with them.
+// A line keeps its last twenty faults, the newest first, and 64 bytes of each side. A new line on the same port
+// continues this list.
 func TestFaultsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := ownAddress(1)
@@ -90,7 +90,7 @@ func TestFaultsAreBounded(t *testing.T) {
 		}
 		for range 30 {
 			_, _ = line.Read(t.Context(), 1, modbus.FuncReadInput, 0, 100)
-			time.Sleep(time.Minute) // a doubt on a serial line ends by time, so each read is sent
+			time.Sleep(time.Minute) // a serial line trusts its unit again after a time, so each read is sent
 		}
 		list := line.Faults()
 		if len(list) != 20 {
@@ -112,7 +112,7 @@ func TestFaultsAreBounded(t *testing.T) {
 	})
 }
 
-// These events are no failed exchange and leave no fault: a good reply, a cancelled read, a port that fails.
+// These events are no failed exchanges and leave no fault: a good reply, a cancelled read, a port that fails.
 func TestGoodAndCancelledReadsLeaveNoFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := ownAddress(1)

@@ -8,9 +8,10 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// TestFirstRequestAfterConnectingIsAnswered: over a gateway without ids, be it a read or an identification.
+// TestFirstRequestAfterConnectingIsAnswered: the first request over a gateway without ids gets its answer, be it a
+// read or an identification.
 func TestFirstRequestAfterConnectingIsAnswered(t *testing.T) {
-	for _, knows := range []bool{true, false} { // the device has input registers only, and does not know identifications
+	for _, knows := range []bool{true, false} { // whether the device knows identification; it has input registers only
 		slave := ownAddress(1)
 		if !knows {
 			slave.Identity = nil

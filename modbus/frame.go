@@ -17,8 +17,8 @@ const (
 )
 
 const (
-	// meiDeviceID is the MEI type of Read Device Identification. Type 0x0D of the same function
-	// tunnels CANopen and can write; it is refused.
+	// meiDeviceID is the MEI type of Read Device Identification. Type 0x0D of the same function tunnels CANopen and
+	// can write, so it is refused.
 	meiDeviceID = 0x0E
 	// readBasic is the ReadDevId code of the basic stream: vendor, product code, revision.
 	readBasic = 0x01
@@ -130,7 +130,7 @@ func parseRequest(adu []byte, tcp bool) (ask, error) {
 	case q.function == FuncEncapsulated && len(adu) == 7:
 		q.addr = uint16(adu[4])
 	}
-	// The frame must be the one that we would have built.
+	// The frame must be the one that this package builds for q.
 	var own [8]byte
 	if string(q.appendRequest(own[:0])) != string(adu) {
 		return q, fmt.Errorf("%w: malformed request of function 0x%02X", ErrRefused, q.function)
@@ -145,8 +145,8 @@ func isUnit(id byte, tcp bool) bool { return id > 0 && id <= maxUnit || tcp && (
 // errGarbage: these bytes begin no reply of ours.
 var errGarbage = errors.New("not a reply")
 
-// replyNeed returns the smallest number of bytes of a reply that begins with b, and whether this is the whole reply. It
-// only reads lengths; judge checks the content. The error is errGarbage if no reply begins with b.
+// replyNeed returns the smallest number of bytes of a reply that begins with b, and whether this is the whole reply.
+// It only reads lengths. judge checks the content. The error is errGarbage if no reply begins with b.
 func replyNeed(b []byte) (need int, whole bool, err error) {
 	if len(b) < 3 {
 		return 3, false, nil

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// sum is an independent checksum: the specification's bit by bit form.
+// sum is an independent checksum: the bit by bit form of the specification.
 func sum(p []byte) []byte {
 	c := uint16(0xFFFF)
 	for _, b := range p {
@@ -28,7 +28,7 @@ func TestRequestFrames(t *testing.T) {
 		q    ask
 		want []byte
 	}{
-		// The first is MODBUS Application Protocol V1.1b3 §6.3's example (0x6B, 3) in RTU.
+		// The first case is the example of MODBUS Application Protocol V1.1b3 §6.3 (0x6B, 3) in RTU.
 		{ask{0x11, FuncReadHolding, 0x006B, 3}, []byte{0x11, 3, 0, 0x6B, 0, 3, 0x76, 0x87}},
 		{ask{1, FuncReadInput, 0x0012, 8}, sum([]byte{1, 4, 0, 0x12, 0, 8})},
 		{ask{1, FuncReportServerID, 0, 0}, sum([]byte{1, 0x11})},
@@ -112,8 +112,8 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// FuzzReply: reading lengths and judging never panics, and never takes a frame whose
-// checksum, unit, function or byte count is wrong.
+// FuzzReply: the code that reads lengths and checks replies never panics. It never takes a frame whose checksum,
+// unit, function or byte count is wrong.
 func FuzzReply(f *testing.F) {
 	f.Add(byte(4), uint16(2), sum([]byte{1, 4, 4, 0, 1, 0, 2}))
 	f.Add(byte(3), uint16(125), sum([]byte{1, 0x83, 2}))
@@ -122,7 +122,7 @@ func FuzzReply(f *testing.F) {
 	f.Fuzz(func(t *testing.T, function byte, count uint16, stream []byte) {
 		q := ask{unit: 1, function: function, count: count}
 		if _, err := parseRequest(q.appendRequest(nil), false); err != nil {
-			t.Skip("no such request is sent") // the fuzzer drew a request that the line refuses to make
+			t.Skip("no such request is sent") // the line refuses to send the fuzzer's request
 		}
 		frame, ok := cutReply(t, stream)
 		for _, candidate := range [][]byte{frame, stream, sum(stream), sum(frame[:max(0, len(frame)-2)])} {
@@ -137,8 +137,8 @@ func FuzzReply(f *testing.F) {
 	})
 }
 
-// FuzzWindow feeds a stream to a window in pieces: it never panics, never stops taking bytes, never gives a frame that was not
-// there with its checksum, and finds an answer that stands at the end of whatever noise.
+// FuzzWindow feeds a stream to a window in pieces. The window never panics and never stops taking bytes. It never
+// returns a frame that was not there with its checksum, and it finds an answer at the end of any noise.
 func FuzzWindow(f *testing.F) {
 	f.Add(uint16(2), []byte{1, 4, 2}, []byte{1, 2})
 	f.Add(uint16(8), []byte{1, 4, 0, 0x12, 0, 8, 0x50, 0x09, 0xFF}, []byte{3, 3})
@@ -155,7 +155,8 @@ func FuzzWindow(f *testing.F) {
 				t.Fatalf("took % X out of % X", frame, stream)
 			}
 		}
-		// A frame that began in the noise may have swallowed the answer's beginning, but only one with a right checksum.
+		// A frame that began in the noise may include the first bytes of the answer, but only a frame with a right
+		// checksum.
 		swallowed := slices.ContainsFunc(taken, func(frame []byte) bool { return !bytes.Contains(noise, frame) })
 		if !swallowed {
 			t.Fatalf("the answer at the end of % X was not found: % X", stream, taken)
@@ -163,7 +164,7 @@ func FuzzWindow(f *testing.F) {
 	})
 }
 
-// feed gives the window the stream as a port would, never more than it asks for, and returns the frames.
+// feed gives the window the stream as a port does, never more than it asks for, and returns the frames.
 func feed(t *testing.T, w *window, stream, sizes []byte) (frames [][]byte) {
 	take := func(final bool) {
 		for frame := w.next(final); frame != nil; frame = w.next(final) {
@@ -189,7 +190,7 @@ func feed(t *testing.T, w *window, stream, sizes []byte) (frames [][]byte) {
 	return frames
 }
 
-// cutReply cuts the first frame off a stream, as receive does.
+// cutReply cuts the first frame from a stream, as receive does.
 func cutReply(t *testing.T, stream []byte) ([]byte, bool) {
 	have := 0
 	for {
@@ -240,9 +241,9 @@ func TestTrustForgivesOnlyWhatCannotCome(t *testing.T) {
 	u.sent(probe, true, time.Time{})
 	u.sent(probe, true, time.Time{})
 	if u.proves(data) || !u.proves(probe) || !u.proves(other) {
-		t.Error("a probe must be younger than what it settles")
+		t.Error("a probe must be younger than the requests that it settles")
 	}
-	u.answered(probe) // the first or the second one's: one may still come
+	u.answered(probe) // the reply to one of the two requests: the other may still come
 	if u.blocked(data) || !u.blocked(probe) || u.clean() {
 		t.Errorf("debts %+v", u.debts)
 	}
@@ -253,9 +254,9 @@ func TestTrustForgivesOnlyWhatCannotCome(t *testing.T) {
 	}
 	u.sent(data, false, time.Time{})
 	u.sent(probe, true, time.Time{})
-	u.refused(FuncReadInput) // whose exception is it?
+	u.refused(FuncReadInput) // an exception to either request
 	if !u.blocked(data) || !u.blocked(probe) {
-		t.Errorf("debts %+v after an exception that may be either's", u.debts)
+		t.Errorf("debts %+v after an exception to either request", u.debts)
 	}
 }
 
@@ -264,7 +265,7 @@ func TestTrustForgetsWhatIsOldAndKeepsWhatIsYoung(t *testing.T) {
 	begun := time.Unix(0, 0)
 	var u trust
 	u.suspect(begun)
-	for second := range 100 { // asked on without a pause, as a unit that answers with exceptions is
+	for second := range 100 { // one request a second without a pause, as to a unit that answers with exceptions
 		now := begun.Add(time.Duration(second) * time.Second)
 		asked := young
 		if second == 0 {

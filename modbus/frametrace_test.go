@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// frameTrace keeps the last bytes sent and received over some connections, for the report of a wrong value.
+// frameTrace keeps the last bytes sent and received on some connections, for the report of a wrong value.
 type frameTrace struct {
 	mu   sync.Mutex // guards ring
 	ring []tracedBytes
@@ -20,7 +20,7 @@ type tracedBytes struct {
 	b    []byte
 }
 
-// tracedMost is enough for the life of a line, or for ten minutes of it.
+// tracedMost is enough for the time since the line was opened, or for ten minutes of it.
 const tracedMost = 6000
 
 func (tr *frameTrace) add(what string, b []byte) {
@@ -42,7 +42,7 @@ func (tr *frameTrace) String() string {
 	return out.String()
 }
 
-// over returns conn with its bytes in the trace.
+// over returns conn, and records its bytes in the trace.
 func (tr *frameTrace) over(who string, conn net.Conn, err error) (net.Conn, error) {
 	tr.add(who+" connects", nil)
 	if err != nil {

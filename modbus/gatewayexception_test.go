@@ -15,8 +15,8 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// scriptedLine opens a line to a device of one unit. reply gets the number of the request and its PDU, and returns the PDUs that
-// come with its id; none: silence.
+// scriptedLine opens a line to a device of one unit. reply gets the number of the request and its PDU. It returns the
+// PDUs that are sent with the id of this request; none means silence.
 func scriptedLine(t *testing.T, port string, reply func(n int, pdu []byte) [][]byte, check func(line *modbus.Line)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -49,7 +49,7 @@ func scriptedLine(t *testing.T, port string, reply func(n int, pdu []byte) [][]b
 	})
 }
 
-// nextRequest reads a request, and returns how a reply to it is packed.
+// nextRequest reads a request, and returns the function that packs a reply to it.
 func nextRequest(port string, conn io.Reader) (pdu []byte, pack func([]byte) []byte, err error) {
 	if port == overRTU {
 		head := make([]byte, 2)
@@ -85,8 +85,9 @@ func addressed(pdu []byte) []byte {
 	return out
 }
 
-// TestExceptionOfAGatewayDoesNotAnswerForTheDevice: a gateway gives up waiting, says so with an exception, and then takes the device's
-// late reply for the one to the next request. From then on it is one reply behind, with the right ids.
+// TestExceptionOfAGatewayDoesNotAnswerForTheDevice: a gateway ends its wait for the device with an exception. Then it
+// takes the device's late reply for the reply to the next request. From then on the gateway is one reply behind, with
+// the right ids.
 func TestExceptionOfAGatewayDoesNotAnswerForTheDevice(t *testing.T) {
 	for _, port := range []string{overTCP, overRTU} {
 		for _, code := range []byte{0x04, 0x05, 0x06, 0x0A, 0x0B} {
@@ -98,7 +99,7 @@ func TestExceptionOfAGatewayDoesNotAnswerForTheDevice(t *testing.T) {
 				case n%15 == 5:
 					behind = own
 					return [][]byte{{pdu[0] | 0x80, code}}
-				case n%15 == 12: // it has caught up
+				case n%15 == 12: // the gateway is in step again
 					behind = nil
 				case behind != nil:
 					own, behind = behind, own
@@ -123,7 +124,8 @@ func TestExceptionOfAGatewayDoesNotAnswerForTheDevice(t *testing.T) {
 	}
 }
 
-// TestRefusalOfEverythingIsNamed: a gateway that cannot reach its device, or a device that refuses all, is not out of step.
+// TestRefusalOfEverythingIsNamed: a gateway that cannot reach its device, or a device that refuses all requests, is
+// not out of step. The read returns the exception.
 func TestRefusalOfEverythingIsNamed(t *testing.T) {
 	for _, port := range []string{overTCP, overRTU} {
 		for _, code := range []byte{0x04, 0x05, 0x06, 0x0A, 0x0B} {
@@ -141,8 +143,8 @@ func TestRefusalOfEverythingIsNamed(t *testing.T) {
 	}
 }
 
-// TestWrongLengthIsNotTakenForLate: a device that always answers with one register more, or in another function, is not slow. Its replies
-// look like those to other requests that were never answered.
+// TestWrongLengthIsNotTakenForLate: a device that always answers with one register more, or with another function, is
+// not slow. Its replies look like replies to earlier requests that got no answer.
 func TestWrongLengthIsNotTakenForLate(t *testing.T) {
 	for _, port := range []string{overTCP, overRTU} {
 		for name, answer := range map[string]func(pdu []byte) []byte{
@@ -168,7 +170,8 @@ func TestWrongLengthIsNotTakenForLate(t *testing.T) {
 	}
 }
 
-// TestDoubledReplyIsNotAnotherProgram: both come in one segment, so that the second one is seen before the first is taken.
+// TestDoubledReplyIsNotAnotherProgram: a reply comes twice in one segment, so that the line sees the second one
+// before it uses the first.
 func TestDoubledReplyIsNotAnotherProgram(t *testing.T) {
 	scriptedLine(t, overTCP, func(_ int, pdu []byte) [][]byte { return [][]byte{addressed(pdu), addressed(pdu)} }, func(line *modbus.Line) {
 		for i := range uint16(20) {

@@ -8,7 +8,7 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// The line that most tests use: 9600 8N2, and the timeout the agent has by default.
+// The line of most tests: 9600 8N2, and the agent's default timeout.
 const (
 	baud    = 9600
 	bits    = 11

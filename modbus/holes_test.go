@@ -12,8 +12,9 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// TestSlaveOfIsolatedRegistersComesBack: a slave has some registers that lie apart, and says nothing to a read that holds another one. It
-// was away for an hour, and was asked for its objects and for what it is. It is back: each object is read again within twelve tries.
+// TestSlaveOfIsolatedRegistersComesBack: a slave has some single registers, and does not answer a read that includes
+// any other register. It was away for an hour, while the agent asked for its objects and its identification. When it
+// is back, each object is read within twelve tries.
 func TestSlaveOfIsolatedRegistersComesBack(t *testing.T) {
 	type object struct{ addr, count uint16 }
 	for _, objects := range [][]object{
@@ -73,8 +74,9 @@ func TestSlaveOfIsolatedRegistersComesBack(t *testing.T) {
 	}
 }
 
-// TestSlaveOfHolesBesideADamagedRead: one read of a slave always arrives damaged, and the slave says nothing to reads of registers that it
-// lacks. Its other objects are read at the first try each time: what it has answered as a probe is remembered, by length.
+// TestSlaveOfHolesBesideADamagedRead: one read of a slave always arrives damaged, and the slave does not answer reads
+// of registers that it lacks. Its other objects are read at the first try each time: the line records, by length, the
+// probes that the slave has answered.
 func TestSlaveOfHolesBesideADamagedRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := ownAddress(1)
@@ -107,16 +109,17 @@ func TestSlaveOfHolesBesideADamagedRead(t *testing.T) {
 	})
 }
 
-// TestSlaveThatRefusesComesIntoStepAfterDamage: a slave has single registers that lie apart, and refuses all others by
-// an exception. For some minutes all its replies arrived damaged, so that a reply to any kind of request may still come,
-// as far as the line can know. It is asked on without a pause, and is read again two minutes after the end.
+// TestSlaveThatRefusesComesIntoStepAfterDamage: a slave has single registers, and refuses all others with an
+// exception. For some minutes all its replies arrive damaged. So a late reply to any kind of request may still come,
+// as far as the line knows. The requests continue without a pause, and two minutes after the end of the damage the
+// reads succeed again.
 func TestSlaveThatRefusesComesIntoStepAfterDamage(t *testing.T) {
 	for extra := range 6 {
 		synctest.Test(t, func(t *testing.T) { refusesAfterDamage(t, extra) })
 	}
 }
 
-// refusesAfterDamage ends the damage after so many more reads than in the other cases.
+// refusesAfterDamage ends the damage later than in the other cases, by so many reads.
 func refusesAfterDamage(t *testing.T, extra int) {
 	slave := ownAddress(1)
 	line, _ := pipeLine(t, slave)
@@ -162,8 +165,8 @@ func refusesAfterDamage(t *testing.T, extra int) {
 	}
 }
 
-// TestAReadThatWasNotSentSaysSo: the slave is not in step, and the request that was to bring it in step is ignored. The
-// next one is the identification, which it has answered before, and not a read that it may lack as well.
+// TestAReadThatWasNotSentSaysSo: the slave is not in step, and it ignores the probe. The next probe is the
+// identification, which the slave has answered before, and not another read that the slave may ignore too.
 func TestAReadThatWasNotSentSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := ownAddress(1)
@@ -180,7 +183,7 @@ func TestAReadThatWasNotSentSaysSo(t *testing.T) {
 		}
 		_, _ = line.Identify(t.Context(), 1)
 		for range 5 {
-			time.Sleep(time.Minute) // it is in step then
+			time.Sleep(time.Minute) // then the slave is in step
 			if err := read(0x10); err != nil {
 				t.Fatal(err)
 			}

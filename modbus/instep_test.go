@@ -7,8 +7,8 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// TestASilentIdentificationCostsNoRead: the slave says nothing to identification, nor to the register beside the one that
-// is read. The read itself brings the line in step again.
+// TestASilentIdentificationCostsNoRead: the slave answers neither the identification, nor a read of the register
+// beside the wanted one. The wanted read itself brings the line in step again.
 func TestASilentIdentificationCostsNoRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := ownAddress(1)

@@ -25,7 +25,7 @@ func (t tty) with(do func(fd int) error) error {
 	return inner
 }
 
-// ioctl calls one whose argument is a struct. x/sys/unix has none for serial_rs485 and serial_struct.
+// ioctl calls an ioctl whose argument is a struct. x/sys/unix has no function for serial_rs485 and serial_struct.
 func (t tty) ioctl(request uint, arg unsafe.Pointer) error {
 	return t.with(func(fd int) error {
 		if _, _, errno := syscall.Syscall(unix.SYS_IOCTL, uintptr(fd), uintptr(request), uintptr(arg)); errno != 0 {

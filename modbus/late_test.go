@@ -12,7 +12,8 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// TestSlaveThatWasDeadForHoursHeals: however many polls went unanswered, and of however many shapes.
+// TestSlaveThatWasDeadForHoursHeals: the slave is read again at once after any number of polls without an answer, of
+// any number of shapes.
 func TestSlaveThatWasDeadForHoursHeals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStorm(1, timeout)
@@ -40,19 +41,19 @@ func TestSlaveThatWasDeadForHoursHeals(t *testing.T) {
 	})
 }
 
-// The one script that everybody knows: a reply comes after its timeout, while the next register is
-// asked for. Ours must not fall for it; that the plain transporter does keeps the comparison honest.
+// The best known script: a reply comes after its timeout, while the next register is asked for. This package must not
+// take it. The test also shows that the plain transporter takes it, so that the comparison is fair.
 
 const (
 	foolTimeout = 300 * time.Millisecond
-	foolLate    = 500 * time.Millisecond // far from the timeout: the plain transporter meets it in real time
+	foolLate    = 500 * time.Millisecond // far from the timeout, because the plain transporter runs in real time
 )
 
 func foolingSlave() *modbustest.Slave {
 	slave := ownAddress(1)
 	asked := 0
 	slave.Script = func(r modbustest.Request) modbustest.Fault {
-		if r.Addr != 0x0012 || r.Count != 2 || asked > 0 { // another length is a probe
+		if r.Addr != 0x0012 || r.Count != 2 || asked > 0 { // a request of another length is a probe
 			return modbustest.Fault{}
 		}
 		asked++
@@ -67,7 +68,7 @@ func TestPlainTransporterIsFooledByALateReply(t *testing.T) {
 			return
 		}
 	}
-	t.Error("not fooled in five attempts; the transporter is better than its reputation")
+	t.Error("the plain transporter took no wrong value in five attempts")
 }
 
 // plainIsFooled plays the script to goburrow's own transporter.

@@ -12,8 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// serialStruct is struct serial_struct of linux/serial.h: 72 bytes on 64-bit machines, 60 on 32-bit ones. An
-// address and a C long are both as wide as a uintptr; the kernel's addresses must not look like ours to Go.
+// serialStruct is struct serial_struct of linux/serial.h: 72 bytes on 64-bit machines, 60 bytes on 32-bit machines.
+// An address and a C long are as wide as a uintptr. The fields are no Go pointers, because they hold addresses of the
+// kernel.
 type serialStruct struct {
 	kind          int32 // type
 	line          int32

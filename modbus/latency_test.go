@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestSerialStructIsTheStructOfTheKernel: the offsets are those that linux/serial.h gives a C compiler on x86-64, and
-// on 32-bit ARM, MIPS and x86, which agree.
+// TestSerialStructIsTheStructOfTheKernel: the offsets are those of a C compiler for linux/serial.h, on x86-64, and on
+// 32-bit ARM, MIPS and x86, which are equal.
 func TestSerialStructIsTheStructOfTheKernel(t *testing.T) {
 	var s serialStruct
 	got := [...]uintptr{
@@ -27,7 +27,7 @@ func TestSerialStructIsTheStructOfTheKernel(t *testing.T) {
 	}
 }
 
-// The same held by the compiler, for every architecture that go vet is run for: an array of another length would not fit.
+// The compiler checks the same for every architecture of go vet: an array of another length is a type error.
 const wide = unsafe.Sizeof(uintptr(0)) / 8 // 1 on 64-bit machines, 0 on 32-bit ones
 
 var (
@@ -36,13 +36,13 @@ var (
 	_ [32]byte           = [unsafe.Sizeof(serialRS485{})]byte{}
 )
 
-// chip is a serial driver; it may know the flag, and like FTDI's move a timer with it.
+// chip is a serial driver. It may keep the low-latency flag, and like FTDI's driver it may set a timer with it.
 type chip struct {
 	now     serialStruct
 	unknown error
 	refuses error
-	keeps   bool // the flag
-	moves   bool // the timer, to 1 ms
+	keeps   bool // keeps the flag
+	moves   bool // sets the timer to 1 ms
 	timer   string
 	sets    int
 }
@@ -67,7 +67,7 @@ func (c *chip) setSerial(s *serialStruct) error {
 	return nil
 }
 
-// sysFolder is a device of sysfs on a bus, with a latency timer unless that is empty.
+// sysFolder is a device of sysfs on a bus. It has a latency timer unless timer is empty.
 func sysFolder(t *testing.T, bus, timer string) string {
 	t.Helper()
 	sys := t.TempDir()
@@ -138,7 +138,7 @@ func TestLowLatencyThatTheDriverLacks(t *testing.T) {
 			t.Errorf("auto, %s: %v", name, err)
 		}
 	}
-	// A folder for a file cannot be written even by root, who runs many a test.
+	// Where the file should be is a folder, so that even root cannot write it: many tests run as root.
 	sys := sysFolder(t, "usb-serial", "")
 	if err := os.Mkdir(filepath.Join(sys, "latency_timer"), 0o700); err != nil {
 		t.Fatal(err)

@@ -105,8 +105,8 @@ func NewLine(o Options) *Line {
 	return l
 }
 
-// Open opens the port unless it is open. The error is that of Options.Open, an *OpenError for a
-// serial port. Call it again after any ErrPort.
+// Open opens the port if it is closed. The error is that of Options.Open; for a serial port it is an *OpenError. Call
+// Open again after any ErrPort.
 func (l *Line) Open() error {
 	if l.wire.isOpen() {
 		return nil

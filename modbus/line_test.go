@@ -195,7 +195,7 @@ func TestReplyIsFoundBehindNoise(t *testing.T) {
 				mustRead(t, line, 0x12, 8)
 				slave.Script = func(r modbustest.Request) modbustest.Fault {
 					if r.Count != 8 {
-						return modbustest.Fault{} // a probe
+						return modbustest.Fault{} // probes get a good reply
 					}
 					return mangle(func(f []byte) []byte { return append(noise[:len(noise):len(noise)], f...) })
 				}
@@ -227,7 +227,7 @@ func TestTornFrameWithinTheDeadlineIsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := ownAddress(1)
 		slave.Script = func(modbustest.Request) modbustest.Fault {
-			return modbustest.Fault{TornAt: 5, Pause: 100 * time.Millisecond} // a USB adapter does such things
+			return modbustest.Fault{TornAt: 5, Pause: 100 * time.Millisecond} // as some USB adapters do
 		}
 		line, _ := pipeLine(t, slave)
 		mustRead(t, line, 0, 20)
@@ -241,7 +241,7 @@ func TestDribblingSlaveCannotHoldTheLine(t *testing.T) {
 		mustRead(t, line, 0, 8)
 		slave.Script = func(modbustest.Request) modbustest.Fault { return modbustest.Fault{Silent: true} }
 		done := make(chan struct{})
-		go func() { // a byte each 100 ms: never silent for a timeout, and never garbage
+		go func() { // one byte each 100 ms: no silence as long as a timeout, and no garbage
 			defer close(done)
 			for _, b := range append([]byte{1, 4, 16}, make([]byte, 50)...) {
 				<-time.After(100 * time.Millisecond)
@@ -361,7 +361,7 @@ func TestIdentifyFaults(t *testing.T) {
 		}
 		slave.Identity = &modbustest.Identity{Vendor: "V"}
 		slave.Script = func(r modbustest.Request) modbustest.Fault {
-			return mangle(func(f []byte) []byte { // the same object follows for ever
+			return mangle(func(f []byte) []byte { // the reply says that the same object follows, without end
 				f[5], f[6] = 0xFF, 0
 				return modbustest.AppendCRC(f[:len(f)-2])
 			})
@@ -416,7 +416,7 @@ func TestCancelledContextEndsARead(t *testing.T) {
 		if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took > 200*time.Millisecond {
 			t.Errorf("error %v after %v", err, took)
 		}
-		mustRead(t, line, 100, 8) // the reply that no request waited for is not this one's
+		mustRead(t, line, 100, 8) // the reply to the cancelled request is not taken for this one's
 	})
 }
 

@@ -8,7 +8,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// atOnce is how many tests may wait at a time: those in real time do hardly anything else.
+// atOnce is how many tests may wait at the same time: tests in real time mostly wait.
 const atOnce = "24"
 
 func TestMain(m *testing.M) {

@@ -13,8 +13,8 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// mirror is a gateway without ids, whose other client is the worst that there can be: it reads the very length that we read, at
-// the same moment, and its reply comes first.
+// mirror is a gateway without ids with the worst possible second client. The client reads the same length at the same
+// moment, and its reply comes first.
 type mirror struct {
 	at   func() uint16 // the first register that the other client reads
 	gone atomic.Bool   // it has ended
@@ -53,22 +53,22 @@ func registersFrom(unit, function byte, addr, count uint16) []byte {
 	return modbustest.AppendCRC(f)
 }
 
-// TestNoValueOfAClientThatReadsTheSame: from the first read on, and whether the other client always reads the same registers or
-// not. When it has ended, there are values again.
+// TestNoValueOfAClientThatReadsTheSame: no wrong value from the first read on, whether or not the other client always
+// reads the same registers. When the other client has ended, there are values again.
 func TestNoValueOfAClientThatReadsTheSame(t *testing.T) {
 	for _, fixed := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(stormSeed(t), 9))
 			m := &mirror{at: func() uint16 { return 0x4000 }}
 			if !fixed {
-				its := rand.New(rand.NewPCG(rng.Uint64(), 10)) // the gateway's goroutine has a source of its own
+				its := rand.New(rand.NewPCG(rng.Uint64(), 10)) // the gateway's goroutine needs its own source
 				m.at = func() uint16 { return uint16(0x4000 + its.IntN(0x1000)) }
 			}
 			line := modbus.NewLine(modbus.Options{Settings: modbus.Settings{Port: overRTU, Baud: 115200}, Timeout: timeout, Connect: m.connect})
 			if err := line.Open(); err != nil {
 				t.Fatal(err)
 			}
-			defer func() { line.Close(); <-time.After(time.Second) }() // by then the gateway has ended
+			defer func() { line.Close(); <-time.After(time.Second) }() // in this time the gateway ends
 			read := func() (good bool) {
 				addr := uint16(100 + rng.IntN(1000))
 				reply, err := line.Read(t.Context(), 1, modbus.FuncReadInput, addr, 4)
@@ -82,7 +82,7 @@ func TestNoValueOfAClientThatReadsTheSame(t *testing.T) {
 				read()
 			}
 			m.gone.Store(true)
-			for range 65 { // it used every length that there is, and so long those count as used
+			for range 65 { // the other client used every length, and they count as used for so long
 				read()
 				<-time.After(time.Minute)
 			}

@@ -10,8 +10,8 @@ import (
 
 var errNoModemLines = errors.New("it has no DTR and RTS")
 
-// modemPort moves DTR and RTS by one ioctl each. go.bug.st/serial reads them first, which costs a
-// round trip on USB, and a slave may answer in that time.
+// modemPort sets DTR and RTS with one ioctl each. go.bug.st/serial reads them first, which costs a round trip on USB,
+// and a slave may answer in that time.
 type modemPort struct {
 	serial.Port
 	tty tty
@@ -72,7 +72,7 @@ func level(word string, is bool) bool {
 	return word == wordOn
 }
 
-// modemLines are the two lines that we move.
+// modemLines are the two lines that the agent sets.
 type modemLines interface {
 	SetDTR(set bool) error
 	SetRTS(set bool) error

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lines are modem lines that write down how they are moved.
+// lines are modem lines that record their changes.
 type lines struct {
 	moved []string
 	err   error
@@ -31,8 +31,8 @@ func TestLevelsAreThoseAskedForAndNoOthers(t *testing.T) {
 		{Settings{DTR: "on"}, []string{"dtr on"}},
 		{Settings{RTS: "off"}, []string{"rts off"}},
 		{Settings{DTR: "off", RTS: "on"}, []string{"dtr off", "rts on"}},
-		{Settings{DTR: "on", RS485: RS485{Mode: "kernel"}}, []string{"dtr on"}}, // RTS is the driver's
-		{Settings{RS485: RS485{Mode: "rts"}}, []string{"rts off"}},              // listening
+		{Settings{DTR: "on", RS485: RS485{Mode: "kernel"}}, []string{"dtr on"}}, // the driver controls RTS
+		{Settings{RS485: RS485{Mode: "rts"}}, []string{"rts off"}},              // off: the adapter receives
 		{Settings{RS485: RS485{Mode: "rts", Polarity: "low"}}, []string{"rts on"}},
 	} {
 		l := &lines{}

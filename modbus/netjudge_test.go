@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// The judge of the storm behind gateways recognises the two wrong values that docs/line.md says no line without usable ids
-// can exclude, from the frames on the connections. Any other wrong value is a fault.
+// The judge of the storm behind gateways. docs/line.md names two wrong values that no line without usable ids can
+// exclude. The judge recognises them from the frames on the connections. Any other wrong value is a fault.
 
 // seenRead is a read, or the reply to one, on one of the connections.
 type seenRead struct {
 	at time.Time
 	question
-	regs []uint16 // of a reply
+	regs []uint16 // registers of a reply
 }
 
-// newLife is what the trace has where the line begins without any knowledge.
+// newLife marks in the trace where the line starts again without any knowledge.
 const newLife = "new life"
 
-// documented returns which documented case a wrong value is, or "". since is when its read began.
+// documented returns the documented case of a wrong value, or "". since is the begin of its read.
 func (tr *frameTrace) documented(q question, wrong []uint16, since time.Time, rtu bool) string {
 	ours, others, replies := tr.reads(rtu)
 	has := func(list []seenRead, r seenRead) bool {
@@ -36,7 +36,7 @@ func (tr *frameTrace) documented(q question, wrong []uint16, since time.Time, rt
 			!containsRun(taken.regs, wrong) {
 			continue
 		}
-		var foreign []seenRead // replies to the other client before
+		var foreign []seenRead // earlier replies to the other client
 		for _, r := range replies[:i] {
 			if !has(ours, r) {
 				foreign = append(foreign, r)
@@ -56,7 +56,7 @@ func (tr *frameTrace) documented(q question, wrong []uint16, since time.Time, rt
 	return ""
 }
 
-// containsRun reports whether part follows somewhere in all.
+// containsRun reports whether the values of part follow one another somewhere in all.
 func containsRun(all, part []uint16) bool {
 	for i := 0; i+len(part) <= len(all); i++ {
 		if slices.Equal(all[i:i+len(part)], part) {
@@ -66,7 +66,8 @@ func containsRun(all, part []uint16) bool {
 	return false
 }
 
-// reads returns what we and the other client have asked since the line was new, and the replies that came to us.
+// reads returns the requests of this line and of the other client since the line was new, and the replies on this
+// line's connection.
 func (tr *frameTrace) reads(rtu bool) (ours, others, replies []seenRead) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
@@ -108,7 +109,8 @@ func (tr *frameTrace) reads(rtu bool) (ours, others, replies []seenRead) {
 	return ours, others, replies
 }
 
-// cutFrame returns the unit id and PDU that the bytes begin with, and how many bytes the whole frame has; 0: more must come.
+// cutFrame returns the unit id and PDU at the begin of the bytes, and the length of the whole frame; 0: more bytes
+// must come.
 func cutFrame(b []byte, rtu bool) (frame []byte, n int) {
 	if !rtu {
 		if len(b) < 6 || len(b) < 6+int(binary.BigEndian.Uint16(b[4:])) {
@@ -142,7 +144,7 @@ func cutFrame(b []byte, rtu bool) (frame []byte, n int) {
 	return b[:n-2], n
 }
 
-// seenReply reads a reply of registers; the address is in the stamps.
+// seenReply decodes a reply of registers. The stamps in the registers contain the address.
 func seenReply(at time.Time, frame []byte) (s seenRead, ok bool) {
 	if len(frame) < 5 || frame[1] != 3 && frame[1] != 4 {
 		return s, false

@@ -12,8 +12,9 @@ import (
 
 const plainReads = 300
 
-// TestPlainTransporterBeside has goburrow's own TCP transporter, and then a line, behind a gateway that gives replies to the newest
-// connection, in real time. Both restart after each failed read, as a program does that a supervisor starts again. It reports how many wrong values each takes; a line takes none.
+// TestPlainTransporterBeside runs goburrow's own TCP transporter behind a gateway that sends replies to the newest
+// connection, in real time, and then a line. Both start again after each failed read, like a program that a
+// supervisor restarts. The test reports how many wrong values each takes. A line takes none.
 func TestPlainTransporterBeside(t *testing.T) {
 	t.Parallel()
 	seed := stormSeed(t)
@@ -25,7 +26,7 @@ func TestPlainTransporterBeside(t *testing.T) {
 	for range plainReads {
 		if line == nil {
 			line = modbus.NewLine(modbus.Options{Settings: settings, Timeout: realTimeout})
-			_ = line.Open() // on a busy machine it may fail: then the read does
+			_ = line.Open() // may fail on a busy machine: then the read opens the line
 		}
 		if s.poll(t, line, s.ask()) == nil {
 			good++
@@ -54,7 +55,8 @@ func plainHandler(address string) *goburrow.TCPClientHandler {
 	return handler
 }
 
-// plainStorm counts what goburrow's transporter takes for values. Each life begins with the same transaction id.
+// plainStorm counts the wrong values that goburrow's transporter returns. Each life begins with the same transaction
+// id.
 func plainStorm(t *testing.T, seed uint64) (wrong, values int) {
 	t.Helper()
 	s, address := plainWeather(t, seed)

@@ -16,13 +16,13 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// netStorm is the storm behind a gateway: everything that goes wrong between a network line and its slaves.
+// netStorm is the storm behind a gateway. It has every fault that can happen between a network line and its slaves.
 type netStorm struct {
 	*storm
 	gateway *modbustest.Gateway
 	line    *modbus.Line
 	port    string
-	equal   bool // the second client uses the ids of our own requests
+	equal   bool // the second client uses the same ids as our requests
 	good    int
 	sum     modbus.Counters
 }
@@ -62,8 +62,8 @@ func netRounds() int {
 	return 16
 }
 
-// TestNoWrongValueEverOverANetwork is the promise behind gateways. Late, doubled, reordered and foreign replies, a second client,
-// restarts in the middle of a request, connections that end, are reset or go mute.
+// TestNoWrongValueEverOverANetwork is the promise behind gateways. There are late, doubled, reordered and foreign
+// replies, a second client, restarts in the middle of a request, and connections that end, are reset or become mute.
 func TestNoWrongValueEverOverANetwork(t *testing.T) {
 	t.Parallel()
 	for _, w := range netWeathers() {
@@ -75,7 +75,7 @@ func TestNoWrongValueEverOverANetwork(t *testing.T) {
 	}
 }
 
-// stormSeed draws a seed and prints it; NOI_SEED=n sets it.
+// stormSeed chooses a random seed and prints it. NOI_SEED=n sets the seed.
 func stormSeed(t *testing.T) uint64 {
 	t.Helper()
 	seed, err := strconv.ParseUint(os.Getenv("NOI_SEED"), 10, 64)
@@ -101,7 +101,7 @@ func netWeather(t *testing.T, w weatherOf, seed uint64) {
 	for range netRounds() {
 		stop := s.secondClient(w)
 		defer stop()
-		<-time.After(5 * time.Second) // the argument begins with the first reply to another program that is seen
+		<-time.After(5 * time.Second) // the promise counts from the first seen reply to the other program
 		s.calm.Store(false)
 		for range stormReads {
 			s.trouble(t, w)
@@ -113,16 +113,16 @@ func netWeather(t *testing.T, w weatherOf, seed uint64) {
 		s.calm.Store(true)
 		stop()
 		s.gateway.Unmute()
-		<-time.After(time.Minute) // what is late has come by then
+		<-time.After(time.Minute) // by then all late replies have come
 		_ = s.line.Open()
 		s.heals(t, s.line)
 	}
-	s.restart(t, w.loose) // sums up
+	s.restart(t, w.loose) // adds up the counters
 	_ = s.line.Close()
 	s.bitesBehind(t, w)
 }
 
-// restart begins a new life, which knows nothing of the one before.
+// restart begins a new life of the line, without the knowledge of the life before.
 func (s *netStorm) restart(t *testing.T, loose bool) {
 	t.Helper()
 	if s.line != nil {
@@ -146,7 +146,7 @@ func (s *netStorm) restart(t *testing.T, loose bool) {
 	}
 }
 
-// trouble is what happens between two reads.
+// trouble chooses at random what happens between two reads.
 func (s *netStorm) trouble(t *testing.T, w weatherOf) {
 	switch s.rng.IntN(50) {
 	case 0:
@@ -160,8 +160,8 @@ func (s *netStorm) trouble(t *testing.T, w weatherOf) {
 		at.Stop()
 		cancel()
 		s.restart(t, w.loose)
-		if w.equal { // that the first reply to the other client comes in the place of ours cannot be excluded
-			s.calm.Store(true) // or there may be none for so long
+		if w.equal { // the line cannot know that its first foreign reply is not its own
+			s.calm.Store(true) // or no foreign reply may come for that long
 			<-time.After(5 * time.Second)
 			s.calm.Store(false)
 		}
@@ -183,7 +183,7 @@ func (s *netStorm) gatewayFault(w weatherOf) (f modbustest.GatewayFault) {
 	case 2:
 		f.Reset = true
 	case 3:
-		f.Mute = s.luck.IntN(4) == 0 && !w.equal // after a restart the other client must be seen
+		f.Mute = s.luck.IntN(4) == 0 && !w.equal // after a restart the line must notice the other client
 	case 4, 5:
 		f.Split = 1 + s.luck.IntN(12)
 	case 6:
@@ -194,7 +194,7 @@ func (s *netStorm) gatewayFault(w weatherOf) (f modbustest.GatewayFault) {
 	return f
 }
 
-// secondClient asks on its own until the returned function is called.
+// secondClient sends requests until the returned function is called.
 func (s *netStorm) secondClient(w weatherOf) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
@@ -234,7 +234,7 @@ func waits(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// oddQuestions are reads of odd lengths, each of each unit and function: the second client begins with them.
+// oddQuestions are the reads of odd lengths, each for each unit and function. The second client sends them first.
 func oddQuestions() (list []question) {
 	for _, unit := range []byte{1, 2} {
 		for _, count := range []uint16{11, 15, 33} {
@@ -245,7 +245,8 @@ func oddQuestions() (list []question) {
 	return list
 }
 
-// oddLength makes of q the next read of an odd length, and after the list one of any of its lengths.
+// oddLength changes q to the next read of an odd length in the list. After the end of the list it chooses one at
+// random.
 func oddLength(rng *rand.Rand, q *question, list []question) (rest []question) {
 	if len(list) == 0 {
 		all := oddQuestions()
@@ -271,7 +272,7 @@ func (s *netStorm) foreignRequest(q question, id uint16) []byte {
 	return append(head, adu[:6]...)
 }
 
-// add sums up the counters that the test wants to see move.
+// add adds the counters that the test requires to change.
 func add(a, b modbus.Counters) modbus.Counters {
 	a.Timeouts += b.Timeouts
 	a.Probes += b.Probes
@@ -287,7 +288,7 @@ func add(a, b modbus.Counters) modbus.Counters {
 	return a
 }
 
-// bitesBehind makes sure that the script is worth something.
+// bitesBehind checks that the script was hard enough to prove something.
 func (s *netStorm) bitesBehind(t *testing.T, w weatherOf) {
 	t.Helper()
 	t.Logf("%d reads, %d with values; %+v", s.read.Load(), s.good, s.sum)
@@ -296,14 +297,14 @@ func (s *netStorm) bitesBehind(t *testing.T, w weatherOf) {
 		least = 50
 	}
 	if s.good < least {
-		t.Errorf("%d reads of which %d had values prove too little", s.read.Load(), s.good)
+		t.Errorf("%d reads, %d of them with values, are too few to prove anything", s.read.Load(), s.good)
 	}
 	for name, n := range map[string]uint64{
 		"timeouts": s.sum.Timeouts, "probes": s.sum.Probes, "late": s.sum.Late, "redials": s.sum.Redials,
 		"exceptions": s.sum.Exceptions, "misfits": s.sum.ForeignUnits + s.sum.WrongLengths,
 	} {
 		if n < 5 {
-			t.Errorf("only %d %s: the script does not bite", n, name)
+			t.Errorf("only %d %s: the script is too easy", n, name)
 		}
 	}
 	if w.route != modbustest.ToAsker && s.sum.Rivals < 5 {

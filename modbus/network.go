@@ -95,7 +95,7 @@ func (l *Line) astray(s stray) {
 	case s.sort == strayMisfit && late && l.tcp.loose: // a strict id says which request it belongs to
 		l.late(u, tick().Sub(u.missedAt))
 		return
-	case s.sort == strayMisfit && l.company(): // the other program has our id
+	case s.sort == strayMisfit && l.rivalNear(): // the other program has our id
 		doubled = true
 		l.rival(s.frame)
 		l.window.refusal = misfit(q, s.frame)

@@ -15,7 +15,7 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// gatewayLine opens a line to a gateway in memory, which the test's bubble must end.
+// gatewayLine opens a line to a gateway in memory. The test must end the gateway before its bubble ends.
 func gatewayLine(t *testing.T, g *modbustest.Gateway, s modbus.Settings) *modbus.Line {
 	t.Helper()
 	line := modbus.NewLine(modbus.Options{
@@ -44,7 +44,8 @@ const (
 	overRTU = "rtu+tcp://us:502"
 )
 
-// TestIdleConnectionThatWasClosedCostsNoRead: gateways close connections that idle, and a daemon may idle for longer.
+// TestIdleConnectionThatWasClosedCostsNoRead: gateways close idle connections, and a daemon may be idle for longer
+// than that.
 func TestIdleConnectionThatWasClosedCostsNoRead(t *testing.T) {
 	for _, port := range []string{overTCP, overRTU} {
 		g := &modbustest.Gateway{RTU: port == overRTU, Slaves: []*modbustest.Slave{ownAddress(1)}}
@@ -61,7 +62,7 @@ func TestIdleConnectionThatWasClosedCostsNoRead(t *testing.T) {
 	}
 }
 
-// TestConnectionThatEndsDuringARequestIsMadeAgain: by EOF and by reset.
+// TestConnectionThatEndsDuringARequestIsMadeAgain: a connection ends by EOF or by reset.
 func TestConnectionThatEndsDuringARequestIsMadeAgain(t *testing.T) {
 	for _, port := range []string{overTCP, overRTU} {
 		n := 0
@@ -78,7 +79,7 @@ func TestConnectionThatEndsDuringARequestIsMadeAgain(t *testing.T) {
 	}
 }
 
-// TestMuteConnectionIsReplaced: it is open, and no unit answers over it.
+// TestMuteConnectionIsReplaced: a connection is open, and no unit answers over it.
 func TestMuteConnectionIsReplaced(t *testing.T) {
 	for _, port := range []string{overTCP, overRTU} {
 		var mute atomic.Bool
@@ -102,7 +103,7 @@ func TestMuteConnectionIsReplaced(t *testing.T) {
 	}
 }
 
-// TestWhatIsNoAnswerIsNamed: each has its error and its counter.
+// TestWhatIsNoAnswerIsNamed: each reply that is not an answer has its own error and its own counter.
 func TestWhatIsNoAnswerIsNamed(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -135,14 +136,14 @@ func TestWhatIsNoAnswerIsNamed(t *testing.T) {
 					t.Errorf("%v, want %v and %q", err, c.want, c.text)
 				}
 				if k := line.Counters(); c.count(k) == 0 {
-					t.Errorf("no counter moved: %+v", k)
+					t.Errorf("no counter changed: %+v", k)
 				}
 			})
 		})
 	}
 }
 
-// TestIdsAreIgnoredWhereTheLineSaysSo: devices that answer with the next id are read.
+// TestIdsAreIgnoredWhereTheLineSaysSo: with this setting a line can read devices that answer with the next id.
 func TestIdsAreIgnoredWhereTheLineSaysSo(t *testing.T) {
 	g := &modbustest.Gateway{Slaves: []*modbustest.Slave{ownAddress(1)}}
 	g.Script = func() modbustest.GatewayFault { return modbustest.GatewayFault{ID: 1} }
@@ -151,12 +152,12 @@ func TestIdsAreIgnoredWhereTheLineSaysSo(t *testing.T) {
 			mustRead(t, line, i, 2)
 		}
 		if line.Counters().Probes == 0 {
-			t.Error("no probe: without ids the agent must not trust the line")
+			t.Error("no probe was sent: without ids the line must not trust the unit")
 		}
 	})
 }
 
-// TestUnitsOfTheDeviceItself: 0 and 255 are for Modbus TCP only.
+// TestUnitsOfTheDeviceItself: the units 0 and 255 are allowed for Modbus TCP only.
 func TestUnitsOfTheDeviceItself(t *testing.T) {
 	for _, unit := range []byte{0, 255} {
 		g := &modbustest.Gateway{Slaves: []*modbustest.Slave{ownAddress(unit)}}
@@ -185,7 +186,7 @@ func TestDeviceIsLeftAloneAfterConnecting(t *testing.T) {
 			start := time.Now()
 			mustRead(t, line, 0x20, 1)
 			if took := time.Since(start); took < 3*time.Second {
-				t.Errorf("asked %v after connecting", took)
+				t.Errorf("the request came %v after the connection", took)
 			}
 			g.CloseIdle()
 			<-time.After(time.Second)
@@ -193,7 +194,8 @@ func TestDeviceIsLeftAloneAfterConnecting(t *testing.T) {
 	})
 }
 
-// TestTransactionIDsStartAnywhereAndDoNotCount: neither a restart nor a client that counts can meet them.
+// TestTransactionIDsStartAnywhereAndDoNotCount: so neither a restarted line nor a client that counts has the same
+// ids.
 func TestTransactionIDsStartAnywhereAndDoNotCount(t *testing.T) {
 	var ids []uint16
 	synctest.Test(t, func(t *testing.T) {
@@ -228,7 +230,7 @@ func TestTransactionIDsStartAnywhereAndDoNotCount(t *testing.T) {
 		}
 	})
 	if ids[0] == ids[50] && ids[50] == ids[100] {
-		t.Errorf("each life begins with %d", ids[0])
+		t.Errorf("each life begins with the id %d", ids[0])
 	}
 	for i, id := range ids {
 		if id == 0 || id > 0x7FFF || i%50 > 0 && (id == ids[i-1]+1 || id == ids[i-1]) {

@@ -10,9 +10,9 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// TestSlaveOfOneLengthComesIntoStep: a slave answers reads of one length only, and says nothing to all other requests. No probe can show
-// that nothing is on its way from it; time can. It is asked at growing intervals, as the agent does: at first, after an outage, and after
-// one lost reply.
+// TestSlaveOfOneLengthComesIntoStep: a slave answers reads of one length only, and no other request. So no probe can
+// show that no late reply is on its way; only time can. The agent asks at growing intervals: at first, after an
+// outage, and after one lost reply.
 func TestSlaveOfOneLengthComesIntoStep(t *testing.T) {
 	for _, addrs := range [][]uint16{{0x10}, {0x10, 0x20, 0x30}} {
 		t.Run(fmt.Sprint(addrs), func(t *testing.T) {

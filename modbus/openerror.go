@@ -35,7 +35,7 @@ func (e *OpenError) Unwrap() error { return e.Err }
 
 // openError adds the hint that fits the cause.
 func openError(port string, err error) *OpenError {
-	var path *fs.PathError // its text has the path, which ours has already
+	var path *fs.PathError // its text repeats the path, which OpenError has already
 	if errors.As(err, &path) && path.Path == port {
 		err = path.Err
 	}
@@ -43,7 +43,7 @@ func openError(port string, err error) *OpenError {
 }
 
 func openHint(port string, err error) string {
-	// First what our own errors say, since they wrap the driver's, which can be any.
+	// Errors of this package come first, because they wrap errors of the driver, which can be any.
 	if hint := hardwareHint(err); hint != "" {
 		return hint
 	}
@@ -100,10 +100,10 @@ func Holder(proc string) string {
 	return "Another program"
 }
 
-// latencyRule is a udev rule that works without any right of ours.
+// latencyRule is a udev rule that works without any permission of the agent.
 const latencyRule = `ACTION=="add", SUBSYSTEM=="usb-serial", DRIVER=="ftdi_sio", ATTR{latency_timer}="1"`
 
-// hardwareHint is for what the configuration asks of the hardware and the driver does not do.
+// hardwareHint returns the hint for a setting that the driver does not support.
 func hardwareHint(err error) string {
 	switch {
 	case errors.Is(err, errNoRS485):
@@ -175,7 +175,7 @@ func permissionHint(info fs.FileInfo) string {
 	return fmt.Sprintf("%s; add the user to group %s: usermod -aG %s %s", rights, group, group, userName())
 }
 
-// userName returns whom the hint is for.
+// userName returns the user of the hint.
 func userName() string {
 	if u, err := user.Current(); err == nil {
 		return u.Username

@@ -25,7 +25,7 @@ func (d device) ModTime() time.Time { return time.Time{} }
 func (d device) IsDir() bool        { return false }
 func (d device) Sys() any           { return d.stat }
 
-// TestPermissionHintNamesTheGroup stands in for a refused open, which root never sees.
+// TestPermissionHintNamesTheGroup uses an error in place of a real refusal, because root is never refused.
 func TestPermissionHintNamesTheGroup(t *testing.T) {
 	const unknownGroup = 3999999
 	stat := &syscall.Stat_t{Uid: 0, Gid: unknownGroup}
@@ -57,7 +57,7 @@ func TestHintsFollowTheCause(t *testing.T) {
 	}
 }
 
-// TestPathThatIsNotThePortStaysInTheText: which file of sysfs cannot be written matters.
+// TestPathThatIsNotThePortStaysInTheText: the user must know which file of sysfs cannot be written.
 func TestPathThatIsNotThePortStaysInTheText(t *testing.T) {
 	err := fmt.Errorf("%w: %w", errLatencyTimer, &fs.PathError{Op: "open", Path: "/sys/latency_timer", Err: syscall.EROFS})
 	e := openError("/dev/ttyUSB0", err)

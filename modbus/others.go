@@ -14,10 +14,10 @@ const (
 	// othersNew is for how long another program counts as new: the line may have seen only some of its reads. Most
 	// programs poll once a minute or more often.
 	othersNew = time.Minute
-	// companyLeast and companyMost limit, in the same way, how long reads stay widened, and how long a length counts as
+	// nearLeast and nearMost limit, in the same way, how long reads stay widened, and how long a length counts as
 	// used.
-	companyLeast = time.Hour
-	companyMost  = 72 * time.Hour
+	nearLeast = time.Hour
+	nearMost  = 72 * time.Hour
 )
 
 // others has the observed replies to another program: a gateway may send every reply to every client. A reply does not
@@ -42,7 +42,7 @@ type sighting struct {
 // mark notes a reply that none of our requests explains. It may be the reply to a request that this program sent before
 // a restart.
 func (o *others) mark(s shape, now time.Time) {
-	if isDisguise(s) {
+	if isWidened(s) {
 		o.drew = now
 	}
 	o.seen = slices.DeleteFunc(o.seen, func(old sighting) bool { return old.shape == s || o.expired(old.at, now) })
@@ -64,7 +64,7 @@ func (o *others) lose() { o.losses++ }
 
 // expired reports whether an observation at that time is too old to count.
 func (o *others) expired(at, now time.Time) bool {
-	return now.Sub(at) >= min(max(companyLeast, 3*o.gap), companyMost)
+	return now.Sub(at) >= min(max(nearLeast, 3*o.gap), nearMost)
 }
 
 // note takes a reply to the other program.
@@ -110,7 +110,7 @@ func (o *others) use(s shape, now time.Time) bool { return o.live(now) && o.has(
 // spare reports whether the answer to a widened read has a length that the other program does not use, as far as was
 // seen.
 func (o *others) spare(q ask, now time.Time) bool {
-	return isDisguise(q.shape()) && !o.has(q.shape(), now) && !o.mayDraw(now)
+	return isWidened(q.shape()) && !o.has(q.shape(), now) && !o.mayDraw(now)
 }
 
 // agree reports whether two reads have the same values of q, and no reply of the first one's length has come since. A
@@ -122,11 +122,11 @@ func (o *others) agree(q ask, first, next wideRead, doubts bool, now time.Time) 
 	return slices.Equal(first.values, next.values)
 }
 
-// disguise widens a read to a length that neither the other program nor an earlier read has used, so that none of their
+// widen widens a read to a length that neither the other program nor an earlier read has used, so that none of their
 // replies looks like the answer. If there is no such length, it returns the wanted read. With front the additional
 // registers are before the wanted ones, if there are any.
-func (o *others) disguise(u *unit, q ask, before []wideRead, front bool, now time.Time) ask {
-	for choice := disguiseMore; choice < 5*disguiseMore; choice++ {
+func (o *others) widen(u *unit, q ask, before []wideRead, front bool, now time.Time) ask {
+	for choice := widenMore; choice < 5*widenMore; choice++ {
 		wide := q
 		wide.count = u.wider(q.shape().count, rand.IntN(choice))
 		if ofBits(q.function) {
@@ -148,8 +148,8 @@ func (o *others) disguise(u *unit, q ask, before []wideRead, front bool, now tim
 	return q
 }
 
-// isDisguise reports whether widened reads use this shape, if the device allows it.
-func isDisguise(s shape) bool { return s.count >= disguiseLeast && s.count%2 == 1 }
+// isWidened reports whether widened reads use this shape, if the device allows it.
+func isWidened(s shape) bool { return s.count >= widenLeast && s.count%2 == 1 }
 
 // shapeOf returns the shape of a whole reply; ok is false for an exception, which has none.
 func shapeOf(frame []byte) (s shape, ok bool) {

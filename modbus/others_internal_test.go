@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestAReadIsWidenedToALengthThatNobodyUses: whatever length is drawn, the wanted registers are in the read, the unit's
-// limits hold, and neither the other program nor an earlier read has that length.
+// TestAReadIsWidenedToALengthThatNobodyUses: whatever length is chosen at random, the read includes the wanted
+// registers and stays within the unit's limits. Neither the other program nor an earlier read has used that length.
 func TestAReadIsWidenedToALengthThatNobodyUses(t *testing.T) {
 	now := time.Now()
 	used := []uint16{11, 13, 17, 19}
@@ -19,7 +19,7 @@ func TestAReadIsWidenedToALengthThatNobodyUses(t *testing.T) {
 	few := &unit{id: 1, most: 25}
 	for _, u := range []*unit{few, {id: 1, avoid: []Range{{First: 60, Last: 65}}}} {
 		for i := range 1000 {
-			wide := o.disguise(u, q, before, i%2 == 0, now)
+			wide := o.widen(u, q, before, i%2 == 0, now)
 			if wide.addr > q.addr || wide.addr+wide.count < q.addr+q.count {
 				t.Fatalf("%+v does not include %+v", wide, q)
 			}
@@ -32,13 +32,13 @@ func TestAReadIsWidenedToALengthThatNobodyUses(t *testing.T) {
 		}
 	}
 	long := ask{unit: 1, function: FuncReadInput, addr: 100, count: 25}
-	if wide := o.disguise(few, long, nil, false, now); wide != long {
+	if wide := o.widen(few, long, nil, false, now); wide != long {
 		t.Errorf("a read that cannot be widened became %+v", wide)
 	}
 }
 
-// TestAnotherProgramIsForgottenInTime: what it used counts for an hour, its presence for twenty seconds, but a program
-// with long pauses counts longer.
+// TestAnotherProgramIsForgottenInTime: the lengths that a program used count for an hour, its presence counts for
+// twenty seconds. A program with long pauses counts longer.
 func TestAnotherProgramIsForgottenInTime(t *testing.T) {
 	start := time.Now()
 	s := shape{FuncReadInput, 11}
@@ -52,7 +52,7 @@ func TestAnotherProgramIsForgottenInTime(t *testing.T) {
 		{after: othersLeast, near: true, isNew: true},
 		{after: othersNew, near: true},
 		{after: othersMost + time.Second, near: true}, // the length still counts as used
-		{after: companyLeast, spareOne: true},
+		{after: nearLeast, spareOne: true},
 	} {
 		now := start.Add(c.after)
 		spare := o.spare(ask{unit: 1, function: s.function, count: s.count}, now)

@@ -14,8 +14,9 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// The slaves of testdata/peers, written with other people's libraries, share nothing with this package and modbustest:
-// what both of those got wrong alike would show here. They hold imageCount registers from imageFirst in both tables.
+// The slaves in testdata/peers use libraries of other projects, and share no code with this package and modbustest.
+// So they show a mistake that is the same in both packages. They have imageCount registers from imageFirst in both
+// tables.
 const (
 	peerUnit   = 7
 	absentUnit = 8
@@ -23,26 +24,26 @@ const (
 	imageCount = 0x0200
 	imageEnd   = imageFirst + imageCount
 
-	// patience is the timeout where an answer must come, also on a busy machine.
+	// patience is the timeout for reads that must get an answer: long enough for any busy machine.
 	patience = 20 * time.Second
-	// impatience is the timeout where none is to come. An answer that comes later all the same costs another try. It is
-	// short enough for the line to ask again while libmodbus waits, for half a second, for another unit's answer.
+	// impatience is the timeout for reads that get no answer. A late answer costs only another try. The timeout is
+	// short, so that the line asks again while libmodbus waits half a second for another unit's answer.
 	impatience = 150 * time.Millisecond
 )
 
 // imageAt returns the value of a register: a number of its table, and its address.
 func imageAt(function byte, addr uint16) uint16 { return uint16(function)<<12 | addr }
 
-// realSlave is one of those slaves.
+// realSlave is one of these slaves.
 type realSlave struct {
 	name     string
 	start    func(t *testing.T, tty string)
-	serverID string // what it says when asked for its server id, between an id of its own and a run status
+	serverID string // the text in its answer to "report server id"
 }
 
-func libmodbus() realSlave { return realSlave{"libmodbus", startLibmodbus, "LMB"} } // and its version
+func libmodbus() realSlave { return realSlave{"libmodbus", startLibmodbus, "LMB"} } // followed by its version
 
-// pymodbus is the one that knows identification.
+// pymodbus is the slave that knows identification.
 func pymodbus() realSlave {
 	return realSlave{"pymodbus", startPymodbus, "Morningstar Corp.-PS-PWM-30M-v01.04.06"}
 }
@@ -63,8 +64,8 @@ func startLibmodbus(t *testing.T, tty string) {
 	modbustest.StartPeer(t, slave, slaveArgs(tty)...).Await(t, "ready")
 }
 
-// startPymodbus starts the slave in Python on tty, with Debian's interpreter: another one does not see Debian's
-// modules.
+// startPymodbus starts the slave in Python on tty, with Debian's interpreter: another interpreter does not find
+// Debian's modules.
 func startPymodbus(t *testing.T, tty string) {
 	const python = "/usr/bin/python3"
 	modbustest.NeedPeer(t, "pymodbus", "python3-pymodbus python3-serial-asyncio", python, "-c", "import pymodbus.server")
@@ -76,7 +77,7 @@ func slaveArgs(tty string) []string {
 	return []string{tty, strconv.Itoa(peerUnit), strconv.Itoa(baud), strconv.Itoa(imageFirst), strconv.Itoa(imageCount)}
 }
 
-// eachSlave runs check against a line to each slave.
+// eachSlave runs check with a line to each slave.
 func eachSlave(t *testing.T, timeout time.Duration, check func(*testing.T, *modbus.Line, realSlave)) {
 	for _, slave := range []realSlave{libmodbus(), pymodbus()} {
 		t.Run(slave.name, func(t *testing.T) { check(t, lineTo(t, slave, timeout), slave) })
@@ -113,7 +114,7 @@ func checkImage(t *testing.T, function byte, addr, count uint16, reply modbus.Re
 	}
 }
 
-// mustReadImage reads from a slave that has to answer.
+// mustReadImage reads from a slave that must answer.
 func mustReadImage(t *testing.T, line *modbus.Line, function byte, addr, count uint16) {
 	t.Helper()
 	reply, err := line.Read(t.Context(), peerUnit, function, addr, count)
@@ -123,8 +124,8 @@ func mustReadImage(t *testing.T, line *modbus.Line, function byte, addr, count u
 	checkImage(t, function, addr, count, reply)
 }
 
-// untilAnswered reads until the slave answers. What it answers must be right, and nothing may go wrong but the
-// exchange; the limit only ends a test that is broken.
+// untilAnswered reads until the slave answers. The values must be right, and the only allowed errors are those of an
+// exchange. The limit only ends a broken test.
 func untilAnswered(t *testing.T, line *modbus.Line, addr, count uint16) {
 	t.Helper()
 	for limit := time.Now().Add(60 * time.Second); ; {
@@ -136,7 +137,7 @@ func untilAnswered(t *testing.T, line *modbus.Line, addr, count uint16) {
 		case !errors.Is(err, modbus.ErrTimeout) && !errors.Is(err, modbus.ErrFrame):
 			t.Fatal(err)
 		case time.Now().After(limit):
-			t.Fatalf("the line does not heal: %v; %+v", err, line.Counters())
+			t.Fatalf("no read succeeds: %v; %+v", err, line.Counters())
 		}
 	}
 }
@@ -150,15 +151,16 @@ func TestRealSlavesRegistersAreTheAskedOnes(t *testing.T) {
 				}
 			}
 		}
-		// All of it at the first try: a frame that only a retry brought, or a byte too many, is a fault between us.
+		// All reads succeeded at the first try. A frame that needed a retry, or a byte too many, is a fault of this
+		// package or of the slave.
 		c := line.Counters()
 		if c.Replies != c.Requests || c.Timeouts+c.CRCErrors+c.FrameErrors+c.Exceptions+c.ForeignFrames+c.DiscardedBytes != 0 {
-			t.Errorf("not as smooth as it could be: %+v", c)
+			t.Errorf("there were failed exchanges or bytes too many: %+v", c)
 		}
 	})
 }
 
-// A program of another project packs bits as the specification has it, and so do we take them apart.
+// Another project's program packs bits as in the specification, and this package must unpack them in the same order.
 func TestRealSlavesBitsAreTheAskedOnes(t *testing.T) {
 	line := lineTo(t, pymodbus(), patience)
 	for _, function := range []byte{modbus.FuncReadCoils, modbus.FuncReadDiscrete} {
@@ -194,9 +196,8 @@ func TestRealSlavesRefusalIsTypedAndTheLineGoesOn(t *testing.T) {
 	})
 }
 
-// libmodbus passes over the request to another unit, then waits half a second for that unit's answer to pass over as
-// well, and swallows what comes in its place: the next request to itself. So the first read after the timeout needs
-// another try.
+// libmodbus ignores the request to another unit. Then it waits half a second for that unit's answer, and ignores the
+// next frame, which is the next request to libmodbus itself. So the first read after the timeout needs another try.
 func TestAbsentUnitTimesOutAndTheLineHeals(t *testing.T) {
 	eachSlave(t, impatience, func(t *testing.T, line *modbus.Line, _ realSlave) {
 		untilAnswered(t, line, imageFirst, 8)
@@ -221,8 +222,8 @@ func TestRealSlaveIsIdentified(t *testing.T) {
 	}
 }
 
-// libmodbus does not know how long an identification request is, takes the half of it for the whole, finds its checksum
-// wrong and says nothing. Identifying such a slave must not cost more than that.
+// libmodbus does not know the length of an identification request. It takes half of the request for the whole, finds
+// a wrong checksum and does not answer. To identify such a slave must cost no more than this timeout.
 func TestSlaveThatDoesNotKnowIdentificationIsReadOn(t *testing.T) {
 	line := lineTo(t, libmodbus(), impatience)
 	untilAnswered(t, line, imageFirst, 8)

@@ -23,7 +23,7 @@ func startPymodbusClient(t *testing.T, address, mode string) *modbustest.Peer {
 		strconv.Itoa(peerUnit), strconv.Itoa(imageFirst), strconv.Itoa(imageCount))
 }
 
-// TestRealTCPServer reads a Modbus TCP device that another project wrote, while another project's client reads it as well.
+// TestRealTCPServer reads a Modbus TCP device of another project, while a client of another project reads it too.
 func TestRealTCPServer(t *testing.T) {
 	address := modbustest.FreeAddress(t)
 	startPymodbus(t, address)
@@ -44,13 +44,13 @@ func TestRealTCPServer(t *testing.T) {
 	}
 	c := line.Counters()
 	if c.Replies != c.Requests || c.Timeouts+c.FrameErrors+c.ForeignFrames+c.DiscardedBytes+c.Probes+c.Rivals != 0 {
-		t.Errorf("not as smooth as it could be: %+v", c)
+		t.Errorf("there were failed exchanges or bytes too many: %+v", c)
 	}
 }
 
-// TestRealSecondClient shares a gateway with another project's client. The gateway sends every reply to both. It proves over
-// real sockets, and with frames of another library, that values are right beside it and that it is noticed. How each of
-// its replies counts is proven in virtual time (rivals_test.go).
+// TestRealSecondClient shares a gateway with another project's client. The gateway sends every reply to both. The
+// test proves, with real sockets and with the frames of another library, that the values are right and that the line
+// notices the other client. rivals_test.go proves in virtual time how each of the client's replies counts.
 func TestRealSecondClient(t *testing.T) {
 	for _, mode := range []string{"tcp", "rtu"} {
 		t.Run(mode, func(t *testing.T) {
@@ -60,7 +60,7 @@ func TestRealSecondClient(t *testing.T) {
 			client := startPymodbusClient(t, address, mode)
 			client.Await(t, "asks")
 			scheme := map[string]string{"tcp": "tcp://", "rtu": "rtu+tcp://"}[mode]
-			line := dialLine(t, scheme+address, timeout) // a reply that is lost to the other client costs this
+			line := dialLine(t, scheme+address, timeout) // a reply that only the other client gets costs this timeout
 			for i := range uint16(15) {
 				untilAnsweredShared(t, line, imageFirst+7*i, []uint16{1, 2, 8}[i%3])
 			}
@@ -68,7 +68,7 @@ func TestRealSecondClient(t *testing.T) {
 			for i := range uint16(15) {
 				untilAnsweredShared(t, line, imageFirst+9*i, []uint16{1, 2, 8}[i%3])
 			}
-			for n := uint16(0); line.Counters().Rivals == 0; n++ { // the other client may be slow to ask
+			for n := uint16(0); line.Counters().Rivals == 0; n++ { // the other client may start late
 				if n == 5000 {
 					t.Fatal("the other client was not noticed")
 				}
@@ -78,7 +78,7 @@ func TestRealSecondClient(t *testing.T) {
 	}
 }
 
-// imageOf reads the image that the slaves of testdata/peers have.
+// imageOf returns the image of the slaves in testdata/peers.
 func imageOf(function byte, addr, count uint16) ([]uint16, byte) {
 	if addr < imageFirst || addr+count > imageEnd {
 		return nil, modbustest.IllegalAddress
@@ -114,7 +114,7 @@ func serveGateway(t *testing.T, g *modbustest.Gateway) (address string) {
 	return listener.Addr().String()
 }
 
-// untilAnsweredShared reads until there is a value, which must be right. The limit only ends a test that is broken.
+// untilAnsweredShared reads until there is a value, which must be right. The limit only ends a broken test.
 func untilAnsweredShared(t *testing.T, line *modbus.Line, addr, count uint16) {
 	t.Helper()
 	for range 200 {

@@ -37,7 +37,8 @@ func TestPlan(t *testing.T) {
 			[]modbus.Read{{spanOf(holding, 1, 1), []int{1}}, {spanOf(input, 0, 1), []int{0}}}},
 		{"overlap and repetition", spans{{input, 0, 4}, {input, 1, 1}, {input, 1, 1}}, modbus.Limits{},
 			[]modbus.Read{{spanOf(input, 0, 4), []int{0, 1, 2}}}},
-		// Taking as much as fits would cut at 9|10 and read over the gap at 3; the best cut is at the gap.
+		// Reads that are as long as possible would cut at 9|10 and include the gap at 3. The cheapest cut is at the
+		// gap.
 		{"the cheaper cut", spans{{input, 0, 2}, {input, 5, 5}, {input, 10, 3}}, modbus.Limits{MaxGap: 5, MaxRegisters: 10},
 			[]modbus.Read{{spanOf(input, 0, 2), []int{0}}, {spanOf(input, 5, 8), []int{1, 2}}}},
 		{"an object is not torn", spans{{input, 0, 2}, {input, 2, 2}}, modbus.Limits{MaxRegisters: 3},
@@ -95,7 +96,7 @@ func checkPlan(t *testing.T, spans []modbus.Span, lim modbus.Limits, plan []modb
 		for _, i := range read.Members {
 			s := spans[i]
 			if s.Function != read.Function || s.Addr < read.Addr || s.Addr+s.Count > read.Addr+read.Count {
-				t.Errorf("%+v is not whole in %+v", s, read)
+				t.Errorf("%+v is not completely in %+v", s, read)
 			}
 			for r := range s.Count {
 				wanted[int(s.Addr+r)] = true
@@ -103,7 +104,7 @@ func checkPlan(t *testing.T, spans []modbus.Span, lim modbus.Limits, plan []modb
 		}
 		for r := lim.Avoid[0].First; r <= lim.Avoid[0].Last; r++ {
 			if int(r) >= int(read.Addr) && int(r) < int(read.Addr)+int(read.Count) && !wanted[int(r)] {
-				t.Errorf("%+v reads over %v", read, lim.Avoid)
+				t.Errorf("%+v includes %v", read, lim.Avoid)
 			}
 		}
 		served = append(served, read.Members...)
@@ -122,7 +123,7 @@ func checkPlan(t *testing.T, spans []modbus.Span, lim modbus.Limits, plan []modb
 	}
 }
 
-// TestPlanIsTheCheapest compares with every way to cut a few objects.
+// TestPlanIsTheCheapest compares the plan with every way to cut a few objects.
 func TestPlanIsTheCheapest(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 4))
 	s := modbus.Settings{}

@@ -9,11 +9,11 @@ import (
 	"noi-agent/modbus"
 )
 
-// refuser is a slave that lacks registers and gives at most so many at once.
+// refuser is a slave that lacks some registers and limits the number of registers in a read.
 type refuser struct {
 	most    uint16
 	lacks   []modbus.Range
-	refused int // reads it refused, those of single objects left out
+	refused int // refused reads, without those of single objects
 }
 
 func (f *refuser) answers(s modbus.Span) bool {
@@ -25,7 +25,7 @@ func (f *refuser) answers(s modbus.Span) bool {
 	})
 }
 
-// sweep reads the spans as the agent does and returns which were answered.
+// sweep reads the spans as the agent does, and returns for each whether it was answered.
 func (f *refuser) sweep(p *modbus.Planner, spans []modbus.Span) []bool {
 	got := make([]bool, len(spans))
 	todo := p.Plan(spans)
@@ -61,8 +61,8 @@ func busTime(plan []modbus.Read) (total time.Duration) {
 	return total
 }
 
-// TestPlannerLearnsWhatTheSlaveCannotDo: whatever it lacks, each object that it has is read at every sweep, and after a few sweeps
-// nothing is asked in vain and the plan is as cheap as one made with this knowledge.
+// TestPlannerLearnsWhatTheSlaveCannotDo: whatever the slave lacks, each object that it has is read in every sweep.
+// After a few sweeps no read is refused, and the plan is as cheap as one made with this knowledge.
 func TestPlannerLearnsWhatTheSlaveCannotDo(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -120,7 +120,8 @@ func TestPlannerSaysWhatItLearntAsYAML(t *testing.T) {
 	}
 }
 
-// TestSlaveThatGivesOneRegisterAtATime: objects of two registers cannot be read whole, and are not read in halves.
+// TestSlaveThatGivesOneRegisterAtATime: objects of two registers cannot be read at once, and are not read in two
+// halves.
 func TestSlaveThatGivesOneRegisterAtATime(t *testing.T) {
 	spans := []modbus.Span{{input, 0, 1}, {input, 1, 1}, {input, 2, 2}, {input, 4, 1}}
 	f := &refuser{most: 1}
@@ -138,7 +139,7 @@ func TestSlaveThatGivesOneRegisterAtATime(t *testing.T) {
 	}
 }
 
-// TestRefusalOfTheMomentIsForgotten: a slave that refuses while it boots does not stay condemned.
+// TestRefusalOfTheMomentIsForgotten: a slave refuses reads while it boots. Later its registers are read again.
 func TestRefusalOfTheMomentIsForgotten(t *testing.T) {
 	spans := []modbus.Span{{input, 0, 1}, {input, 3, 1}, {input, 4, 1}}
 	f := &refuser{most: 1, lacks: []modbus.Range{{1, 2}}}
@@ -147,13 +148,13 @@ func TestRefusalOfTheMomentIsForgotten(t *testing.T) {
 		f.sweep(p, spans)
 	}
 	f.most, f.lacks = 52, nil
-	p.Answered(spanOf(input, 0, 5)) // as by another read
+	p.Answered(spanOf(input, 0, 5)) // the answer to some other read
 	if plan := p.Plan(spans); len(plan) != 1 {
 		t.Errorf("%v", plan)
 	}
 }
 
-// TestTestsAreAskedOnce: a test is sent once, with any answer. The list of learnt registers does not grow.
+// TestTestsAreAskedOnce: a test read is sent once, whatever the answer. The list of learnt registers does not grow.
 func TestTestsAreAskedOnce(t *testing.T) {
 	spans := []modbus.Span{{input, 0, 1}, {input, 4, 1}, {input, 5, 1}}
 	f := &refuser{most: 52, lacks: []modbus.Range{{2, 3}}}
@@ -176,7 +177,8 @@ func TestTestsAreAskedOnce(t *testing.T) {
 	}
 }
 
-// TestOneTableSaysNothingOfTheOther: an address that is missing in the input registers may exist in the holding registers.
+// TestOneTableSaysNothingOfTheOther: an address that is missing in the input registers may exist in the holding
+// registers.
 func TestOneTableSaysNothingOfTheOther(t *testing.T) {
 	const holding = modbus.FuncReadHolding
 	spans := []modbus.Span{{input, 0, 1}, {input, 3, 1}, {holding, 0, 4}}
@@ -200,8 +202,8 @@ func TestOneTableSaysNothingOfTheOther(t *testing.T) {
 	}
 }
 
-// TestSpansThatOverlapAreSplitToo: objects that lean on the same registers begin at the same place. Each that fits is read at every
-// sweep, and after a few nothing is refused but what is refused alone.
+// TestSpansThatOverlapAreSplitToo: objects that share registers begin at the same address. Each object that fits is
+// read in every sweep. After a few sweeps only reads of single objects are refused.
 func TestSpansThatOverlapAreSplitToo(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -215,12 +217,12 @@ func TestSpansThatOverlapAreSplitToo(t *testing.T) {
 		for range 30 {
 			at := uint16(rng.IntN(92))
 			spans = append(spans, spanOf(input, at, 1))
-			if at > 3 && rng.IntN(2) == 0 { // it leans on registers 0 to 3
+			if at > 3 && rng.IntN(2) == 0 { // the object shares registers 0 to 3
 				spans[len(spans)-1] = spanOf(input, 0, at+1)
 			}
 		}
 		p := modbus.NewPlanner(modbus.Settings{}, 92, nil)
-		alone := make([]bool, len(spans)) // refused, as the agent keeps it
+		alone := make([]bool, len(spans)) // objects that were refused alone, as the agent records them
 		for sweep := range 20 {
 			got, refused := sweepAlone(f, p, spans, alone)
 			for i, s := range spans {
@@ -235,7 +237,8 @@ func TestSpansThatOverlapAreSplitToo(t *testing.T) {
 	}
 }
 
-// sweepAlone is a sweep that reads what was refused alone by itself, and returns how many other reads were refused.
+// sweepAlone is a sweep that reads objects that were refused alone in reads of their own. It returns how many other
+// reads were refused.
 func sweepAlone(f *refuser, p *modbus.Planner, spans []modbus.Span, alone []bool) (got []bool, refused int) {
 	got = make([]bool, len(spans))
 	var merged []modbus.Span

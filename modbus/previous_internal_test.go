@@ -2,8 +2,8 @@ package modbus
 
 import "testing"
 
-// TestAFrameThatComesTwiceIsARepetition: of an answer to another request, and of a frame that was no answer. The same
-// read sent again has the same answer, and exceptions are always equal.
+// TestAFrameThatComesTwiceIsARepetition: the frame was an answer to another request, or no answer. The same read
+// again has the same answer, and exceptions are always equal: these are no repetitions.
 func TestAFrameThatComesTwiceIsARepetition(t *testing.T) {
 	var p previous
 	q := ask{unit: 1, function: FuncReadInput, addr: 8, count: 1}
@@ -12,7 +12,7 @@ func TestAFrameThatComesTwiceIsARepetition(t *testing.T) {
 	frame := appendCRC([]byte{1, FuncReadInput, 2, 0x12, 0x34})
 	body := frame[:len(frame)-checksumSize]
 	if p.repeats(q, frame) || p.is(body) || p.is(nil) {
-		t.Error("a repetition before the first answer")
+		t.Error("a frame before the first answer counts as a repetition")
 	}
 	p.keep(q, frame)
 	if p.repeats(q, frame) || !p.repeats(next, frame) || !p.is(body) {
@@ -25,6 +25,6 @@ func TestAFrameThatComesTwiceIsARepetition(t *testing.T) {
 	}
 	other := []byte{2, FuncReadInput, 2, 0, 1}
 	if p.again(other) || !p.again(other) || !p.again(refusal[:3]) || p.again(other) {
-		t.Error("again must compare with the last answer and the last frame")
+		t.Error("a repetition must equal the last answer or the last frame")
 	}
 }

@@ -2,5 +2,5 @@
 
 package modbus_test
 
-// raceEnabled: the race detector is on, which makes everything some ten times slower.
+// raceEnabled is true with the race detector, which makes all code about ten times slower.
 const raceEnabled = true

@@ -14,23 +14,24 @@ import (
 // errHungUp comes from a read after the adapter was unplugged.
 var errHungUp = errors.New("the port has hung up")
 
-// sparingPort is a serial port that is read with few wake-ups, except while the line is in a hurry.
+// sparingPort is a serial port that causes few wake-ups, except while the line is in a hurry.
 type sparingPort struct {
 	*serialPort
 	*reader
 	hurry *bool
 }
 
-// Hurry sets whether the line has no pauses. Then a thread waits for the port by itself. Go's runtime looks at its
-// poller only when a processor has nothing else to do. If both integrations are busy, that is some milliseconds late.
+// Hurry sets whether the line has no pauses. Then a thread of its own waits for the port. Go's runtime checks its
+// poller only when a processor has nothing else to do. While the integrations use all processors, that would be some
+// milliseconds late.
 func (p sparingPort) Hurry(on bool) { *p.hurry = on }
 
-// SetReadTimeout sets how long a read waits for the first byte; 0: not at all.
+// SetReadTimeout sets how long a read waits for the first byte; 0: it does not wait.
 func (p sparingPort) SetReadTimeout(d time.Duration) error {
 	return errors.Join(p.reader.SetReadTimeout(d), p.serialPort.SetReadTimeout(d))
 }
 
-// Read returns what has come; 0 bytes if nothing came until the timeout.
+// Read returns the bytes that have come; none if none came until the timeout.
 func (p sparingPort) Read(b []byte) (int, error) {
 	if *p.hurry {
 		return p.serialPort.Read(b)
@@ -38,7 +39,7 @@ func (p sparingPort) Read(b []byte) (int, error) {
 	return p.reader.Read(b)
 }
 
-// newSparingPort makes one of an open port. If this fails, the port is closed, but not its lock.
+// newSparingPort makes a sparingPort from an open port. If this fails, the port is closed, but not its lock.
 func newSparingPort(p *serialPort) (Port, error) {
 	s := sparingPort{serialPort: p, hurry: new(bool)}
 	err := p.tty.with(func(fd int) (err error) {
@@ -58,30 +59,31 @@ func newSparingPort(p *serialPort) (Port, error) {
 // Close closes the port and its lock.
 func (p sparingPort) Close() error { return errors.Join(p.reader.close(), p.serialPort.Close()) }
 
-// reader reads a serial port with few wake-ups. When a thread waits in the kernel by itself, in select or read, Go's
-// runtime wakes up a second one fifty times to look after it. So Go's poller waits here. It watches an epoll instance
-// of ours, which is ready when the port has bytes, or at a deadline. The port is in that instance only while a read
-// waits for bytes: otherwise each byte of a reply would wake up a thread. The deadline is a timer of the kernel. A
-// timer of the runtime is exact to a millisecond where nothing else runs, and wakes up two threads. The calls that look
-// for events never wait, so they are raw: another one also wakes up the thread that would look after it. A read is not
-// raw, because a driver can be stuck in it: a raw call that does not return would stop the whole program at the next
-// collection of garbage.
+// reader reads a serial port with few wake-ups. A thread that waits in the kernel, in select or read, makes Go's
+// runtime wake up a second thread fifty times to watch it. So Go's poller waits here. It watches an epoll instance of
+// this reader, which is ready when the port has bytes, or at a deadline. The port is in that instance only while a
+// read waits for bytes: otherwise each byte of a reply would wake up a thread.
+//
+// The deadline is a timer of the kernel. A timer of the runtime is exact to a millisecond if nothing else runs,
+// and wakes up two threads. The calls that check for events never wait, so they are raw system calls: other calls
+// also wake up the thread that watches them. A read is not raw, because a driver may block in it: a raw call that
+// does not return stops the whole program at the next garbage collection.
 type reader struct {
 	poll  *os.File        // the epoll instance
-	wait  syscall.RawConn // of poll
+	wait  syscall.RawConn // raw access to poll
 	epfd  int             // the descriptor of poll
 	timer int             // a timerfd
-	port  int             // the descriptor that is read; another owner closes it
+	port  int             // the descriptor to read; its owner closes it
 
-	patience time.Duration // of a read
+	patience time.Duration // timeout of a read
 
 	events [2]unix.EpollEvent
-	found  int                   // how many of them the last look found
-	err    error                 // of that look
-	look   func(fd uintptr) bool // made once
+	found  int                   // number of events that the last check found
+	err    error                 // error of that check
+	look   func(fd uintptr) bool // the method ready as a value, made once
 }
 
-// newReader makes one for the descriptor of an open port. No read of it waits in the kernel from now on.
+// newReader makes a reader for the descriptor of an open port. After that no read of the port waits in the kernel.
 func newReader(port int) (r *reader, err error) {
 	if err := unix.SetNonblock(port, true); err != nil {
 		return nil, fmt.Errorf("no waits: %w", err)
@@ -90,7 +92,7 @@ func newReader(port int) (r *reader, err error) {
 	if r.epfd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return nil, fmt.Errorf("epoll: %w", err)
 	}
-	if err := unix.SetNonblock(r.epfd, true); err != nil { // else os.NewFile keeps it from Go's poller
+	if err := unix.SetNonblock(r.epfd, true); err != nil { // otherwise os.NewFile does not add it to Go's poller
 		return nil, errors.Join(fmt.Errorf("epoll: %w", err), unix.Close(r.epfd))
 	}
 	r.poll = os.NewFile(uintptr(r.epfd), "epoll")
@@ -101,7 +103,7 @@ func newReader(port int) (r *reader, err error) {
 	return r, nil
 }
 
-// fill puts the timer and the port into the epoll instance. Nobody waits for the port yet.
+// fill puts the timer and the port into the epoll instance. No goroutine waits for the port yet.
 func (r *reader) fill() (err error) {
 	if r.wait, err = r.poll.SyscallConn(); err != nil {
 		return fmt.Errorf("epoll: %w", err)
@@ -125,13 +127,13 @@ func (r *reader) close() error {
 	return err
 }
 
-// SetReadTimeout sets how long a read waits for the first byte; 0: not at all.
+// SetReadTimeout sets how long a read waits for the first byte; 0: it does not wait.
 func (r *reader) SetReadTimeout(d time.Duration) error {
 	r.patience = d
 	return nil
 }
 
-// Read returns what has come; 0 bytes if nothing came until the timeout.
+// Read returns the bytes that have come; none if none came until the timeout.
 func (r *reader) Read(p []byte) (int, error) {
 	if ready, err := r.await(r.patience); !ready || err != nil || len(p) == 0 {
 		return 0, err
@@ -156,11 +158,12 @@ func (r *reader) Sleep(d time.Duration) error {
 	return r.wake()
 }
 
-// shortWait is the longest wait in which the thread keeps its processor, as if it computed. It takes no second wake-up,
-// and the line goes on at once even if the integrations use all processors.
+// shortWait is the longest wait in which the thread keeps its processor, as in a computation. Such a wait causes no
+// second wake-up, and the line continues at once even if the integrations use all processors.
 const shortWait = 2 * time.Millisecond
 
-// await waits until the port has bytes, those of before included, or hangs up, but at most for d: then it is not ready.
+// await waits at most d until the port has bytes or hangs up. ready includes bytes that came before. After d the port
+// is not ready.
 func (r *reader) await(d time.Duration) (ready bool, err error) {
 	if d <= shortWait {
 		return r.stay(d)
@@ -174,7 +177,7 @@ func (r *reader) await(d time.Duration) (ready bool, err error) {
 	if err := r.wake(); err != nil {
 		return false, err
 	}
-	if r.events[0].Fd == int32(r.port) || r.found > 1 { // then the kernel waits for it no more
+	if r.events[0].Fd == int32(r.port) || r.found > 1 { // the port has fired, so the kernel no longer waits for it
 		return true, r.set(0)
 	}
 	return false, r.watch(unix.EPOLL_CTL_MOD, r.port, unix.EPOLLONESHOT)
@@ -200,7 +203,7 @@ func (r *reader) set(d time.Duration) error {
 	return nil
 }
 
-// watch changes for what the epoll instance waits at a descriptor.
+// watch changes the events for which the epoll instance waits at a descriptor.
 func (r *reader) watch(op, fd int, events uint32) error {
 	if err := unix.EpollCtl(r.epfd, op, fd, &unix.EpollEvent{Fd: int32(fd), Events: events}); err != nil {
 		return fmt.Errorf("epoll: %w", err)
@@ -219,7 +222,7 @@ func (r *reader) wake() error {
 	return nil
 }
 
-// ready takes the events that there are, and reports whether there was any. If not, Go's poller waits.
+// ready takes the waiting events, and reports whether there was any. If not, Go's poller waits.
 func (r *reader) ready(uintptr) bool {
 	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(r.epfd), uintptr(unsafe.Pointer(&r.events[0])),
 		uintptr(len(r.events)), 0, 0, 0)

@@ -9,11 +9,11 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// sleepingPort is a port that sleeps by itself, as a serial one does.
+// sleepingPort is a port with its own sleep, like a serial port.
 type sleepingPort struct {
 	modbus.Port
 	calls   *int  // reads and sleeps
-	hurried *bool // once
+	hurried *bool // whether a call was in a hurry
 }
 
 func (p sleepingPort) Read(b []byte) (int, error) {
@@ -29,8 +29,8 @@ func (p sleepingPort) Sleep(d time.Duration) error {
 
 func (p sleepingPort) Hurry(on bool) { *p.hurried = *p.hurried || on }
 
-// TestAReplyTakesFewWakeUps: each one costs a gateway as much as all else that it does with the reply. A line with
-// pauses reads the first byte, and then all others at once. A line without pauses loses no time.
+// TestAReplyTakesFewWakeUps: a wake-up costs a gateway as much as all other work for a reply. A line with pauses
+// reads the first byte, and then all others at once. A line without pauses loses no time.
 func TestAReplyTakesFewWakeUps(t *testing.T) {
 	const count = 52
 	s := modbus.Settings{Baud: baud}
@@ -51,12 +51,12 @@ func TestAReplyTakesFewWakeUps(t *testing.T) {
 			return time.Since(start)
 		}
 		read()
-		hurried = false // before its first pause it is
-		for range 15 {  // a sweep each second is no hurry, two seconds without a pause are one
+		hurried = false // before its first pause the line is in a hurry
+		for range 15 {  // a sweep each second is no hurry; two seconds without a pause are a hurry
 			<-time.After(time.Second)
 			before := calls
 			took := read()
-			if n := calls - before; n > 5 { // two looks, the first byte, a sleep and the rest
+			if n := calls - before; n > 5 { // two short reads, the first byte, a sleep and the rest
 				t.Errorf("%d reads and sleeps for a reply of %d bytes", n, 5+2*count)
 			}
 			if took < wire || took > wire+2*time.Millisecond {
@@ -78,8 +78,8 @@ func TestAReplyTakesFewWakeUps(t *testing.T) {
 	})
 }
 
-// TestASerialPortWaitsAsItIsTold: a read ends with the first bytes or at its timeout, a sleep only at its end. What
-// comes during a sleep is there after it.
+// TestASerialPortWaitsAsItIsTold: a read ends with the first bytes or at its timeout. A sleep ends only at its end,
+// and bytes that come during the sleep are there after it.
 func TestASerialPortWaitsAsItIsTold(t *testing.T) {
 	pty := modbustest.MustServe(t, 0, 0, ownAddress(1))
 	port, err := modbus.OpenSerial(modbus.Settings{Port: pty.Path()})
@@ -113,7 +113,7 @@ func TestASerialPortWaitsAsItIsTold(t *testing.T) {
 		}
 		return time.Since(start)
 	}
-	const long = time.Minute // no test waits so long for what comes
+	const long = time.Minute // longer than any wait of this test
 	for range 3 {
 		ask()
 		read(long, 7)

@@ -29,12 +29,12 @@ type window struct {
 
 	framed bool // the port takes frames apart by itself: there is no echo, and no request of another master
 
-	disguised bool // the request has a shape that no reply to another program has
+	widened bool // the request has a shape that no reply to another program has
 
-	begun int // bytes behind the answer that may begin a frame of another master; hush reads on from there
+	begun int // bytes after the answer that may begin a frame of another master; hush reads the rest
 
 	surplus  int  // whole frames that are for another program if the answer comes too
-	heard    bool // something came that is no echo
+	heard    bool // bytes came that are no echo
 	echoed   bool // the echo came
 	skipped  int  // bytes that belong to no frame
 	damaged  bool // a frame that began well had a wrong checksum
@@ -44,7 +44,7 @@ type window struct {
 	refusal error // why the frames that came are not the answer; nil: no such frame
 
 	came   [faultBytes]byte // the first bytes since the request, for a Fault
-	length int              // of all that came
+	length int              // number of all bytes that came
 }
 
 // reset begins a new window for the answer to q.

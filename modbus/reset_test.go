@@ -15,13 +15,13 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// tearing is a device over the network whose connections end by a reset in the middle of a reply.
+// tearing is a network device that resets some connections in the middle of a reply.
 type tearing struct {
 	rtu   bool
-	torn  func(n int) bool // whether the reply to request n, from 1, is one of them
+	torn  func(n int) bool // whether the reply to request n, from 1, is cut by a reset
 	pause time.Duration    // between the first half and the reset
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	requests int
 	dials    int
 	resets   int
@@ -30,7 +30,7 @@ type tearing struct {
 func (d *tearing) serve(conn net.Conn) {
 	defer conn.Close()
 	d.count(&d.dials)
-	head := 6 // of what comes before the unit id
+	head := 6 // length of the part before the unit id
 	if d.rtu {
 		head = 0
 	}
@@ -44,7 +44,7 @@ func (d *tearing) serve(conn net.Conn) {
 		}
 		reply := d.reply(request, head)
 		if !d.torn(d.count(&d.requests)) {
-			_, _ = conn.Write(reply) // the line has closed it: the next read shows that
+			_, _ = conn.Write(reply) // fails if the line has closed the connection: the next read shows this
 			continue
 		}
 		d.count(&d.resets)
@@ -62,7 +62,7 @@ func (d *tearing) count(n *int) int {
 	return *n
 }
 
-// reply holds registers with their own addresses.
+// reply returns a reply whose registers have their own addresses.
 func (d *tearing) reply(request []byte, head int) []byte {
 	unit, function := request[head], request[head+1]
 	addr, count := binary.BigEndian.Uint16(request[head+2:]), binary.BigEndian.Uint16(request[head+4:])
@@ -86,7 +86,7 @@ func resetConn(conn net.Conn) {
 	}
 }
 
-// check reads ten times; every read has its value at once, and each reset has cost one new connection.
+// check reads ten times. Every read has its value at once, and each reset costs one new connection.
 func (d *tearing) check(t *testing.T, line *modbus.Line) {
 	t.Helper()
 	for i := range uint16(10) {
@@ -102,7 +102,7 @@ func (d *tearing) check(t *testing.T, line *modbus.Line) {
 
 func everyThird(n int) bool { return n%3 == 0 }
 
-// TestResetInTheMiddleOfAReplyCostsNoRead: the first half has been read when the reset comes.
+// TestResetInTheMiddleOfAReplyCostsNoRead: the line has read the first half of the reply when the reset comes.
 func TestResetInTheMiddleOfAReplyCostsNoRead(t *testing.T) {
 	for _, port := range []string{overTCP, overRTU} {
 		t.Run(port, func(t *testing.T) {
@@ -132,7 +132,7 @@ func tornLine(t *testing.T, port string, torn func(n int) bool, check func(*tear
 	})
 }
 
-// TestReadIsRepeatedOnceOnly: a device that resets each connection is no endless loop.
+// TestReadIsRepeatedOnceOnly: a device that resets each connection does not cause an endless loop.
 func TestReadIsRepeatedOnceOnly(t *testing.T) {
 	for _, port := range []string{overTCP, overRTU} {
 		always := func(int) bool { return true }
@@ -145,7 +145,7 @@ func TestReadIsRepeatedOnceOnly(t *testing.T) {
 	}
 }
 
-// TestRealResetInTheMiddleOfAReplyCostsNoRead: an RST over loopback. It may come before the half reply was read.
+// TestRealResetInTheMiddleOfAReplyCostsNoRead: an RST comes over loopback, perhaps before the first half was read.
 func TestRealResetInTheMiddleOfAReplyCostsNoRead(t *testing.T) {
 	for _, scheme := range []string{"tcp://", "rtu+tcp://"} {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")

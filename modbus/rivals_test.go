@@ -14,8 +14,8 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// sharedGateway serves the units 1 and 2 on a gateway that sends each reply to all its clients, and records the lengths
-// that were asked for. A reply takes 10 ms.
+// sharedGateway serves the units 1 and 2 on a gateway that sends each reply to all its clients. It records the
+// lengths of the requests. A reply takes 10 ms.
 func sharedGateway(rtu bool) (g *modbustest.Gateway, counts *[]uint16) {
 	g, counts = &modbustest.Gateway{RTU: rtu, Route: modbustest.ToAll}, new([]uint16)
 	for _, unit := range []byte{1, 2} {
@@ -30,8 +30,8 @@ func sharedGateway(rtu bool) (g *modbustest.Gateway, counts *[]uint16) {
 	return g, counts
 }
 
-// otherClient connects another program to g, and returns how it asks for count registers of a unit from addr. Its
-// transaction ids count from 1.
+// otherClient connects another program to g. The returned function asks for count registers of a unit from addr. The
+// program's transaction ids count from 1.
 func otherClient(t *testing.T, g *modbustest.Gateway) (asks func(unit byte, addr, count uint16)) {
 	t.Helper()
 	conn, err := g.Connect("other")
@@ -54,14 +54,15 @@ func otherClient(t *testing.T, g *modbustest.Gateway) (asks func(unit byte, addr
 	}
 }
 
-// TestEachReplyToAnotherProgramCounts: one that comes while the line rests, and one that comes before our own.
+// TestEachReplyToAnotherProgramCounts: one reply comes while the line is idle, and one comes before the line's own
+// reply.
 func TestEachReplyToAnotherProgramCounts(t *testing.T) {
 	for _, port := range []string{overTCP, overRTU} {
 		t.Run(port, func(t *testing.T) {
 			g, _ := sharedGateway(port == overRTU)
 			served(t, g, modbus.Settings{Port: port}, func(line *modbus.Line) {
 				other := otherClient(t, g)
-				<-time.After(time.Minute) // the line is not new any more
+				<-time.After(time.Minute) // then the line is no longer new
 				mustRead(t, line, 0x20, 2)
 				for i := range uint16(5) {
 					other(1, 0x30+i, 7)
@@ -72,15 +73,15 @@ func TestEachReplyToAnotherProgramCounts(t *testing.T) {
 				other(1, 0x40, 7) // its reply comes while we wait for ours
 				mustRead(t, line, 0x20, 2)
 				if all := line.Counters().Rivals; idle != 5 || all != 6 {
-					t.Errorf("%d of 5 replies were seen while the line rested, and %d of 1 before ours", idle, all-idle)
+					t.Errorf("%d of 5 replies were seen while the line was idle, and %d of 1 before its own reply", idle, all-idle)
 				}
 			})
 		})
 	}
 }
 
-// TestReadsTakeNoLengthOfAnotherProgram: its replies prove that another program asks here, be they of a unit that we have
-// not asked yet. It uses the lengths that widened reads have first, too.
+// TestReadsTakeNoLengthOfAnotherProgram: replies to another program prove that it uses the gateway, even replies of a
+// unit that the line has not read yet. The other program uses the lengths that widened reads prefer.
 func TestReadsTakeNoLengthOfAnotherProgram(t *testing.T) {
 	for _, port := range []string{overTCP, overRTU} {
 		for _, unit := range []byte{1, 2} {
@@ -108,7 +109,8 @@ func TestReadsTakeNoLengthOfAnotherProgram(t *testing.T) {
 	}
 }
 
-// TestClientThatCountsFromOneIsNotTakenForUs: a program that has just been started, as we have, asks before us.
+// TestClientThatCountsFromOneIsNotTakenForUs: another program has just started, like the line, and sends its request
+// first.
 func TestClientThatCountsFromOneIsNotTakenForUs(t *testing.T) {
 	g, _ := sharedGateway(false)
 	served(t, g, modbus.Settings{Port: overTCP}, func(line *modbus.Line) {

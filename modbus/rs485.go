@@ -106,7 +106,7 @@ func stopKernelRS485(d rs485Driver) error {
 	return nil
 }
 
-// rtsPort is what we need of a port to switch the line ourselves.
+// rtsPort is the part of a port that rtsSender needs to switch the line.
 type rtsPort interface {
 	io.Writer
 	SetRTS(set bool) error
@@ -151,8 +151,8 @@ func (s *rtsSender) Write(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// drain waits until the driver has sent everything. TCSBRK is never restarted by the kernel, so any signal to
-// the process may end it early.
+// drain waits until the driver has sent everything. The kernel never restarts TCSBRK, so any signal to the process
+// may end it early.
 func drain(port rtsPort) error {
 	for {
 		if err := port.Drain(); !errors.Is(err, unix.EINTR) {

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestKernelRS485IsTheStructOfTheKernel compares with the bytes that linux/serial.h gives a C compiler.
+// TestKernelRS485IsTheStructOfTheKernel compares with the bytes that a C compiler makes from linux/serial.h.
 func TestKernelRS485IsTheStructOfTheKernel(t *testing.T) {
 	for _, c := range []struct {
 		r    RS485
@@ -35,15 +35,15 @@ func TestKernelRS485IsTheStructOfTheKernel(t *testing.T) {
 	}
 }
 
-// driver is a serial driver with an RS-485 side that leaves out what its chip cannot do.
+// driver is a serial driver with RS-485. It ignores the settings that its chip does not support.
 type driver struct {
 	now      serialRS485
-	unknown  error  // of both calls
-	refuses  error  // of set
-	flags    uint32 // those it knows
-	before   uint32 // most ms
+	unknown  error  // error of both calls
+	refuses  error  // error of setRS485
+	flags    uint32 // flags that it knows
+	before   uint32 // longest delays, in ms
 	after    uint32
-	silently bool // takes the call and does nothing
+	silently bool // succeeds and changes nothing
 }
 
 func (d *driver) getRS485(s *serialRS485) error {
@@ -128,7 +128,7 @@ type rtsLog struct {
 	start  time.Time
 	events []event
 	drain  time.Duration    // how long Drain takes
-	fails  map[string]error // by what is done; EINTR only once
+	fails  map[string]error // by operation; EINTR only once
 }
 
 type event struct {

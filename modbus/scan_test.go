@@ -12,7 +12,7 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// scanOf scans lines in memory: one at each baud rate, with these slaves behind it.
+// scanOf scans lines in memory: one for each baud rate, with its slaves.
 func scanOf(units []byte, lines map[int][]*modbustest.Slave, bauds ...int) *modbus.Scan {
 	s := &modbus.Scan{
 		Units: units, Timeout: 200 * time.Millisecond,
@@ -72,7 +72,7 @@ func TestScanTriesOtherSettingsOnlyWhenNobodyAnswers(t *testing.T) {
 	})
 }
 
-// Some devices do not answer a function that they do not know at all.
+// Some devices do not answer functions that they do not know.
 func TestScanAsksWithTheOtherFunctionWhenNobodyAnswersTheFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		meter := ownAddress(2)
@@ -87,7 +87,7 @@ func TestScanAsksWithTheOtherFunctionWhenNobodyAnswersTheFirst(t *testing.T) {
 	})
 }
 
-// TestScanTakesAsLongAsItSays holds the estimate against a scan that finds no unit, in virtual time.
+// TestScanTakesAsLongAsItSays compares the estimate with a scan that finds no unit, in virtual time.
 func TestScanTakesAsLongAsItSays(t *testing.T) {
 	for _, baud := range []int{2400, 9600, 115200} {
 		synctest.Test(t, func(t *testing.T) {
@@ -100,7 +100,7 @@ func TestScanTakesAsLongAsItSays(t *testing.T) {
 				t.Errorf("%+v, %v", result, err)
 			}
 			if diff := (took - said).Abs(); diff > said/100 {
-				t.Errorf("%d baud: took %v, said %v", baud, took, said)
+				t.Errorf("%d baud: took %v, estimated %v", baud, took, said)
 			}
 		})
 	}
@@ -116,7 +116,7 @@ func TestScanTakesAsLongAsItSays(t *testing.T) {
 
 func TestScanTellsGarbageFromSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		twins := ownAddress(2) // two of one unit id talk over one another
+		twins := ownAddress(2) // two slaves with one unit id collide
 		twins.Script = func(modbustest.Request) modbustest.Fault {
 			return modbustest.Fault{Mangle: func(frame []byte) []byte {
 				frame[len(frame)-1] ^= 0x55
@@ -130,7 +130,7 @@ func TestScanTellsGarbageFromSilence(t *testing.T) {
 	})
 }
 
-// A gateway answers for slaves that it does not reach.
+// A gateway answers for slaves that it cannot reach.
 func TestScanTakesAGatewaysComplaintForSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		absent := ownAddress(1)
@@ -156,7 +156,7 @@ func TestScanThatIsCutShortKeepsWhatItFound(t *testing.T) {
 			t.Errorf("%+v, %v", result, err)
 		}
 	})
-	synctest.Test(t, func(t *testing.T) { // in the middle of its identification
+	synctest.Test(t, func(t *testing.T) { // the context ends during an identification
 		ctx, cancel := context.WithCancel(t.Context())
 		slave := ownAddress(2)
 		slave.Script = func(r modbustest.Request) modbustest.Fault {
@@ -178,7 +178,7 @@ func TestScanThatIsCutShortKeepsWhatItFound(t *testing.T) {
 	}
 }
 
-// While an agent has the port, a scan asks the units through it, and opens nothing.
+// While an agent has the port open, a scan asks the units through the agent, and opens no port.
 func TestScanAsksThroughAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pipe := modbustest.NewPipe(9600, bits, ownAddress(2), &modbustest.Slave{Unit: 4, Script: func(modbustest.Request) modbustest.Fault {
@@ -200,7 +200,7 @@ func TestScanAsksThroughAnother(t *testing.T) {
 		}
 		for _, fault := range line.Faults() {
 			if fault.Unit != 4 {
-				t.Errorf("a unit that is not there is a fault of the line: %+v", fault)
+				t.Errorf("a missing unit counts as a fault of the line: %+v", fault)
 			}
 		}
 	})

@@ -13,12 +13,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// serialPort is an open port and the lock that keeps other programs off it.
+// serialPort is an open port and the lock that excludes other programs.
 type serialPort struct {
 	modemPort
 	path    string
 	number  uint64    // of the device, st_rdev
-	out     io.Writer // what sends: the port itself, or an rtsSender before it
+	out     io.Writer // sends: the port itself, or an rtsSender before it
 	restore func()    // restores the RS-485 mode of the driver; nil: the mode was not changed
 }
 
@@ -205,7 +205,7 @@ func openPrivate(path string, mode *serial.Mode) (serial.Port, error) {
 	for _, fd := range after {
 		var st unix.Stat_t
 		if unix.Fstat(fd, &st) != nil {
-			continue // the one that listed the folder
+			continue // the descriptor that listed the folder, closed by now
 		}
 		isPort := st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == device.Rdev && fd > 2
 		isPipe := st.Mode&unix.S_IFMT == unix.S_IFIFO && !slices.Contains(before, fd)

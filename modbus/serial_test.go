@@ -108,7 +108,7 @@ func TestOpenErrorsHaveHints(t *testing.T) {
 		}
 		for _, text := range c.texts {
 			if text == "ports here" && strings.Contains(err.Error(), "no serial ports found on this system") {
-				continue // a machine without any
+				continue // a machine without serial ports
 			}
 			if !strings.Contains(err.Error(), text) {
 				t.Errorf("%s: %q does not say %q", c.name, err, text)
@@ -137,7 +137,7 @@ func TestHardwareThatAPortLacksIsAnErrorWithAHint(t *testing.T) {
 			t.Errorf("%+v: %v, want the hint %q", c.s, err, c.hint)
 		}
 	}
-	// Nothing of that keeps the port: it opens where nothing is asked for.
+	// None of these errors keeps the port locked: without the setting it opens.
 	for _, mode := range []string{"", "auto", "off"} {
 		port, err := modbus.OpenSerial(modbus.Settings{Port: pty.Path(), LowLatency: mode, RS485: modbus.RS485{Mode: "off", Polarity: "low"}})
 		if err != nil {
@@ -171,7 +171,7 @@ func TestGonePortIsToldFromItsPath(t *testing.T) {
 	gone := port.(interface{ Gone() bool }).Gone
 
 	if gone() {
-		t.Error("gone, and nothing has happened")
+		t.Error("the port counts as gone, and nothing has happened")
 	}
 	link(second.Path())
 	if !gone() {
@@ -200,13 +200,14 @@ func TestGonePortIsToldFromItsPath(t *testing.T) {
 	if !gone() {
 		t.Error("there is no path any more")
 	}
-	// What cannot be looked at is not known to be gone.
+	// A path that cannot be checked does not count as gone.
 	if link(path); gone() {
 		t.Error("the path leads in a circle")
 	}
 }
 
-// TestPortIsExclusive reads the flag that TIOCEXCL sets: root, who runs many a test, can open the port all the same.
+// TestPortIsExclusive reads the flag that TIOCEXCL sets. Many tests run as root, and root can open the port
+// nevertheless.
 func TestPortIsExclusive(t *testing.T) {
 	pty := modbustest.MustServe(t, 0, 0)
 	witness, err := unix.Open(pty.Path(), unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
@@ -227,7 +228,7 @@ func TestPortIsExclusive(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !exclusive() {
-		t.Error("any program that knows no flock can open it")
+		t.Error("a program that does not use flock can open the port")
 	}
 	if err := port.Close(); err != nil || exclusive() {
 		t.Errorf("closed and still exclusive, %v", err)
@@ -237,7 +238,7 @@ func TestPortIsExclusive(t *testing.T) {
 	}
 }
 
-// TestLockEndsWithItsHolder: no lock file is left behind by a killed program, and Close frees the port.
+// TestLockEndsWithItsHolder: a killed program leaves no lock file, and Close frees the port.
 func TestLockEndsWithItsHolder(t *testing.T) {
 	pty := modbustest.MustServe(t, 0, 0)
 	for range 2 {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Settings of a port. Zero fields mean the settings with which the controllers ship: 9600 baud, 8 data bits, no parity,
-// 2 stop bits. Everything else of the port stays as its driver sets it.
+// Settings of a port. Zero fields mean the settings with which the controllers are delivered: 9600 baud, 8 data bits,
+// no parity, 2 stop bits. All other settings of the port stay as the driver has set them.
 type Settings struct {
 	// path of the device, best under /dev/serial/by-id, which is the same after replugging, or under by-path for
 	// adapters without serial numbers
@@ -79,7 +79,7 @@ func (s Settings) withDefaults() Settings {
 	return s
 }
 
-// check refuses words that mean nothing. It expects the defaults to be filled in.
+// check refuses unknown words. The defaults must be filled in before.
 func (s Settings) check() error {
 	for _, w := range []struct {
 		what, word string

@@ -15,13 +15,13 @@ import (
 // both reads must have the same values.
 
 const (
-	// disguiseLeast is the shortest length of a widened read. Most programs read other lengths: even ones, or short
+	// widenLeast is the shortest length of a widened read. Most programs read other lengths: even ones, or short
 	// ones.
-	disguiseLeast = 11
-	// disguiseMore is the number of odd lengths, from disguiseLeast on, from which a widened read chooses.
-	disguiseMore = 12
-	// disguiseTries is how many lengths a device may refuse before the line sends the plain read.
-	disguiseTries = 3
+	widenLeast = 11
+	// widenMore is the number of odd lengths, from widenLeast on, from which a widened read chooses.
+	widenMore = 12
+	// widenTries is how many lengths a device may refuse before the line sends the plain read.
+	widenTries = 3
 	// agreeTries is the highest number of reads to find two that agree: a register may change between two reads.
 	agreeTries = 3
 )
@@ -32,8 +32,8 @@ var errAware = errors.New("another program was noticed")
 // errDisagree: no two reads have the same values.
 var errDisagree = fmt.Errorf("%w: two reads of different lengths do not agree", ErrShared)
 
-// company reports whether another program gets replies through the gateway, or got some recently.
-func (l *Line) company() bool { return l.others.near(tick()) }
+// rivalNear reports whether another program gets replies through the gateway, or got some recently.
+func (l *Line) rivalNear() bool { return l.others.near(tick()) }
 
 // doubts reports whether an answer to q may be for another program.
 func (l *Line) doubts(q ask) bool {
@@ -48,7 +48,7 @@ func (l *Line) early() bool {
 // unshared reads the registers of q while no other program is known on the gateway. It fails with errAware if one is
 // known.
 func (l *Line) unshared(dst []uint16, u *unit, q ask) ([]uint16, error) {
-	if l.company() || l.early() {
+	if l.rivalNear() || l.early() {
 		return nil, errAware
 	}
 	l.unaware = true
@@ -76,7 +76,7 @@ func (l *Line) shared(dst []uint16, u *unit, q ask) ([]uint16, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !l.ids.ambiguous() && !l.others.isNew(tick()) || first.asked == q && !l.company() {
+	if !l.ids.ambiguous() && !l.others.isNew(tick()) || first.asked == q && !l.rivalNear() {
 		return append(dst, first.values...), nil
 	}
 	at, reads := l.at, []wideRead{first}
@@ -107,8 +107,8 @@ func (l *Line) shared(dst []uint16, u *unit, q ask) ([]uint16, error) {
 func (l *Line) widened(u *unit, q ask, before []wideRead) (wideRead, error) {
 	front := rand.IntN(2) == 0
 	plain := slices.ContainsFunc(before, func(r wideRead) bool { return r.asked == q })
-	for try := 0; try < disguiseTries && !plain; try++ {
-		wide := l.others.disguise(u, q, before, front, tick())
+	for try := 0; try < widenTries && !plain; try++ {
+		wide := l.others.widen(u, q, before, front, tick())
 		if wide == q {
 			break
 		}

@@ -20,8 +20,8 @@ func (p countingPort) Read(b []byte) (int, error) {
 	return p.Port.Read(b)
 }
 
-// timedRead reads count registers over a wire of wireBaud with a line that is set to 9600 baud. It returns how long the
-// second of two reads took, and how many reads of the port it was.
+// timedRead reads count registers over a wire of wireBaud, with a line that is set to 9600 baud. It reads twice, and
+// returns how long the second read took, and how many reads of the port it needed.
 func timedRead(t *testing.T, wireBaud int, count uint16) (took time.Duration, reads int) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -46,8 +46,8 @@ func timedRead(t *testing.T, wireBaud int, count uint16) (took time.Duration, re
 	return took, reads
 }
 
-// TestLineSleepsThroughAReply: a UART delivers byte after byte, and the line sleeps meanwhile. It still detects the end of
-// the reply at once.
+// TestLineSleepsThroughAReply: a UART delivers byte by byte, and the line sleeps in the meantime. It still detects
+// the end of the reply at once.
 func TestLineSleepsThroughAReply(t *testing.T) {
 	const count = 52
 	s := modbus.Settings{Baud: baud}
@@ -61,7 +61,7 @@ func TestLineSleepsThroughAReply(t *testing.T) {
 	}
 }
 
-// TestLineDoesNotSleepWhereTheReplyHasCome: adapters and gateways hand over whole frames, at any time.
+// TestLineDoesNotSleepWhereTheReplyHasCome: adapters and gateways deliver whole frames, at any time.
 func TestLineDoesNotSleepWhereTheReplyHasCome(t *testing.T) {
 	if took, _ := timedRead(t, 0, 125); took > time.Millisecond {
 		t.Errorf("the read took %v after the reply had come", took)

@@ -14,25 +14,24 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// storm is a line with two slaves and a script of faults. The value of each register holds unit,
-// function, address and which read of the test it was taken for, so that a reply to anything but the very
-// request in hand shows.
+// storm is a line with two slaves and a script of faults. The value of each register contains the unit, the function,
+// the address and the number of the test's read. So the value shows if a reply belongs to another request.
 type storm struct {
-	rng     *rand.Rand    // of the questions
+	rng     *rand.Rand    // for the requests
 	mu      sync.Mutex    // guards luck: over TCP an old connection may be served beside the new one
-	luck    *rand.Rand    // of the faults, which in real time are drawn on the slave's goroutine
-	unit    time.Duration // what the faults' times are measured in: the line's timeout
-	network bool          // only what can happen on TCP
+	luck    *rand.Rand    // for the faults; in real time the slave's goroutine uses it
+	unit    time.Duration // unit of the times of faults: the line's timeout
+	network bool          // only faults that TCP can have
 	calm    atomic.Bool
 	read    atomic.Int64 // number of the read in hand
-	addr    uint16       // asked last
+	addr    uint16       // of the last request
 	slaves  []*modbustest.Slave
 	trace   *frameTrace // of a network; nil: none
 	rtu     bool        // the frames in trace
-	limits  int         // wrong values that docs/line.md excludes from the promise
+	limits  int         // number of wrong values that docs/line.md excludes from the promise
 }
 
-// stormRegisters is how many addresses a stamp has room for.
+// stormRegisters is the number of addresses for which a stamp has room.
 const stormRegisters = 1 << 10
 
 // stamp packs a register's value: unit 1 bit, function 1, read 4, address 10.
@@ -62,7 +61,7 @@ func newStorm(seed uint64, timeout time.Duration) *storm {
 
 func upTo(rng *rand.Rand, d time.Duration) time.Duration { return time.Duration(rng.Int64N(int64(d))) }
 
-// fault draws what happens to one reply: well in half of the cases, and everything else at times.
+// fault chooses at random what happens to one reply: nothing in half of the cases, otherwise one of the faults.
 func (s *storm) fault(modbustest.Request) modbustest.Fault {
 	if s.calm.Load() {
 		return modbustest.Fault{}
@@ -87,17 +86,17 @@ func (s *storm) fault(modbustest.Request) modbustest.Fault {
 	case 6:
 		f.Mangle = modbustest.Noise(s.luck)
 	case 7:
-		f.Unit = 3 // not on this line: two slaves of one id are beyond any master
+		f.Unit = 3 // not on this line: no master can handle two slaves with one id
 	case 8:
 		f.More = s.luck.IntN(5) - 2
 	case 9:
 		f.Duplicate, f.Gap = true, upTo(s.luck, s.unit/10)
-	case 10: // misfortunes seldom come singly
+	case 10: // two faults at once
 		f.Late, f.Duplicate, f.Gap = upTo(s.luck, 2*s.unit), true, upTo(s.luck, s.unit/10)
 	case 11:
 		f.Echo = modbustest.Same
 	case 12:
-		f.Echo, f.Silent = modbustest.Noise(s.luck), true // a collision: the slave has not understood either
+		f.Echo, f.Silent = modbustest.Noise(s.luck), true // a collision: the slave did not receive the request either
 	case 13:
 		f.Echo, f.Late = modbustest.Same, upTo(s.luck, 2*s.unit)
 	case 14, 15: // 1e-4 to 1e-2 of the bytes
@@ -110,7 +109,7 @@ func (s *storm) fault(modbustest.Request) modbustest.Fault {
 	return f
 }
 
-// networkFault is fault for Modbus TCP, where no byte is lost or changed.
+// networkFault is fault for Modbus TCP, which loses and changes no bytes.
 func (s *storm) networkFault() modbustest.Fault {
 	var f modbustest.Fault
 	switch s.luck.IntN(20) {
@@ -123,7 +122,7 @@ func (s *storm) networkFault() modbustest.Fault {
 	case 5:
 		f.Exception = byte(1 + s.luck.IntN(6))
 	case 6:
-		f.Mangle = func([]byte) []byte { return nil } // it hangs up
+		f.Mangle = func([]byte) []byte { return nil } // closes the connection
 	case 7:
 		f.Unit = 3
 	case 8:
@@ -134,7 +133,7 @@ func (s *storm) networkFault() modbustest.Fault {
 	return f
 }
 
-// noise is garbage, or what another unit says.
+// noise returns garbage, or a frame of another unit.
 func (s *storm) noise() []byte {
 	if s.luck.IntN(2) == 0 {
 		p := make([]byte, 1+s.luck.IntN(20))
@@ -146,7 +145,7 @@ func (s *storm) noise() []byte {
 	return modbustest.AppendCRC([]byte{byte(3 + s.luck.IntN(5)), 4, 4, 1, 2, 3, 4})
 }
 
-// otherFunction makes a reply that of the other read function, with a right CRC.
+// otherFunction changes a reply to that of the other read function, with a right CRC.
 func otherFunction(f []byte) []byte {
 	if f[1] != 3 && f[1] != 4 {
 		return f
@@ -160,8 +159,8 @@ type question struct {
 	addr, count    uint16
 }
 
-// ask draws a read. Few lengths, so that most reads have the shape of another one; never the same
-// address twice in a row, whose repeated frame is that register's value still.
+// ask chooses a read at random. It uses few lengths, so that most reads have the shape of another read. It never uses
+// the same address twice in a row, because a repeated frame would still have the right value.
 func (s *storm) ask() question {
 	counts := []uint16{1, 1, 2, 2, 3, 8, 8, 40}
 	s.addr = (s.addr + 1 + uint16(s.rng.IntN(stormRegisters-50))) % (stormRegisters - 40)
@@ -173,13 +172,13 @@ func (s *storm) ask() question {
 	}
 }
 
-// request is the frame that another master would ask q with.
+// request is the frame of another master's request q.
 func (q question) request() []byte {
 	return modbustest.AppendCRC([]byte{q.unit, q.function, byte(q.addr >> 8), byte(q.addr), byte(q.count >> 8), byte(q.count)})
 }
 
-// poll reads once and fails the test over any value that is not the asked register's of now. A port that
-// failed is opened again.
+// poll reads once. It fails the test for any value that is not the present value of the wanted register. It opens a
+// failed port again.
 func (s *storm) poll(t *testing.T, line *modbus.Line, q question) error {
 	t.Helper()
 	s.read.Add(1)
@@ -187,11 +186,11 @@ func (s *storm) poll(t *testing.T, line *modbus.Line, q question) error {
 	reply, err := line.Read(t.Context(), q.unit, q.function, q.addr, q.count)
 	switch {
 	case errors.Is(err, modbus.ErrPort):
-		_ = line.Open() // it may be away still
+		_ = line.Open() // the port may still be away
 		return err
 	case err != nil:
 		if !errors.Is(err, modbus.ErrTimeout) && !errors.Is(err, modbus.ErrFrame) && !errors.As(err, new(*modbus.Exception)) {
-			t.Fatalf("read %d: an error of no known kind: %v", s.read.Load(), err)
+			t.Fatalf("read %d: an unknown kind of error: %v", s.read.Load(), err)
 		}
 		return err
 	case len(reply.Registers) != int(q.count):
@@ -209,10 +208,10 @@ func (s *storm) poll(t *testing.T, line *modbus.Line, q question) error {
 	return nil
 }
 
-// errDocumented: the value was wrong, in a way that docs/line.md names.
+// errDocumented means that the value was wrong in a way that docs/line.md names.
 var errDocumented = errors.New("one of the cases that no line can exclude")
 
-// isDocumented reports whether a wrong value is a documented one. More than two in a weather are a fault.
+// isDocumented reports whether a wrong value is a documented one. More than two in one storm are a fault.
 func (s *storm) isDocumented(t *testing.T, q question, wrong []uint16, since time.Time) bool {
 	t.Helper()
 	if s.trace == nil || s.limits == 2 {
@@ -227,7 +226,7 @@ func (s *storm) isDocumented(t *testing.T, q question, wrong []uint16, since tim
 	return true
 }
 
-// heals polls each unit twice after the last fault and wants a value from the second poll.
+// heals polls each unit twice after the last fault. The second poll must return a value.
 func (s *storm) heals(t *testing.T, line *modbus.Line) {
 	t.Helper()
 	for _, unit := range []byte{1, 2} {
@@ -235,12 +234,12 @@ func (s *storm) heals(t *testing.T, line *modbus.Line) {
 		q.unit = unit
 		_ = s.poll(t, line, q)
 		if err := s.poll(t, line, q); err != nil {
-			t.Fatalf("read %d: not healed at the second poll: %v", s.read.Load(), err)
+			t.Fatalf("read %d: the second poll after the last fault failed: %v", s.read.Load(), err)
 		}
 	}
 }
 
-// stormRounds is how many rounds of stormReads reads a seed gets; the race detector makes each ten times as dear.
+// stormRounds is how many rounds of stormReads reads a seed gets. The race detector makes each ten times slower.
 const (
 	stormSeeds = 4
 	stormReads = 500
@@ -253,8 +252,8 @@ func stormRounds() int {
 	return 52
 }
 
-// TestNoWrongValueEver is the promise: 100,000 reads (fewer under the race detector) over scripts of everything
-// that goes wrong on a line, another master and hang-ups included.
+// TestNoWrongValueEver is the promise. It makes 100,000 reads (fewer under the race detector) with scripts of
+// everything that can go wrong on a line, including another master and unplugged adapters.
 func TestNoWrongValueEver(t *testing.T) {
 	t.Parallel()
 	for range stormSeeds {
@@ -281,14 +280,14 @@ func weather(t *testing.T, seed uint64) {
 		}
 		s.calm.Store(true)
 		pipe.Plug()
-		<-time.After(time.Minute) // what is late has come by then
+		<-time.After(time.Minute) // by then all late replies have come
 		_ = line.Open()
 		s.heals(t, line)
 	}
 	s.bites(t, line.Counters(), good)
 }
 
-// disturb lets another master ask, before or while we do, or pulls the adapter.
+// disturb sends another master's request, before ours or at the same time, or unplugs the adapter.
 func (s *storm) disturb(pipe *modbustest.Pipe) {
 	switch s.rng.IntN(60) {
 	case 0:
@@ -308,12 +307,12 @@ func (s *storm) disturb(pipe *modbustest.Pipe) {
 	}
 }
 
-// bites makes sure that the script is worth something.
+// bites checks that the script was hard enough to prove something.
 func (s *storm) bites(t *testing.T, c modbus.Counters, good int) {
 	t.Helper()
 	t.Logf("%d reads, %d with values; %+v", s.read.Load(), good, c)
 	if good < int(s.read.Load())/5 {
-		t.Errorf("%d reads of which %d had values prove too little", s.read.Load(), good)
+		t.Errorf("%d reads, %d of them with values, are too few to prove anything", s.read.Load(), good)
 	}
 	for name, n := range map[string]uint64{
 		"timeouts": c.Timeouts, "CRC errors": c.CRCErrors, "frame errors": c.FrameErrors, "exceptions": c.Exceptions,
@@ -321,7 +320,7 @@ func (s *storm) bites(t *testing.T, c modbus.Counters, good int) {
 		"resyncs": c.Resyncs, "reopens": c.Reopens,
 	} {
 		if n < 5 {
-			t.Errorf("only %d %s: the script does not bite", n, name)
+			t.Errorf("only %d %s: the script is too easy", n, name)
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// dialLine opens a line to a network port, or to any that Settings can name.
+// dialLine opens a line to a port of any kind.
 func dialLine(t *testing.T, port string, timeout time.Duration) *modbus.Line {
 	t.Helper()
 	line := modbus.NewLine(modbus.Options{Settings: modbus.Settings{Port: port, Baud: 115200}, Timeout: timeout})
@@ -35,11 +35,11 @@ func TestModbusTCPReads(t *testing.T) {
 		t.Errorf("%+v %v", id, err)
 	}
 	if c := line.Counters(); c.Probes != 0 {
-		t.Errorf("%d probes: transaction ids make them needless", c.Probes)
+		t.Errorf("%d probes, want none: transaction ids are enough", c.Probes)
 	}
 }
 
-// TestDeviceThatClosesAfterEachReply: a TriStar MPPT does.
+// TestDeviceThatClosesAfterEachReply: a TriStar MPPT closes the connection after each reply.
 func TestDeviceThatClosesAfterEachReply(t *testing.T) {
 	slave := ownAddress(1)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -60,7 +60,7 @@ func TestDeviceThatClosesAfterEachReply(t *testing.T) {
 	for i := range uint16(20) {
 		mustRead(t, line, 0x10*i, 8)
 	}
-	// A request that meets the end of its connection is repeated, so there may be more than 20 requests.
+	// A request is repeated if its connection ends, so there may be more than 20 requests.
 	if c := line.Counters(); c.Requests < 20 || c.Timeouts != 0 || c.Reopens != 0 {
 		t.Errorf("%+v", c)
 	}
@@ -96,12 +96,12 @@ func TestStreamThatIsNotModbusTCPIsReopened(t *testing.T) {
 	line := dialLine(t, "tcp://"+listener.Addr().String(), 2*time.Second)
 	_, err = line.Read(t.Context(), 1, modbus.FuncReadInput, 0, 8)
 	if !errors.Is(err, modbus.ErrPort) || strings.Contains(err.Error(), "serial") {
-		t.Errorf("%v, want ErrPort, which is not of a serial port here", err)
+		t.Errorf("%v, want ErrPort without advice for serial ports", err)
 	}
 }
 
-// The storm in real time: short timeouts, over what can be a port. Eight lines at once, since
-// most of the time goes by in waiting (TestMain lets them); 2,000 reads over ptys, fewer over TCP.
+// The storm in real time: short timeouts, over each kind of port. Eight lines run at once, because they mostly wait
+// (TestMain allows this). There are 2,000 reads over ptys, and fewer over TCP.
 const (
 	realTimeout = 20 * time.Millisecond
 	realLines   = 8
@@ -142,7 +142,7 @@ func gatewayWeather(t *testing.T, s *storm) {
 	if err := line.Open(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { line.Close(); <-time.After(time.Minute) }() // the gateway has ended by then
+	defer func() { line.Close(); <-time.After(time.Minute) }() // in this time the gateway ends
 	good := 0
 	const reads = 250
 	for range reads {
@@ -152,16 +152,16 @@ func gatewayWeather(t *testing.T, s *storm) {
 		<-time.After(upTo(s.rng, 200*time.Millisecond))
 	}
 	s.calm.Store(true)
-	<-time.After(time.Minute) // what is late has come by then
+	<-time.After(time.Minute) // by then all late replies have come
 	s.heals(t, line)
 	t.Logf("%d reads, %d with values; %+v", s.read.Load(), good, line.Counters())
 	if good < reads/20 {
-		t.Errorf("%d values of %d reads prove too little", good, reads)
+		t.Errorf("%d values of %d reads are too few to prove anything", good, reads)
 	}
 }
 
-// realStorm reads at least so often, and until there was a value: how many there are is the machine's affair. The limits only end a
-// test that is broken.
+// realStorm makes at least so many reads, and continues until there was a value: the number of values depends on the
+// machine. The limits only end a broken test.
 func realStorm(t *testing.T, reads int, serve func(*testing.T, *storm) string) {
 	const limit = 20
 	for range realLines {
@@ -177,12 +177,13 @@ func realStorm(t *testing.T, reads int, serve func(*testing.T, *storm) string) {
 				}
 			}
 			s.calm.Store(true)
-			calm := time.After(10 * realTimeout) // what is late has come by then
+			calm := time.After(10 * realTimeout) // by then all late replies have come
 			<-calm
 			_ = line.Open()
-			for try := 0; s.poll(t, line, s.ask()) != nil; try++ { // on a busy machine the slave itself may miss so short a timeout
+			// on a busy machine the slave may be too slow for the timeout
+			for try := 0; s.poll(t, line, s.ask()) != nil; try++ {
 				if try == limit*reads {
-					t.Fatal("not healed")
+					t.Fatal("no read succeeds after the last fault")
 				}
 			}
 			t.Logf("%d reads, %d with values; %+v", s.read.Load(), good, line.Counters())

@@ -2,8 +2,8 @@ package modbus
 
 import "testing"
 
-// TestWhatAnIDProves: nothing on a port without ids. With ids, all until a reply for another program comes. A new
-// connection does not restore the proof.
+// TestWhatAnIDProves: on a port without ids, an id proves nothing. With ids, an id proves that a reply is ours until
+// a reply for another program comes. A new connection does not restore the proof.
 func TestWhatAnIDProves(t *testing.T) {
 	var ids transactions
 	check := func(when string, proven, ambiguous bool) {

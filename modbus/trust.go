@@ -29,12 +29,12 @@ type trust struct {
 	// unknown is how many frames of unknown shape may be on their way: replies to the previous user of the line, or to
 	// another master.
 	unknown int
-	// introduced: a first probe has been answered, by its own reply or by the unknown frame. At most
-	// that probe's reply may still come.
+	// introduced: a first probe has been answered, by its own reply or by the unknown frame. At most the reply to
+	// that probe may still come.
 	introduced bool
 	seq        uint64    // requests sent to the unit so far
 	asked      time.Time // when the last request was sent
-	mark       mark      // one of those before, for forget
+	mark       mark      // one of the earlier requests, for forget
 	disturbed  time.Time // when the last frame came that makes unknown frames possible
 	debts      []debt    // shapes of unanswered requests; a handful at most
 	silent     int       // probes in a row without their reply
@@ -359,7 +359,7 @@ func candidates(want, good ask, short []ask, widest uint16) []ask {
 	list = append(list, ask{unit: want.unit, function: FuncEncapsulated})
 	read(base.function, 3, 6)
 	read(other, 2, 4)
-	for n := uint16(disguiseLeast); n <= min(widest, disguiseLeast+4*disguiseMore); n += 2 {
+	for n := uint16(widenLeast); n <= min(widest, widenLeast+4*widenMore); n += 2 {
 		read(base.function, n, n)
 	}
 	return list
@@ -374,7 +374,7 @@ func (u *unit) probes(want ask, o *others, now time.Time) []ask {
 		widest = u.mostOf(FuncReadInput)
 	}
 	list := slices.DeleteFunc(candidates(want, u.good, u.proofs(), widest), func(c ask) bool {
-		return c.shape() == want.shape() || c.count >= disguiseLeast && u.avoids(c)
+		return c.shape() == want.shape() || c.count >= widenLeast && u.avoids(c)
 	})
 	used := func(c ask) bool { return o.has(c.shape(), now) }
 	if rare := slices.DeleteFunc(slices.Clone(list), used); widest > 0 && len(rare) > 0 {

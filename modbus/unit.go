@@ -16,7 +16,7 @@ type unit struct {
 	encode goburrow.Packager
 	trust  trust
 	good   ask   // the last read that was answered with registers
-	short  []ask // the last short ones, of different shapes, the newest first
+	short  []ask // the last short reads, of different shapes, the newest first
 	probed []ask // the last probes that were answered, of different shapes, the newest first
 	named  ask   // the identification, if it was answered last time
 	picky  bool  // it has ignored a probe: perhaps it lacks registers, and does not answer reads of them
@@ -36,8 +36,7 @@ type unit struct {
 
 // newUnit returns a unit without any doubt. Its client sends through the transporter.
 func newUnit(id byte, transporter goburrow.Transporter) *unit {
-	// The handler's own serial transporter stays unused; NewRTUClientHandler is the only
-	// way to its packager.
+	// The handler's own serial transporter is not used. NewRTUClientHandler is the only way to get its packager.
 	handler := goburrow.NewRTUClientHandler("")
 	handler.SlaveId = id
 	return &unit{id: id, client: goburrow.NewClient2(handler, transporter), encode: handler}
@@ -95,7 +94,7 @@ func (u *unit) mostOf(function byte) uint16 {
 // wider uses any length that the device can give: other programs use these lengths more often, but they are better than
 // the wanted length.
 func (u *unit) wider(count uint16, draw int) uint16 {
-	odd := (max(count+3, disguiseLeast) | 1) + 2*uint16(draw)
+	odd := (max(count+3, widenLeast) | 1) + 2*uint16(draw)
 	if u.most == 0 || odd <= u.most {
 		return odd
 	}

@@ -10,8 +10,8 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// TestOneClientIsAskedForNothingMore: where no other program uses the gateway, a device is asked for just the wanted registers, also when the
-// gateway closes idle connections. Without ids this is so from 20 s after connecting on.
+// TestOneClientIsAskedForNothingMore: if no other program uses the gateway, the line asks for the wanted registers
+// only, even if the gateway closes idle connections. Without ids this begins 20 s after the connection.
 func TestOneClientIsAskedForNothingMore(t *testing.T) {
 	for _, port := range []string{overTCP, overRTU} {
 		more := 0
@@ -28,7 +28,7 @@ func TestOneClientIsAskedForNothingMore(t *testing.T) {
 			for i := range uint16(20) {
 				mustRead(t, line, 4*i, 4)
 				<-time.After(6 * time.Second)
-				if i == 5 && port == overRTU { // 36 s after the beginning
+				if i == 5 && port == overRTU { // 36 s after the begin
 					more = 0
 				}
 				if i%3 == 0 {
@@ -37,12 +37,13 @@ func TestOneClientIsAskedForNothingMore(t *testing.T) {
 			}
 		})
 		if more > 0 {
-			t.Errorf("%s: %d reads of another length than is wanted", port, more)
+			t.Errorf("%s: %d reads do not have the wanted length", port, more)
 		}
 	}
 }
 
-// TestWidenedReadsKeepTheLimitOfTheDevice: one that gives 8 or 20 registers at a time is asked for no more beside another program.
+// TestWidenedReadsKeepTheLimitOfTheDevice: a device gives 8 or 20 registers at a time. Beside another program the
+// line asks it for no more.
 func TestWidenedReadsKeepTheLimitOfTheDevice(t *testing.T) {
 	for _, port := range []string{overTCP, overRTU} {
 		for _, limit := range []uint16{8, 20} {
@@ -68,14 +69,14 @@ func TestWidenedReadsKeepTheLimitOfTheDevice(t *testing.T) {
 				if n := longest.Load(); n > int64(limit) || n <= 4 {
 					t.Errorf("%s: %d registers were asked for at once, limit %d", port, n, limit)
 				}
-				_, _ = line.Read(t.Context(), 1, modbus.FuncReadInput, 0, 4) // takes what lies in the socket
+				_, _ = line.Read(t.Context(), 1, modbus.FuncReadInput, 0, 4) // reads the bytes that wait in the socket
 				<-time.After(61 * time.Minute)
 				longest.Store(0)
 				for i := range uint16(5) {
 					_, _ = line.Read(t.Context(), 1, modbus.FuncReadInput, 7*i, 4)
 				}
 				if n := longest.Load(); n != 4 {
-					t.Errorf("%s: %d registers are asked for an hour after the other program has ended", port, n)
+					t.Errorf("%s: an hour after the other program has ended, a read has %d registers", port, n)
 				}
 				if values < 20 {
 					t.Errorf("%s, limit %d: %d values of 40: %+v", port, limit, values, line.Counters())

@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// fakePort returns the bytes of the test, each after the time that the byte needs on the wire.
+// fakePort returns the bytes of the test, each after its time on the wire.
 type fakePort struct {
 	in      []byte
 	patient time.Duration
-	err     error // of the next read or write
+	err     error // result of the next read or write
 	closed  int
 	dials   int
 }
@@ -81,21 +81,21 @@ func TestAFailedPortIsClosedAndOnlyAConnectionIsReplaced(t *testing.T) {
 	conn.err = io.EOF
 	err = w.write([]byte{1}, tick())
 	if !w.canRedial(err) || w.canRedial(ErrTimeout) {
-		t.Errorf("connection: %v, redial %v, after a timeout %v", err, w.canRedial(err), w.canRedial(ErrTimeout))
+		t.Errorf("connection: %v, redial %v, redial after a timeout %v", err, w.canRedial(err), w.canRedial(ErrTimeout))
 	}
 	if err := w.redial(); err != nil || !w.isOpen() || conn.dials != 1 {
 		t.Errorf("redial: %v, open %v", err, w.isOpen())
 	}
 	if err := w.redial(); !errors.Is(err, ErrPort) {
-		t.Errorf("nothing has failed, and redial says %v", err)
+		t.Errorf("redial without a failure: %v", err)
 	}
 	if err := w.close(); err != nil || w.isOpen() || w.canRedial(ErrPort) {
 		t.Errorf("close: %v, open %v, redial %v", err, w.isOpen(), w.canRedial(ErrPort))
 	}
 }
 
-// TestTheWireKnowsWhenItIsFree: after the characters of a request, after the delay of a new connection, and after a time
-// that the line asks for.
+// TestTheWireKnowsWhenItIsFree: the wire is free after the characters of a request, after the delay of a new
+// connection, and after a time that the line asks for.
 func TestTheWireKnowsWhenItIsFree(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := Settings{ConnectDelay: time.Second}.withDefaults()
@@ -117,7 +117,7 @@ func TestTheWireKnowsWhenItIsFree(t *testing.T) {
 	})
 }
 
-// TestAReadEndsAtItsDeadlineOrWithItsContext. A byte that is there at the deadline is still read.
+// TestAReadEndsAtItsDeadlineOrWithItsContext: a byte that is there at the deadline is still read.
 func TestAReadEndsAtItsDeadlineOrWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		port := &fakePort{in: []byte{7}}
@@ -140,8 +140,8 @@ func TestAReadEndsAtItsDeadlineOrWithItsContext(t *testing.T) {
 	})
 }
 
-// TestTheWireSleepsThroughTheRestOfAReply: in a hurry, as at the begin, it wakes up shortly before the last byte can have
-// come, and otherwise when all bytes must have come.
+// TestTheWireSleepsThroughTheRestOfAReply: in a hurry, as at the begin, the wire wakes up shortly before the earliest
+// time of the last byte. Otherwise it wakes up when all bytes must have come.
 func TestTheWireSleepsThroughTheRestOfAReply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := Settings{}.withDefaults()

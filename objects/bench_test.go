@@ -7,8 +7,8 @@ import (
 	"noi-agent/objects"
 )
 
-// BenchmarkDecodeSweep decodes every live object of a ProStar PWM once, as one sweep does. It should take less than
-// 10 µs and a few allocations: for the names of set bits, and for the error of an object without a value.
+// BenchmarkDecodeSweep decodes every live object of a ProStar PWM once, like one sweep. It should take less than 10
+// µs and a few allocations: for the names of set bits, and for the error of an object without a value.
 func BenchmarkDecodeSweep(b *testing.B) {
 	regs := make([]uint16, 0x50)
 	for i := range regs {
@@ -38,7 +38,7 @@ func BenchmarkDecodeSweep(b *testing.B) {
 	b.ReportMetric(float64(len(sweep)), "objects/op")
 }
 
-// BenchmarkLoadCatalog reads all built-in families, once a start.
+// BenchmarkLoadCatalog reads all built-in families, which an agent does once at its start.
 func BenchmarkLoadCatalog(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {

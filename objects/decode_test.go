@@ -23,8 +23,8 @@ func family(t testing.TB, slug string) *objects.Family {
 	return f
 }
 
-// Vectors worked out by hand from the encodings that MS-001838 names; the half precision ones
-// from the bit patterns of IEEE 754-2008 §3.4.
+// Vectors calculated by hand from the encodings that MS-001838 names. Those for half precision are from the bit
+// patterns of IEEE 754-2008 §3.4.
 func TestRegistersBecomeTheValuesOfTheDocument(t *testing.T) {
 	f := pspwm(t)
 	for _, c := range []struct {
@@ -44,7 +44,7 @@ func TestRegistersBecomeTheValuesOfTheDocument(t *testing.T) {
 		{"EV_tempcomp", []uint16{42926}, "-0.029999"}, // seen on an MPPT unit: -0.03 V/°C
 		{"n_sys_v", []uint16{0x3C00}, "12"},           // multiplier 1.0
 		{"n_sys_v", []uint16{0x4000}, "24"},           // multiplier 2.0
-		{"n_sys_v", []uint16{0x0001}, "12"},           // the plain integers some firmware holds
+		{"n_sys_v", []uint16{0x0001}, "12"},           // a plain integer, as in some firmware
 		{"n_sys_v", []uint16{0x0002}, "24"},
 		{"Ahc_r", []uint16{0x0001, 0x0000}, "6553.6"}, // high word first
 		{"Ahl_t", []uint16{0xFFFF, 0xFFFF}, "429496729.5"},
@@ -54,7 +54,7 @@ func TestRegistersBecomeTheValuesOfTheDocument(t *testing.T) {
 		{"ETb_min", []uint16{0xFFD8}, "-40"},
 		{"Et_float", []uint16{10800}, "10800"},
 		{"charge_state", []uint16{7}, `"FLOAT"`},
-		{"charge_state", []uint16{9}, `"UNKNOWN_9"`}, // SLAVE on the MPPT, unknown here
+		{"charge_state", []uint16{9}, `"UNKNOWN_9"`}, // SLAVE on an MPPT, unknown for this family
 		{"load_state", []uint16{6}, `"LOAD_OFF"`},
 		{"array_fault", []uint16{0}, `[]`},
 		{"array_fault", []uint16{0x0840}, `["rts_shorted","processor_supply_fault"]`},
@@ -83,9 +83,10 @@ func TestWhatHoldsNoValueIsNoSample(t *testing.T) {
 		object string
 		regs   []uint16
 	}{
-		{"T_rts", []uint16{0x7E00}}, {"T_rts", []uint16{0xFFFF}}, {"T_rts", []uint16{0x7C01}}, // NaN: the sensor is absent
+		// NaN: the sensor is absent
+		{"T_rts", []uint16{0x7E00}}, {"T_rts", []uint16{0xFFFF}}, {"T_rts", []uint16{0x7C01}},
 		{"adc_va", []uint16{0x7C00}}, {"adc_va", []uint16{0xFC00}}, // infinities
-		{"sw_ver", []uint16{0x00FF}},                                // digits that are none
+		{"sw_ver", []uint16{0x00FF}},                                // invalid BCD digits
 		{"serial_number", []uint16{0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF}}, // a blank EEPROM
 	} {
 		o, _ := f.Object(c.object)
@@ -119,7 +120,7 @@ func number(e objects.Encoding, registers uint16) *objects.Object {
 	return &objects.Object{Name: "x", Encoding: e, Registers: registers, Scale: 1}
 }
 
-// Extremes of each encoding, by hand from its definition.
+// The extremes of each encoding, by hand from its definition.
 func TestExtremesOfEachEncoding(t *testing.T) {
 	for _, c := range []struct {
 		encoding objects.Encoding
@@ -148,7 +149,7 @@ func TestExtremesOfEachEncoding(t *testing.T) {
 	}
 }
 
-// A value that a scale makes infinite is none either.
+// A value that is infinite after its scale is no sample.
 func TestScaleCannotMakeInfinity(t *testing.T) {
 	o := number(objects.F32, 2)
 	o.Scale = 1e300
@@ -184,7 +185,7 @@ func TestAbsentSensorOutOfRangeAndOldFirmwareAreTold(t *testing.T) {
 	}
 }
 
-// The documents' own example: V_PU is 78 and 934/65536.
+// The example in the document: V_PU is 78 and 934/65536.
 func TestScaleComesInTheSameReadAsTheValue(t *testing.T) {
 	o, _ := family(t, "TSMPPT").Object("adc_vb_f_med")
 	addr, count := o.Span()
@@ -198,10 +199,10 @@ func TestScaleComesInTheSameReadAsTheValue(t *testing.T) {
 		t.Errorf("got %v (%v), want %g", v, err, want)
 	}
 	if v, err := o.Decode(span[0x18:]); err == nil || errors.Is(err, objects.ErrNoSample) {
-		t.Errorf("without its scale it is %v (%v), want an error of the caller's", v, err)
+		t.Errorf("without its scale: %v (%v), want an error of the caller", v, err)
 	}
 	if v, err := o.DecodeSpan(span[:0x18]); err == nil || errors.Is(err, objects.ErrNoSample) {
-		t.Errorf("from a short read it is %v (%v), want an error of the caller's", v, err)
+		t.Errorf("from a short read: %v (%v), want an error of the caller", v, err)
 	}
 	span[0], span[1] = 0, 0
 	if v, err := o.DecodeSpan(span); !errors.Is(err, objects.ErrNoSample) {
@@ -237,7 +238,7 @@ func TestTextEndsAtItsFirstZero(t *testing.T) {
 	}
 }
 
-// An alarm is active with any set bit, and in any state but number 0; without the mark nothing is.
+// An alarm is active with any set bit, and in any state except number 0. Without the mark nothing is active.
 func TestWhatOfAnAlarmIsActive(t *testing.T) {
 	fault, _ := pspwm(t).Object("array_fault")
 	state := &objects.Object{Name: "error", Alarm: true, Names: map[uint16]string{0: "NONE", 3: "OVERHEAT"}}

@@ -88,7 +88,7 @@ func TestWorkedExamplesReadWhatTheirDevicesHold(t *testing.T) {
 	}
 }
 
-// Each example names its public document and how sure it is of each object.
+// Each example names its public document, and the confidence in each of its objects.
 func TestWorkedExamplesNameTheirSource(t *testing.T) {
 	paths, err := filepath.Glob("../docs/families/*.yaml")
 	if err != nil || len(paths) < 8 {

@@ -41,7 +41,7 @@ func TestObjectsAreThereUnderTheirExactNames(t *testing.T) {
 	}
 }
 
-// Counts of the register maps: an object lost in an edit shows.
+// The numbers of objects in the register maps show an object that is lost in an edit.
 func TestFamiliesAreWhole(t *testing.T) {
 	want := map[string][2]int{ // objects, of them live
 		"GENSTAR": {91, 91}, "PSMPPT": {117, 63}, "PSPWM": {103, 54}, "SSDUO": {77, 45}, "SSMPPT": {94, 39}, "SURESINE": {28, 14},
@@ -60,7 +60,7 @@ func TestFamiliesAreWhole(t *testing.T) {
 		delete(want, f.Slug)
 	}
 	if len(want) > 0 {
-		t.Errorf("missing: %v", want)
+		t.Errorf("missing families: %v", want)
 	}
 }
 
@@ -90,8 +90,8 @@ func TestWhetherAProductCodeFitsAFamily(t *testing.T) {
 		{"PSPWM", "PS-PWM-30M", true, "PSPWM"},
 		{"TSPWM", "PS-PWM-30M", false, "PSPWM"},
 		{"PSPWM", "OEM-1", false, ""},
-		{"TSMPPT", "TS-MPPT-60-600V-48", false, "TSMPPT600"}, // the longest beginning counts
-		{"SSDUO", "TS-45", true, "SSDUO"},                    // shared
+		{"TSMPPT", "TS-MPPT-60-600V-48", false, "TSMPPT600"}, // the longest matching prefix counts
+		{"SSDUO", "TS-45", true, "SSDUO"},                    // shared by two families
 		{"SSDUO", "SSDuo", true, "SSDUO"},
 		{"TSPWM", "SSDuo", false, "SSDUO"},
 		{"SSDUO", "TS-MPPT-60", false, "TSMPPT"},
@@ -108,7 +108,8 @@ func TestWhetherAProductCodeFitsAFamily(t *testing.T) {
 	}
 }
 
-// One silhouette for all family files: header, keys in one order, one line an object with its keys in one order.
+// All family files have the same form: a header, keys in one order, one line for each object with its keys in one
+// order.
 func TestFamilyFilesHaveOneSilhouette(t *testing.T) {
 	paths, err := filepath.Glob("families/*.yaml")
 	if err != nil || len(paths) != len(catalog(t).Families()) {
@@ -162,7 +163,7 @@ func checkSilhouette(t *testing.T, text, slug string) {
 	}
 }
 
-// inOrder holds that the keys found stand in the order of all.
+// inOrder checks that the found keys are in the order of all.
 func inOrder(t *testing.T, where string, found [][]string, all []string) {
 	t.Helper()
 	last := -1
@@ -197,12 +198,13 @@ func intervals(o *objects.Object) []time.Duration {
 		return []time.Duration{5 * time.Minute}
 	case slices.Contains([]string{"Ah", "kWh", "Wh", "h"}, o.Unit):
 		return []time.Duration{15 * time.Minute}
-	default: // what changes, and what is latched at power-up or configured
+	default: // changing values, and values that are kept from power-up or configured
 		return []time.Duration{time.Minute, time.Hour}
 	}
 }
 
-// Faults and alarms of this moment are marked in every family; those that are latched for the day, and settings about alarms, are not.
+// Present faults and alarms are marked in every family. Those that are kept for the day, and settings about alarms,
+// are not.
 func TestFaultsAndAlarmsAreMarked(t *testing.T) {
 	for _, f := range catalog(t).Families() {
 		for i := range f.Objects {
@@ -217,7 +219,7 @@ func TestFaultsAndAlarmsAreMarked(t *testing.T) {
 }
 
 func TestEveryStateAndBitHasItsOwnName(t *testing.T) {
-	// Names that the documents themselves give to several numbers.
+	// The documents themselves give these names to several numbers.
 	several := []string{"reserved", "UNDEFINED", "NOT_USED", "undefined"}
 	for _, f := range catalog(t).Families() {
 		for i := range f.Objects {
@@ -236,7 +238,7 @@ func TestEveryStateAndBitHasItsOwnName(t *testing.T) {
 	}
 }
 
-// Tables that look alike and are not the same controller's: what the notes to the sources warn of.
+// Tables that look similar but belong to different controllers, from the notes to the sources.
 func TestFamiliesKeepTheirOwnTables(t *testing.T) {
 	for _, c := range []struct {
 		family, object string
@@ -257,7 +259,8 @@ func TestFamiliesKeepTheirOwnTables(t *testing.T) {
 	}
 }
 
-// What rests on doubtful sources says so, and a disputed encoding is not sampled before it is chosen.
+// Objects from doubtful sources are marked, and an object with a disputed encoding is not sampled before one is
+// chosen.
 func TestDoubtIsMarked(t *testing.T) {
 	for _, c := range []struct{ family, object string }{
 		{"PSPWM", "kWhc_r"}, {"PSPWM", "EkWhc_t"}, {"PSMPPT", "kWhc_t"}, {"SURESINE", "Iac"}, {"GENSTAR", "alarms"}, {"TSPWM", "Et_sun1"},

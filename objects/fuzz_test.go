@@ -12,10 +12,10 @@ import (
 	"noi-agent/objects"
 )
 
-// languageFile is a family that has all that the language can say.
+// languageFile is a family that uses every feature of family files.
 const languageFile = "testdata/language.yaml"
 
-// everyObject returns the objects of all families, a disputed one once for each of its encodings.
+// everyObject returns the objects of all families. A disputed object is in it once for each of its encodings.
 func everyObject(families []*objects.Family) []objects.Object {
 	var all []objects.Object
 	for _, f := range families {
@@ -33,7 +33,7 @@ func everyObject(families []*objects.Family) []objects.Object {
 	return all
 }
 
-// decodeAny decodes registers made of data, over and over again, and holds what Decode promises.
+// decodeAny decodes registers made from data, repeated as needed, and checks the promises of Decode.
 func decodeAny(t *testing.T, o *objects.Object, data []byte) {
 	t.Helper()
 	_, count := o.Span()
@@ -55,7 +55,7 @@ func decodeAny(t *testing.T, o *objects.Object, data []byte) {
 	}
 }
 
-// FuzzDecode holds that no register content panics or yields NaN or infinity, for any object of any family.
+// FuzzDecode checks that no register content causes a panic, NaN or infinity, for any object of any family.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte{0x4A, 0x0F, 0x7C, 0x00, 0xFF, 0xFF, 0x00, 0x01})
 	f.Add([]byte{0x7E, 0x00, 0x80, 0x00, 0x03, 0xFF, 0x12, 0x34})
@@ -76,7 +76,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// FuzzFamily holds that a family file never panics, whatever it holds, and that what it makes decodes without NaN or infinity.
+// FuzzFamily checks that no family file causes a panic, and that its objects decode without NaN or infinity.
 func FuzzFamily(f *testing.F) {
 	paths, err := filepath.Glob("families/*.yaml")
 	docs, err2 := filepath.Glob("../docs/families/*.yaml")
@@ -110,7 +110,7 @@ func FuzzFamily(f *testing.F) {
 	})
 }
 
-// FuzzFactor holds that whatever is taken as a factor is a number and not 0.
+// FuzzFactor checks that every accepted factor is a number and not 0.
 func FuzzFactor(f *testing.F) {
 	for _, text := range []string{"0.1", "96.667*2^-15", "100/417", "1e-3", "0", "2^999*2^999", "1/0", "-12", "*", "0x10"} {
 		f.Add(text)

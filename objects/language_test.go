@@ -11,7 +11,7 @@ import (
 const languageHead = "family: X\nmax_registers: 125\n" +
 	"tables: {stage: {0: none, 1: float, 2: boost, 3: equalize}, flags: {0: running, 1: fault}, load: {0: off, 1: on}, states: {4: MPPT}}\nobjects:\n"
 
-// own parses a user's family of these objects, one a line, without what they have in common.
+// own parses a user's family with these objects, one in each line, without their common keys.
 func own(t *testing.T, lines ...string) *objects.Family {
 	t.Helper()
 	var text strings.Builder
@@ -26,7 +26,8 @@ func own(t *testing.T, lines ...string) *objects.Family {
 	return f
 }
 
-// decode returns the value of an object as JSON, or the reason why there is none. regs are the registers from 0x0100 on.
+// decode returns the value of an object as JSON, or the reason why it has none. regs are the registers from 0x0100
+// on.
 func decode(t *testing.T, f *objects.Family, name string, regs ...uint16) string {
 	t.Helper()
 	o, ok := f.Object(name)
@@ -44,7 +45,7 @@ func decode(t *testing.T, f *objects.Family, name string, regs ...uint16) string
 	return string(v.AppendJSON(nil))
 }
 
-// Register maps as people met them: each line is one object, the registers from its 0x0100 on, and what they mean.
+// Real register maps: each line has one object, the registers from its address 0x0100 on, and their meaning.
 func TestRealMaps(t *testing.T) {
 	for _, c := range []struct {
 		about   string
@@ -120,7 +121,7 @@ func TestRealMaps(t *testing.T) {
 	}
 }
 
-// One number in all orders of its bytes: 0x01020304 is A=01, B=02, C=03, D=04; four registers go by the same rule.
+// One number in all orders of its bytes: 0x01020304 is A=01, B=02, C=03, D=04. The same rule is for four registers.
 func TestAllOrdersOfBytes(t *testing.T) {
 	for _, c := range []struct {
 		encoding, order string
@@ -148,7 +149,7 @@ func TestAllOrdersOfBytes(t *testing.T) {
 	}
 }
 
-// An address in decimal is refused with what documents mean by it.
+// A decimal address is refused, with an explanation of such addresses in documents.
 func TestDecimalAddressesAreExplained(t *testing.T) {
 	for text, want := range map[string]string{
 		"40084":  "40084 is holding register 84, which is 0x0053, or the address 0x9C94",
@@ -235,8 +236,8 @@ func TestFaultsOfTheRawNumberNameTheirLine(t *testing.T) {
 	}
 }
 
-// Bits and registers of one address are read by different functions, also in a device that answers 03 and 04 alike: an object of the one
-// would be decoded from the other.
+// Bits and registers with one address are read by different functions, even in a device that answers 03 and 04 with
+// the same values. Otherwise an object of one table would be decoded from the other.
 func TestNoObjectLeansOnOneOfABitTable(t *testing.T) {
 	for _, lines := range []string{
 		"- {address: 0x0000, name: version, table: input, encoding: u16, interval: 1m}\n" +
@@ -251,7 +252,7 @@ func TestNoObjectLeansOnOneOfABitTable(t *testing.T) {
 	}
 }
 
-// The names of a family go to terminals, pages and clouds.
+// The names of a family are shown in terminals and pages, and sent to clouds.
 func TestNamesHaveNoControlCharacters(t *testing.T) {
 	text := "family: X\nmax_registers: 9\ntables: {s: {0: \"a\\e[31mb\"}}\nobjects:\n- {address: 0x0000, name: a, table: input, encoding: state16, names: s, interval: 60s}\n"
 	if _, err := objects.ParseOwnFamily([]byte(text)); err == nil || !strings.Contains(err.Error(), "line 3: tables.s.0: ") {

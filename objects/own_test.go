@@ -17,7 +17,7 @@ const (
 	familyRest = ", interval: 60s, confidence: high}\n"
 )
 
-// object returns a line of a family file: address 0x0001, name a, and what is given.
+// object returns a line of a family file with address 0x0001, name a, and the given keys.
 func object(keys string) string {
 	return "- {address: 0x0001, name: a, table: input, " + keys + familyRest
 }
@@ -129,7 +129,7 @@ func TestUsersFamiliesStandBesideTheBuiltInOnes(t *testing.T) {
 		}
 	}
 	if f, ok := c.ByProductCode("TS-MPPT-60-9"); !ok || f.Slug != "MINE" {
-		t.Errorf("the longer product code does not win: %v", f)
+		t.Errorf("the longer product code must count: %v", f)
 	}
 	f, _ := c.Family("MINE")
 	o, _ := f.Object("flow")
@@ -174,7 +174,7 @@ func TestFactorsAreReadAsDocumentsPrintThem(t *testing.T) {
 	for text, want := range map[string]float64{
 		"1": 1, "0.1": 0.1, "12": 12, "-1": -1, "1e-3": 0.001, "2^-15": 1.0 / 32768, "96.667*2^-15": 96.667 / 32768, "100/417": 100.0 / 417,
 		"1/1800": 1.0 / 1800, "100 * 2^-8": 100.0 / 256, "1/2/5": 0.1, "10^3": 1000,
-		"-2^-16": -1.0 / 65536, "-10^2": -100, "3*-2^2": -12, "1/-2^-2": -4, // the sign is not raised to the power
+		"-2^-16": -1.0 / 65536, "-10^2": -100, "3*-2^2": -12, "1/-2^-2": -4, // the sign is not part of the base
 	} {
 		var f objects.Factor
 		if err := f.UnmarshalText([]byte(text)); err != nil || float64(f) != want {

@@ -8,7 +8,8 @@ import (
 	"noi-agent/objects"
 )
 
-// The ends of a range are decimal numbers, a register times its scale is not: both ends belong to the range all the same, and their neighbours do not.
+// The ends of a range are decimal numbers. A register times its scale is binary. Nevertheless both ends belong to the
+// range, and their neighbours do not.
 func TestEndsOfARangeBelongToIt(t *testing.T) {
 	for _, c := range []struct {
 		encoding    string
@@ -47,7 +48,7 @@ objects:
 		}
 		for _, raw := range []uint32{c.least - 1, c.most + 1} {
 			if err := decode(raw); !errors.Is(err, objects.ErrOutOfRange) {
-				t.Errorf("%d × %s is taken: %v", raw, c.scale, err)
+				t.Errorf("%d × %s is accepted: %v", raw, c.scale, err)
 			}
 		}
 	}

@@ -33,7 +33,7 @@ func TestValuesAreJSON(t *testing.T) {
 		{objects.Bool(true), `true`}, {objects.Bool(false), `false`}, {objects.Value{}, `null`},
 	} {
 		got, err := json.Marshal(c.in)
-		// encoding/json escapes < again for HTML; the message does not go through it
+		// encoding/json escapes < for HTML; a message must not have this
 		if plain := string(c.in.AppendJSON(nil)); plain != c.want || err != nil || !json.Valid(got) {
 			t.Errorf("%v prints %s (%s, %v), want %s", c.in, plain, got, err, c.want)
 		}

@@ -16,12 +16,12 @@ import (
 	"noi-agent/objects"
 )
 
-// vector is registers by address and the value that they hold by the source's formula, made by
-// testdata/vectors/vectors.py, which knows neither this code nor the family files.
+// vector has registers by address, and their value by the formula of the source. testdata/vectors/vectors.py makes it
+// without this code and the family files.
 type vector struct {
 	Object    string            `json:"object"`
 	Choice    string            `json:"choice"`
-	Registers map[string]string `json:"registers"` // hex by hex
+	Registers map[string]string `json:"registers"` // hexadecimal values by hexadecimal address
 	Want      any               `json:"want"`
 	None      string            `json:"none"` // why there is no value
 }
@@ -32,7 +32,7 @@ type vectorFile struct {
 	Vectors []vector `json:"vectors"`
 }
 
-// reasons has the words of vectors.py for registers without a value.
+// reasons has the words in vectors.py for registers without a value.
 func reasons() map[string]error {
 	return map[string]error{
 		"number": objects.ErrNoSample, "text": objects.ErrNoSample, "absent": objects.ErrAbsent, "range": objects.ErrOutOfRange,
@@ -68,14 +68,14 @@ func catalog(t testing.TB) *objects.Catalog {
 	return c
 }
 
-// The committed vectors are what the generator makes of maps.txt.
+// The committed vectors are those that the generator makes from maps.txt.
 func TestVectorsAreTheGenerators(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil && os.Getenv("CI") == "true" {
 		t.Fatal(err)
 	}
 	if err != nil {
-		t.Skip("python3 is missing: apt-get install python3") // python3-pymodbus brings it, which `make test` installs when it may
+		t.Skip("python3 is missing: apt-get install python3") // python3-pymodbus needs it, which `make test` installs if it can
 	}
 	dir := t.TempDir()
 	if out, err := exec.Command(python, filepath.Join("testdata", "vectors", "vectors.py"), dir).CombinedOutput(); err != nil {
@@ -92,17 +92,17 @@ func TestVectorsAreTheGenerators(t *testing.T) {
 		}
 		got, err := os.ReadFile(filepath.Join("testdata", "vectors", filepath.Base(path)))
 		if err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%s is not what vectors.py makes (%v); run it", filepath.Base(path), err)
+			t.Errorf("%s differs from the output of vectors.py (%v); run it", filepath.Base(path), err)
 		}
 	}
 }
 
-// Every object of every family, each of its choices, each state and each bit has a vector, and gives what the vector wants
-// whatever the other registers of its span hold.
+// Every object of every family has a vector for each of its choices, each state and each bit. It gives the wanted
+// value whatever the other registers of its span contain.
 func TestVectorsOfAllFamilies(t *testing.T) {
 	for _, f := range catalog(t).Families() {
 		t.Run(f.Slug, func(t *testing.T) {
-			seen := map[string]map[string]bool{} // object and choice: the values that came out
+			seen := map[string]map[string]bool{} // object and choice: the decoded values
 			for _, v := range loadVectors(t, f.Slug).Vectors {
 				o, ok := f.Object(v.Object)
 				if !ok {
@@ -125,7 +125,7 @@ func TestVectorsOfAllFamilies(t *testing.T) {
 	}
 }
 
-// chosen returns the object, with its encoding chosen where it is disputed.
+// chosen returns the object, with an encoding chosen if it is disputed.
 func chosen(t *testing.T, o *objects.Object, choice string) *objects.Object {
 	t.Helper()
 	if choice == "" {
@@ -138,7 +138,7 @@ func chosen(t *testing.T, o *objects.Object, choice string) *objects.Object {
 	return &with
 }
 
-// check decodes a vector and returns the words that came out: a state, or names of bits.
+// check decodes a vector and returns the decoded words: a state, or names of bits.
 func (v *vector) check(t *testing.T, o *objects.Object, filler uint16) []string {
 	t.Helper()
 	regs := v.span(t, o, filler)
@@ -158,7 +158,8 @@ func (v *vector) check(t *testing.T, o *objects.Object, filler uint16) []string 
 	return append(slices.Clone(got.Names()), "some")
 }
 
-// span puts the vector's registers into the object's span. All of them must lie within, and the object's own among them.
+// span puts the vector's registers into the object's span. All of them must be in the span, and the object's own
+// among them.
 func (v *vector) span(t *testing.T, o *objects.Object, filler uint16) []uint16 {
 	t.Helper()
 	addr, count := o.Span()
@@ -179,14 +180,14 @@ func (v *vector) span(t *testing.T, o *objects.Object, filler uint16) []uint16 {
 			regs[at] = hex(value)
 			continue
 		}
-		if a > 3 { // of the two full scales an object may need but one
+		if a > 3 { // an object may need only one of the two full scales
 			t.Fatalf("%s: the source puts it at 0x%04X, the family reads %d registers from 0x%04X", v.Object, a, count, addr)
 		}
 	}
 	return regs
 }
 
-// wants compares: numbers to the last bits of float64, everything else exactly.
+// wants compares numbers up to the last bits of float64, and everything else exactly.
 func (v *vector) wants(got objects.Value) bool {
 	switch want := v.Want.(type) {
 	case float64:
@@ -202,7 +203,7 @@ func (v *vector) wants(got objects.Value) bool {
 	}
 }
 
-// checkCovered holds that an object, each of its choices and each of its names was seen.
+// checkCovered checks that an object, each of its choices and each of its names was seen.
 func checkCovered(t *testing.T, o *objects.Object, seen map[string]map[string]bool) {
 	t.Helper()
 	choices := []string{""}

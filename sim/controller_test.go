@@ -52,7 +52,7 @@ func mustCatalog(t testing.TB) *objects.Catalog {
 	return c
 }
 
-// family returns a built-in one.
+// family returns a built-in family.
 func family(t testing.TB, slug string) *objects.Family {
 	t.Helper()
 	f, ok := mustCatalog(t).Family(slug)
@@ -62,7 +62,7 @@ func family(t testing.TB, slug string) *objects.Family {
 	return f
 }
 
-// object returns the family's, with the first of its encodings where they are disputed.
+// object returns an object of the family, with the first of its encodings if they are disputed.
 func (w *world) object(name string) *objects.Object {
 	w.t.Helper()
 	o, ok := w.family.Object(name)
@@ -90,7 +90,7 @@ func (w *world) span(o *objects.Object) []uint16 {
 	return regs
 }
 
-// read returns an object's value by way of its registers, as the agent gets it.
+// read returns an object's value from its registers, as the agent reads it.
 func (w *world) read(name string) objects.Value {
 	w.t.Helper()
 	o := w.object(name)
@@ -180,7 +180,7 @@ func TestTotalsAreTheIntegralOfTheCurrents(t *testing.T) {
 	}
 }
 
-// Night, then bulk, absorption and float on a day with enough sun; and what is daily starts again in the morning.
+// A day with enough sun has night, bulk, absorption and float. Daily values start again in the morning.
 func TestTheStagesFollowTheSun(t *testing.T) {
 	w := newWorld(t, 1, 0)
 	var seen []string

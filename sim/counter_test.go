@@ -6,8 +6,8 @@ import (
 	"noi-agent/objects"
 )
 
-// A counter that reaches its end continues at 0: after simulated centuries there must be no exception 04. The test sets the counters itself,
-// because a simulation of centuries takes minutes.
+// A full counter continues at 0: after simulated centuries there must be no exception 04. The test sets the counters
+// itself, because a simulation of centuries takes minutes.
 func TestCountersThatAreFullBeginAgain(t *testing.T) {
 	c, err := objects.LoadCatalog()
 	if err != nil {

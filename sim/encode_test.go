@@ -30,7 +30,8 @@ func TestHalfPrecisionSurvivesTheRoundTrip(t *testing.T) {
 	}
 }
 
-// IEEE 754-2008 §4.3.1: to the nearest, halfway to the even one. From zero through all subnormals and normals.
+// IEEE 754-2008 §4.3.1: rounds to the nearest number, a half to the even one. From zero through all subnormal and
+// normal numbers.
 func TestHalfPrecisionRoundsToTheNearestAndTiesToEven(t *testing.T) {
 	o := &objects.Object{Name: "x", Encoding: objects.F16, Registers: 1, Scale: 1}
 	at := func(r uint16) float64 {
@@ -72,7 +73,8 @@ func seeded(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 1))
 }
 
-// randomRegister returns one that is likely to mean something in some encoding: any, small, very small, or two characters.
+// randomRegister returns a register that probably has a meaning in some encoding: any, small, very small, or two
+// characters.
 func randomRegister(r *rand.Rand) uint16 {
 	switch r.IntN(4) {
 	case 0:
@@ -113,7 +115,7 @@ func randomSpan(t *testing.T, r *rand.Rand, o *objects.Object) []uint16 {
 	return span
 }
 
-// putFactor puts a random factor into its registers, of a size that keeps products readable.
+// putFactor puts a random factor into its registers. Its size keeps the products readable.
 func putFactor(r *rand.Rand, p *objects.Object, regs []uint16) {
 	for {
 		for i := range p.Registers {
@@ -160,8 +162,9 @@ func TestEncodeUndoesDecode(t *testing.T) {
 	}
 }
 
-// faithful reports whether each value of the object has only one raw number: not so with sixty-four bits in a float64, raw numbers of
-// special meaning, a zero of either sign, text with its padding, and two bits of one name ("reserved").
+// faithful reports whether each value of the object has only one raw number. This is not so with sixty-four bits in a
+// float64, raw numbers of special meaning, a zero of either sign, text with its padding, and two bits with one name
+// ("reserved").
 func faithful(o *objects.Object) bool {
 	names := map[string]bool{}
 	for _, name := range o.Names {
@@ -170,7 +173,7 @@ func faithful(o *objects.Object) bool {
 	return o.Exact == nil && !negativeZero(o.Encoding) && o.Encoding != objects.U64 && o.Encoding != objects.S64 && o.Kind() != objects.KindText && len(names) == len(o.Names)
 }
 
-// negativeZero reports whether an encoding has two zeros, of which a number keeps but one sign once an offset was added.
+// negativeZero reports whether an encoding has two zeros. A number keeps only one sign after an offset was added.
 func negativeZero(e objects.Encoding) bool {
 	return slices.Contains([]objects.Encoding{objects.SM8, objects.SM16, objects.SM32, objects.F64}, e)
 }
@@ -182,13 +185,14 @@ func same(a, b objects.Value) bool {
 	return a.Equal(b)
 }
 
-// A number between two that the encoding can hold becomes the nearer one.
+// A number between two possible values becomes the nearer one.
 func TestEncodeRoundsToTheNearest(t *testing.T) {
 	r := seeded(t)
 	for _, o := range chosen(t) {
 		switch o.Encoding {
 		case objects.F16, objects.F32, objects.F32LO, objects.F64, objects.Pow10:
-			continue // half precision has tests of its own; single and double precision are the compiler's; powers have no steps
+			// half precision has its own tests; the compiler rounds single and double precision; powers have no steps
+			continue
 		}
 		if o.Kind() != objects.KindNumber || o.Exact != nil || o.Bits().Width < 8 {
 			continue
@@ -309,7 +313,7 @@ func ownFamilies(t *testing.T) (families []*objects.Family) {
 	return families
 }
 
-// chosen returns the objects of all families, a disputed one once for each of its encodings.
+// chosen returns the objects of all families. A disputed object is in it once for each of its encodings.
 func chosen(t *testing.T) []objects.Object {
 	t.Helper()
 	var out []objects.Object

@@ -24,7 +24,7 @@ func everyFamily(t *testing.T, test func(*testing.T, *objects.Family)) {
 	}
 }
 
-// plausible is what values of a unit may be on any of the sites.
+// plausible returns the possible values of a unit at any of the sites.
 func plausible(unit string) (least, most float64) {
 	limits := map[string][2]float64{
 		"V": {-2, 525}, "A": {-70, 80}, "Ah": {-1000, 1e6}, "W": {0, 3000}, "°C": {-30, 100}, "°F": {-20, 210}, "%": {0, 100}, "Hz": {50, 60},
@@ -36,7 +36,7 @@ func plausible(unit string) (least, most float64) {
 	return 0, 1e7
 }
 
-// checkAll reads every object and holds it against its unit, its names, and the way back into the registers.
+// checkAll reads every object and checks its unit, its names, and its encoding back into registers.
 func (w *world) checkAll() {
 	w.t.Helper()
 	for i := range w.family.Objects {
@@ -62,7 +62,7 @@ func (w *world) checkAll() {
 	}
 }
 
-// Each hour of a day, then in the leaps of a fast world.
+// Reads each hour of a day, and then in the large steps of a fast world.
 func TestEveryObjectOfEveryFamilyHasAPlausibleValue(t *testing.T) {
 	everyFamily(t, func(t *testing.T, f *objects.Family) {
 		w := open(t, f, sim.Options{Seed: 5})
@@ -75,17 +75,17 @@ func TestEveryObjectOfEveryFamilyHasAPlausibleValue(t *testing.T) {
 	})
 }
 
-// view names the objects of one family that say the same as those of another; "" for what it does not have.
+// view names the objects of a family that correspond to those of the others; "" for an object that it does not have.
 type view struct {
 	volts, array, current, ah, kWh string
-	least, most                    []string    // of volts; today's first
+	least, most                    []string    // extremes of volts; today's first
 	powers                         [][3]string // volts, amperes, their product in watts
-	state                          string      // of the charge
+	state                          string      // object with the stage of the charge
 	stages                         [4]string   // its names, from night to float
-	totals                         []string    // what never falls
-	copies                         [][2]string // what is the same
-	fault                          [2]string   // that stops the charge: object and bit
-	daily                          string      // where it stays until the morning
+	totals                         []string    // objects that never decrease
+	copies                         [][2]string // pairs of objects with equal values
+	fault                          [2]string   // a fault that stops the charge: object and bit
+	daily                          string      // object that keeps the fault until the morning
 }
 
 func views() map[string]view {
@@ -147,7 +147,8 @@ func views() map[string]view {
 	}
 }
 
-// precision returns how far what is read may lie from what is: half a step of the object's encoding, where it stands.
+// precision returns how far a read value may differ from the real one: half a step of the object's encoding at this
+// value.
 func (w *world) precision(name string) float64 {
 	w.t.Helper()
 	o := w.object(name)
@@ -169,7 +170,7 @@ func (w *world) precision(name string) float64 {
 	return 0.51 * math.Abs(next.Float()-here.Float())
 }
 
-// checkPowers holds watts = volts times amperes, as precisely as all three are coded.
+// checkPowers checks watts = volts times amperes, within the precision of all three encodings.
 func (w *world) checkPowers(v view) {
 	w.t.Helper()
 	for _, p := range v.powers {
@@ -197,7 +198,7 @@ func (w *world) checkExtremes(v view) {
 	}
 }
 
-// Power, extremes, copies and totals agree every ten minutes of two days, at each of the families.
+// Power, extremes, copies and totals agree every ten minutes of two days, for each family.
 func TestValuesOfEveryFamilyAgree(t *testing.T) {
 	everyFamily(t, func(t *testing.T, f *objects.Family) {
 		v, ok := views()[f.Slug]
@@ -232,7 +233,7 @@ func TestValuesOfEveryFamilyAgree(t *testing.T) {
 	})
 }
 
-// What flows in is what is counted: Ah and kWh over six hours of charging.
+// Counters agree with the current: Ah and kWh over six hours of charging.
 func TestCountersOfEveryFamilyAreTheIntegralOfTheCharge(t *testing.T) {
 	everyFamily(t, func(t *testing.T, f *objects.Family) {
 		v := views()[f.Slug]
@@ -284,7 +285,7 @@ func TestStagesOfEveryFamilyFollowTheSun(t *testing.T) {
 	})
 }
 
-// checkRest holds the current against the stage.
+// checkRest checks that the current fits the stage.
 func (w *world) checkRest(v view, stage string) {
 	w.t.Helper()
 	amperes, volts, array := w.number(v.current), w.number(v.volts), w.number(v.array)
@@ -296,7 +297,7 @@ func (w *world) checkRest(v view, stage string) {
 	}
 }
 
-// All registers of all blocks are the same for the same seed and time, however often anybody has read in between.
+// All registers of all blocks are equal for the same seed and time, however often they were read before.
 func TestEveryFamilyIsDetermined(t *testing.T) {
 	everyFamily(t, func(t *testing.T, f *objects.Family) {
 		faults := []sim.Fault{}
@@ -317,7 +318,7 @@ func TestEveryFamilyIsDetermined(t *testing.T) {
 		for i := range f.Objects {
 			a, b := often.span(&f.Objects[i]), seldom.span(&f.Objects[i])
 			if !slices.Equal(a, b) {
-				t.Errorf("%s: asked often %04X, asked once %04X", f.Objects[i].Name, a, b)
+				t.Errorf("%s: after many reads %04X, after one read %04X", f.Objects[i].Name, a, b)
 			}
 			if total++; slices.Equal(a, other.span(&f.Objects[i])) {
 				same++
@@ -343,7 +344,7 @@ func TestEveryFamilyTellsWhoItIs(t *testing.T) {
 		}
 		if len(f.ProductCodes) == 0 {
 			if slave.Identity != nil {
-				t.Errorf("it tells %+v, and no code is known", slave.Identity)
+				t.Errorf("the identity is %+v, and the family has no product code", slave.Identity)
 			}
 			return
 		}
@@ -359,8 +360,8 @@ func TestEveryFamilyTellsWhoItIs(t *testing.T) {
 	})
 }
 
-// What no block holds is refused, whatever the family; 0x7000 and the registers right beside each object's block belong
-// to none.
+// Registers in no block are refused in every family. 0x7000 and the registers directly beside each object's block are
+// in none.
 func TestRegistersBeyondTheMapAreRefused(t *testing.T) {
 	everyFamily(t, func(t *testing.T, f *objects.Family) {
 		w := open(t, f, sim.Options{})
@@ -376,14 +377,14 @@ func TestRegistersBeyondTheMapAreRefused(t *testing.T) {
 	})
 }
 
-// Two units of one family differ in their numbers, and report the unit id that they have.
+// Two units of one family have different serial numbers, and report their own unit ids.
 func TestUnitsTellTheirID(t *testing.T) {
 	ids := map[string]string{"PSPWM": "Emodbus_id", "TSPWM": "Emb_tristar_id", "SSDUO": "mb_id", "TSMPPT": "Emodbus_id", "SURESINE": "Emodbus_id"}
 	for slug, name := range ids {
 		for _, unit := range []byte{1, 16, 247} {
 			w := open(t, family(t, slug), sim.Options{Unit: unit})
 			if got := w.number(name); got != float64(unit) {
-				t.Errorf("%s: unit %d tells %g", slug, unit, got)
+				t.Errorf("%s: unit %d reports %g", slug, unit, got)
 			}
 		}
 	}
@@ -393,7 +394,8 @@ func TestUnitsTellTheirID(t *testing.T) {
 	}
 }
 
-// The two batteries of a Duo share one array: what both take is what is counted, and each has its own stage.
+// The two batteries of a Duo share one array. The sum of both currents is counted, and each battery has its own
+// stage.
 func TestTwoBatteriesShareOneArray(t *testing.T) {
 	w := open(t, family(t, "SSDUO"), sim.Options{Seed: 4})
 	apart := false
@@ -414,11 +416,11 @@ func TestTwoBatteriesShareOneArray(t *testing.T) {
 	}
 }
 
-// What a SureSine gives is what it takes from the battery, less its losses, whatever the load does.
+// The output of a SureSine equals its input from the battery, less its losses, whatever the load.
 func TestAnInverterGivesWhatItTakes(t *testing.T) {
 	w := open(t, family(t, "SURESINE"), sim.Options{Seed: 4, Faults: []sim.Fault{{Object: "load_state", Value: "LOAD_OFF", From: 20 * time.Hour}}})
 	watts := func() float64 { return w.number("volts") * w.number("Iac") }
-	w.elapsed = 2*time.Hour + 20*time.Minute // the radio alone
+	w.elapsed = 2*time.Hour + 20*time.Minute // only the radio
 	low := watts()
 	w.elapsed = 19*time.Hour + 5*time.Minute // pump and lamps too
 	high := watts()
@@ -427,6 +429,6 @@ func TestAnInverterGivesWhatItTakes(t *testing.T) {
 	}
 	w.elapsed = 20 * time.Hour
 	if watts() != 0 || w.number("mod_index") != 0 {
-		t.Errorf("switched off it gives %g W, modulated %g %%", watts(), w.number("mod_index"))
+		t.Errorf("switched off: %g W, modulated %g %%", watts(), w.number("mod_index"))
 	}
 }

@@ -11,7 +11,8 @@ import (
 	"noi-agent/sim"
 )
 
-// A fault of the charger at eleven o'clock: it shows under its name, nothing is charged, and all is well again when it ends.
+// The charger has a fault at eleven o'clock: the fault shows under its name, and the charge stops. After the fault
+// everything is normal.
 func TestAFaultStopsTheChargeOfEveryFamily(t *testing.T) {
 	everyFamily(t, func(t *testing.T, f *objects.Family) {
 		v := views()[f.Slug]
@@ -23,7 +24,7 @@ func TestAFaultStopsTheChargeOfEveryFamily(t *testing.T) {
 		}})
 		w.elapsed = time.Hour - time.Second
 		if w.has(v.fault[0], v.fault[1]) || w.number(v.current) == 0 {
-			t.Errorf("an instant before: %v at %g A", w.read(v.fault[0]), w.number(v.current))
+			t.Errorf("just before: %v at %g A", w.read(v.fault[0]), w.number(v.current))
 		}
 		w.elapsed = time.Hour
 		began := w.number(v.ah)
@@ -42,7 +43,7 @@ func TestAFaultStopsTheChargeOfEveryFamily(t *testing.T) {
 			t.Errorf("afterwards: %v at %g A", w.read(v.fault[0]), w.number(v.current))
 		}
 		if v.daily != "" && !w.has(v.daily, v.fault[1]) {
-			t.Errorf("the day has forgotten: %v", w.read(v.daily))
+			t.Errorf("the daily object no longer has the fault: %v", w.read(v.daily))
 		}
 		w.elapsed = 23 * time.Hour // the next morning
 		if v.daily != "" && w.has(v.daily, v.fault[1]) {
@@ -79,7 +80,7 @@ func TestAFaultOfTheLoadStopsTheLoad(t *testing.T) {
 	}
 }
 
-// Alarms and what is but a reading are shown, and nothing else changes.
+// Alarms, and faults of a reading only, are shown and change nothing else.
 func TestWhatIsNoFaultChangesNothingElse(t *testing.T) {
 	forced := []sim.Fault{
 		{Object: "alarm", Value: "rts_open"},
@@ -116,7 +117,7 @@ func TestWhatIsNoFaultChangesNothingElse(t *testing.T) {
 	}
 }
 
-// A state in which the charger or the load rests makes it rest; another one is shown only.
+// A state in which the charger or the load is off switches it off. Any other forced state is only shown.
 func TestAForcedStateIsLivedUpTo(t *testing.T) {
 	for _, c := range []struct {
 		object, state string
@@ -137,7 +138,7 @@ func TestAForcedStateIsLivedUpTo(t *testing.T) {
 	}
 }
 
-// Without charge for days the load is taken off the battery, and comes back when it has recovered.
+// Without charge for days the load is disconnected from the battery. It comes back when the battery has recovered.
 func TestABatteryThatIsNotChargedLosesItsLoad(t *testing.T) {
 	w := open(t, family(t, "PSPWM"), sim.Options{Faults: []sim.Fault{{Object: "array_fault", Value: "fets_shorted", Until: 5 * 24 * time.Hour}}})
 	seen := []string{}
@@ -164,8 +165,8 @@ func TestFaultsThatCannotBeAreRefused(t *testing.T) {
 		family string
 		fault  sim.Fault
 		says   string
-		kind   string // of an UnknownError
-		known  string // one of those it names
+		kind   string // kind of the UnknownError
+		known  string // one of the names in the error
 	}{
 		{"PSPWM", sim.Fault{Object: "array_falt", Value: "rts_shorted"}, `PSPWM has no object "array_falt"`, "object", "array_fault"},
 		{"PSPWM", sim.Fault{Object: "array_fault", Value: "rts_short"}, `array_fault has no bit "rts_short"`, "bit", "rts_shorted"},
@@ -195,7 +196,7 @@ func TestFaultsThatCannotBeAreRefused(t *testing.T) {
 	}
 }
 
-// A firmware older than the map gives no samples, as on a real unit.
+// With a firmware older than the map there are no samples, as on a real unit.
 func TestAForcedFirmwareTakesTheSamplesAway(t *testing.T) {
 	w := open(t, family(t, "TSMPPT600"), sim.Options{Faults: []sim.Fault{{Object: "ver_sw", Value: "12"}}})
 	o := w.object("adc_vb_f_med")

@@ -20,7 +20,7 @@ import (
 	"noi-agent/sinks"
 )
 
-// sweepOf is a batch of so many samples as a ProStar gives them.
+// sweepOf is a batch of n samples like those of a ProStar.
 func sweepOf(n int) sinks.Batch {
 	e := envelope()
 	b := sinks.Batch{
@@ -40,7 +40,7 @@ func sweepOf(n int) sinks.Batch {
 	return b
 }
 
-// singles are the messages that the samples of a batch would be alone, and their ids.
+// singles returns the messages and ids that the samples of a batch would have alone.
 func singles(b *sinks.Batch) (bodies, ids []string) {
 	for _, s := range b.Samples {
 		bodies = append(bodies, string(sinks.AppendBody(nil, sinks.Envelope{
@@ -64,7 +64,7 @@ func TestBatchIsTheContractsExample(t *testing.T) {
 	}
 }
 
-// randomBatch has times that go back and forth, holes in the numbers, and texts that need escapes.
+// randomBatch has times that go back and forth, missing numbers, and texts with escapes.
 func randomBatch(r *rand.Rand) sinks.Batch {
 	b := sweepOf(1 + r.IntN(60))
 	odd := []string{"T_ind[U]", `quote " \`, "Übergang°", "a\tb", "\u2028"}
@@ -86,7 +86,8 @@ func randomBatch(r *rand.Rand) sinks.Batch {
 	return b
 }
 
-// TestBatchHoldsWhatItsSamplesWouldSayAlone takes batches apart as docs/messages.md says and compares with the single messages.
+// TestBatchHoldsWhatItsSamplesWouldSayAlone splits batches as docs/messages.md describes, and compares the parts with
+// single messages.
 func TestBatchHoldsWhatItsSamplesWouldSayAlone(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
@@ -137,7 +138,8 @@ func TestBatchHoldsWhatItsSamplesWouldSayAlone(t *testing.T) {
 	}
 }
 
-// Two batches that begin with the same sample and hold others must not pass for one on a FIFO topic; a repeated one must.
+// On a FIFO topic, two batches that begin with the same sample and have different other samples must have different
+// ids. A repeated batch must have the same id.
 func TestBatchIDGoesByAllSamples(t *testing.T) {
 	ids := map[string]bool{}
 	for _, ns := range [][]uint64{{17}, {17, 18}, {17, 18, 19}, {17, 19}, {17, 20}, {18}, {1, 2, 34}, {1, 234}} {
@@ -198,9 +200,9 @@ func TestPackedBatchIsGzipThatFormEncodingLeavesAlone(t *testing.T) {
 	}
 }
 
-// A packer packs one body after the other as if each were the first, and needs no new writer of 0.8 MB each time.
+// A packer packs each body as if it were the first, and needs no new writer of 0.8 MB each time.
 func TestPackerIsUsedAgain(t *testing.T) {
-	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a collection empties the pool
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a garbage collection would empty the pool
 	var p sinks.Packer
 	var bodies, wants [][]byte
 	for n := range 20 {

@@ -21,7 +21,7 @@ import (
 	"noi-agent/sinks/sinktest"
 )
 
-// serveOnce does serve with the first connection to it, on loopback.
+// serveOnce calls serve with its first connection, on loopback.
 func serveOnce(t *testing.T, serve func(conn net.Conn)) (addr string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -45,10 +45,10 @@ func serveOnce(t *testing.T, serve func(conn net.Conn)) (addr string) {
 	return l.Addr().String()
 }
 
-// echo gives back what it gets.
+// echo returns the address of a server that sends back what it receives.
 func echo(t *testing.T) (addr string) {
 	t.Helper()
-	return serveOnce(t, func(conn net.Conn) { _, _ = io.Copy(conn, conn) }) // until the other side leaves
+	return serveOnce(t, func(conn net.Conn) { _, _ = io.Copy(conn, conn) }) // until the other side closes
 }
 
 // withProxy makes addr the proxy of the environment.
@@ -60,7 +60,7 @@ func withProxy(t *testing.T, addr string) {
 	t.Setenv("HTTPS_PROXY", addr)
 }
 
-// noNames asks no server for a name: what a test does not mean to look up does not leave the machine.
+// noNames looks up no name, so that no request leaves the machine.
 var noNames = sinks.Dialer{Resolver: &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
 	return nil, errors.New("no name server in a test")
 }}}
@@ -87,7 +87,7 @@ func TestMeterCountsBothWays(t *testing.T) {
 	}
 }
 
-// A dead path shows by what is not acknowledged, and that is the kernel's to notice.
+// The kernel must notice a dead path: data on it is not acknowledged.
 func TestSilenceOfAPathIsBounded(t *testing.T) {
 	conn, err := sinks.Dialer{}.DialContext(t.Context(), "tcp", echo(t))
 	if err != nil {
@@ -111,11 +111,11 @@ func TestSilenceOfAPathIsBounded(t *testing.T) {
 	}
 }
 
-// A server may speak first, and its words come in one piece with the proxy's answer.
+// A server may send first, and its bytes may come in one piece with the proxy's answer.
 func TestTunnelPassesEveryByteBehindTheAnswer(t *testing.T) {
 	withProxy(t, "http://"+serveOnce(t, func(conn net.Conn) {
 		if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
-			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\nwelcome") // read below
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\nwelcome") // the read below checks this
 		}
 	}))
 	conn, err := noNames.DialTunnel(t.Context(), "cloud.example:443")
@@ -148,17 +148,17 @@ func TestTunnelSaysWhatIsWrongWithTheProxy(t *testing.T) {
 	}
 }
 
-// A proxy that takes the question and says nothing does not hold anybody beyond his context.
+// A proxy that accepts the request and does not answer must not block the caller longer than its context.
 func TestTunnelThroughASilentProxyEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	withProxy(t, "http://"+serveOnce(t, func(conn net.Conn) {
 		if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
 			cancel()
-			_, _ = io.Copy(io.Discard, conn) // until the other side leaves
+			_, _ = io.Copy(io.Discard, conn) // until the other side closes
 		}
 	}))
 	if _, err := noNames.DialTunnel(ctx, "cloud.example:443"); err == nil {
-		t.Error("a tunnel through nothing")
+		t.Error("a tunnel through a proxy that does not answer")
 	}
 }
 
@@ -181,7 +181,7 @@ func TestRootsOfAFile(t *testing.T) {
 	}
 }
 
-// A date is held against the answer's own clock, never against the gateway's.
+// A date is compared with the clock of the answer, never with the gateway's.
 func TestRetryAfterTakesSecondsAndDates(t *testing.T) {
 	const now = "Wed, 21 Oct 2015 07:28:00 GMT"
 	for _, c := range []struct {

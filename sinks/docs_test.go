@@ -22,7 +22,7 @@ func TestConsumersFunctionReadsRealBodies(t *testing.T) {
 		if os.Getenv("CI") == "true" {
 			t.Fatal(err)
 		}
-		t.Skip("python3 is missing: apt-get install python3") // python3-pymodbus brings it, which `make test` installs when it may
+		t.Skip("python3 is missing: apt-get install python3") // python3-pymodbus needs it, which `make test` installs if it can
 	}
 	text, err := os.ReadFile("../docs/messages.md")
 	if err != nil {
@@ -45,6 +45,11 @@ func TestConsumersFunctionReadsRealBodies(t *testing.T) {
 		want = append(append(append(want, alone...), alone...), alone[0])
 		ids = append(append(append(ids, their...), their...), "")
 	}
+	gap := regexp.MustCompile("(?s)```json\n([^`]*\"gap\":[^`]*)```").FindSubmatch(text)
+	if gap == nil {
+		t.Fatal("docs/messages.md has no example of a gap")
+	}
+	bodies = append(bodies, string(gap[1])) // a gap is not a sample
 	in, err := json.Marshal(bodies)
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +78,8 @@ func TestConsumersFunctionReadsRealBodies(t *testing.T) {
 	}
 }
 
-// sameJSON compares with the order of keys, but numbers by value: Python has its own spelling for some.
+// sameJSON compares the order of keys exactly, and numbers by value, because Python formats some numbers in another
+// way.
 func sameJSON(t *testing.T, a, b string) bool {
 	t.Helper()
 	tokens := func(text string) (out []json.Token) {
@@ -112,7 +118,7 @@ func TestBatchesKeepTheirSchema(t *testing.T) {
 			t.Fatalf("%v in %s", faults, body)
 		}
 	}
-	for old, fresh := range map[string]string{ // what is no batch
+	for old, fresh := range map[string]string{ // bodies that are not a batch
 		`"batch":1`: `"batch":2`, `"sampled_at":"2022-06-28T08:20:29Z",`: "", `29.502Z`: `29Z`, `"slave"`: `"slaves"`, `,0,3]]`: `,0,1]]`, `"FLOAT",1]`: `"FLOAT",1.5]`,
 		`["adc_vbterm",12.117188]`: `["adc_vbterm"]`, `[],0,3]]`: `[],0,3,4]]`, `"FLOAT"`: `{}`, `[]`: `[1]`, `00c0ffee-3-17`: `c0ffee-3-17`,
 	} {
@@ -131,7 +137,8 @@ func decoded(t *testing.T, body []byte) (v any) {
 	return v
 }
 
-// check holds a value against a JSON Schema (draft 7), as far as ours goes: a keyword that it does not know ends the test.
+// check checks a value against a JSON Schema (draft 7) with the keywords of our schemas. An unknown keyword ends the
+// test.
 func check(t *testing.T, schema map[string]any, value any, path string) (faults []string) {
 	t.Helper()
 	list, _ := value.([]any)
@@ -186,7 +193,8 @@ func check(t *testing.T, schema map[string]any, value any, path string) (faults 
 	return faults
 }
 
-// checkItems is check for what an array holds: each of one schema, or the first of their own and the rest of additionalItems.
+// checkItems is check for the items of an array: all have one schema, or the first ones have their own and the rest
+// has that of additionalItems.
 func checkItems(t *testing.T, schema map[string]any, list []any, path string) (faults []string) {
 	t.Helper()
 	for i, v := range list {

@@ -14,7 +14,7 @@ import (
 	"noi-agent/sinks"
 )
 
-// envelope is the example of the message contract; tests change what they are about.
+// envelope is the example of the message contract. Tests change parts of it.
 func envelope() sinks.Envelope {
 	return sinks.Envelope{
 		PublishedAt:   time.Date(2022, 6, 28, 8, 20, 29, 502e6, time.UTC),
@@ -46,7 +46,7 @@ func TestBodyIsAppended(t *testing.T) {
 	}
 }
 
-// The value 0x4A0F is what the register at 0x0012 holds in the example: 12.1171875 in half precision.
+// In the example the register 0x0012 has 0x4A0F: 12.1171875 in half precision.
 func TestBodySpellsEveryKindOfValue(t *testing.T) {
 	for _, c := range []struct {
 		value objects.Value
@@ -102,7 +102,7 @@ func TestUnknownFirmwareIsAnEmptyText(t *testing.T) {
 	}
 }
 
-// Whatever names and values there are, the body is JSON with the nine keys in their order.
+// With any names and values, the body is JSON with the nine keys in their order.
 func TestEveryBodyIsJSONWithNineKeysInOrder(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -145,7 +145,7 @@ func anyValue(r *rand.Rand) objects.Value {
 	}
 }
 
-// keysOf returns the keys of a JSON object in the order in which they stand.
+// keysOf returns the keys of a JSON object in their order.
 func keysOf(t *testing.T, body []byte) []string {
 	t.Helper()
 	dec := json.NewDecoder(strings.NewReader(string(body)))
@@ -186,9 +186,9 @@ func TestAttributesComeInTheOrderAskedFor(t *testing.T) {
 	}
 	e.Source.Slave = ""
 	if diff := cmp.Diff([]sinks.Attribute{all[0]}, sinks.Attributes([]string{"slave", "object", "nonsense"}, e, id)); diff != "" {
-		t.Errorf("empty and unknown ones are left out: %s", diff)
+		t.Errorf("empty and unknown attributes must be left out: %s", diff)
 	}
 	if got := sinks.Attributes(nil, e, id); len(got) != 0 {
-		t.Errorf("none asked for: %v", got)
+		t.Errorf("attributes although none were requested: %v", got)
 	}
 }

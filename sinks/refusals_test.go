@@ -10,12 +10,12 @@ import (
 	"noi-agent/sinks"
 )
 
-// schema is a topic that answers for a request as a whole, and what it was sent.
+// schema is a topic that accepts or refuses a request as a whole, and records its messages.
 type schema struct {
 	refuses           func(m sinks.Message) bool
 	refusals          *sinks.Refusals
 	requests, carried int
-	taken             map[string]int // by body
+	taken             map[string]int // accepted messages, by body
 }
 
 func newSchema(refuses func(m sinks.Message) bool) *schema {
@@ -44,7 +44,7 @@ func (s *schema) publish(t *testing.T, msgs []sinks.Message) []sinks.Result {
 			return results
 		}
 	}
-	t.Fatal("nothing is settled by 20 requests")
+	t.Fatal("20 requests have settled nothing")
 	return nil
 }
 
@@ -58,7 +58,7 @@ func (s *schema) drain(t *testing.T, msgs []sinks.Message, window int) (all []si
 	return all
 }
 
-// backlog returns sweeps of a hundred objects, of which every fifth is a text and every tenth a list.
+// backlog returns sweeps of a hundred objects. Every fifth is a text, and every tenth a list.
 func backlog(sweeps int) (msgs []sinks.Message) {
 	for n := range sweeps {
 		for i := range 100 {
@@ -75,18 +75,19 @@ func backlog(sweeps int) (msgs []sinks.Message) {
 	return msgs
 }
 
-// endsIn refuses the objects whose number ends in one of these digits.
+// endsIn refuses the objects whose number ends with one of these digits.
 func endsIn(digits string) func(m sinks.Message) bool {
 	return func(m sinks.Message) bool { return strings.Contains(digits, m.Kind.Object[2:]) }
 }
 
-// Each message that the topic takes arrives once, each that it refuses is rejected, and what is carried stays near what there is.
+// Each message that the topic accepts arrives once, each that it refuses is rejected, and the number of sent messages
+// is close to the number of messages.
 func TestRefusedKindsCostLittle(t *testing.T) {
 	isText := func(m sinks.Message) bool { return m.Kind.Data == sinks.DataText }
 	for _, c := range []struct {
 		name    string
 		refuses func(m sinks.Message) bool
-		most    float64 // messages carried, of those there are
+		most    float64 // messages sent, as a share of all messages
 		perKind int     // most requests for each refused kind
 		kinds   int
 		words   string
@@ -121,7 +122,8 @@ func TestRefusedKindsCostLittle(t *testing.T) {
 	}
 }
 
-// A schema that was changed takes what it refused: all of that flows again, by itself.
+// A changed schema accepts a kind that it refused before: all messages of it are sent again, without an action of the
+// operator.
 func TestRefusedKindIsTakenAgain(t *testing.T) {
 	refusing := true
 	s := newSchema(func(m sinks.Message) bool { return refusing && m.Kind.Data == sinks.DataText })
@@ -130,14 +132,14 @@ func TestRefusedKindIsTakenAgain(t *testing.T) {
 		s.drain(t, sweep, 1000)
 	}
 	if s.refusals.Words() == "" {
-		t.Fatal("nothing is learnt")
+		t.Fatal("the sink has learnt no refused kind")
 	}
 	before := s.requests
 	for range 100 {
 		s.drain(t, sweep, 1000)
 	}
 	if n := s.requests - before; n < 105 || n > 120 {
-		t.Errorf("%d requests for 100 sweeps: either nothing is tried, or too much", n)
+		t.Errorf("%d requests for 100 sweeps: too few or too many tries", n)
 	}
 	refusing = false
 	clear(s.taken)
@@ -145,14 +147,14 @@ func TestRefusedKindIsTakenAgain(t *testing.T) {
 		s.drain(t, sweep, 1000)
 	}
 	if got := s.refusals.Words(); got != "" {
-		t.Errorf("still said: %s", got)
+		t.Errorf("still reported as refused: %s", got)
 	}
 	if n := s.taken["o03 0"]; n < 3 {
-		t.Errorf("a kind that is taken again arrived %d times", n)
+		t.Errorf("a message of a kind that is accepted again arrived %d times", n)
 	}
 }
 
-// Where only refused kinds are to be sent, each request tries one: nothing else would.
+// If only refused kinds wait, each request tries one of them, because nothing else would try them.
 func TestNothingButRefusedKindsIsTried(t *testing.T) {
 	refusing := true
 	s := newSchema(func(sinks.Message) bool { return refusing })
@@ -165,11 +167,12 @@ func TestNothingButRefusedKindsIsTried(t *testing.T) {
 	}
 	refusing = false
 	if r := s.drain(t, msgs, 10); r[0].Outcome != sinks.Accepted || s.refusals.Words() != "" {
-		t.Errorf("%s, still said: %q", r[0].Outcome, s.refusals.Words())
+		t.Errorf("%s, still reported as refused: %q", r[0].Outcome, s.refusals.Words())
 	}
 }
 
-// A message that is bad by itself does not bring its kind into disrepute, and is found without sending thousands for it.
+// A single bad message does not make its kind count as refused, and the search for it does not send thousands of
+// messages.
 func TestBadMessageOfAGoodKind(t *testing.T) {
 	bad := func(m sinks.Message) bool { return crc32.ChecksumIEEE(m.Body)%100 == 0 }
 	s, msgs := newSchema(bad), backlog(50)
@@ -186,7 +189,7 @@ func TestBadMessageOfAGoodKind(t *testing.T) {
 	}
 }
 
-// A network that fails says nothing of kinds, and nothing is set aside by it.
+// A failing network teaches nothing about kinds, and no message is set aside because of it.
 func TestOutageTeachesNothing(t *testing.T) {
 	s, msgs := newSchema(func(m sinks.Message) bool { return m.Kind.Data == sinks.DataText }), backlog(10)
 	s.drain(t, msgs, 1000)

@@ -30,7 +30,7 @@ func TestTextIsOneBoundedLine(t *testing.T) {
 	if r.Text != "two lines and [31mcolour" {
 		t.Errorf("got %q", r.Text)
 	}
-	for cut := range 4 { // the cut falls inside a rune of three bytes
+	for cut := range 4 { // the cut is inside a rune of three bytes
 		long := sinks.Failed(sinks.Retry, "X", strings.Repeat("x", cut)+strings.Repeat("漢", 1000))
 		if len(long.Text) > 1100 || !utf8.ValidString(long.Text) || !strings.HasSuffix(long.Text, "…") {
 			t.Errorf("%d bytes, valid %t", len(long.Text), utf8.ValidString(long.Text))
@@ -38,7 +38,8 @@ func TestTextIsOneBoundedLine(t *testing.T) {
 	}
 }
 
-// What a cloud says reaches terminals, logs and the trigger log: neither a code nor an id nor a text may do more there than be read.
+// The texts of a cloud are shown in terminals, logs and the trigger log: a code, an id or a text must not have any
+// other effect there.
 func TestWhatACloudSaysIsCleaned(t *testing.T) {
 	const evil = "\x1b]0;x\x07\u202eX\u200b\n2026-11-28 INFO forged\xff\u0085\u2028"
 	for _, said := range []string{
@@ -82,7 +83,7 @@ func TestNarrowRejectsOnlyTheCulprit(t *testing.T) {
 				return sinks.Repeat(sinks.Result{Outcome: sinks.Accepted, MessageID: "1"}, m), false
 			})
 			if tries > 8 {
-				t.Fatalf("%d requests to get on by %d of %d", tries, len(results), n)
+				t.Fatalf("%d requests to settle %d of %d", tries, len(results), n)
 			}
 			for _, r := range results {
 				if r.Outcome == sinks.Reject {

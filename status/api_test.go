@@ -40,7 +40,7 @@ func TestAPISendsWhatTheAgentSaysByteForByte(t *testing.T) {
 func TestBothListenersServeTheSame(t *testing.T) {
 	o := options(quiet())
 	o.Socket = shortDir(t) + "/agent.sock"
-	o.Now = func() time.Time { return time.Date(2022, 6, 28, 8, 20, 40, 0, time.UTC) } // it is on the page
+	o.Now = func() time.Time { return time.Date(2022, 6, 28, 8, 20, 40, 0, time.UTC) } // the page shows the time
 	s := status.New(o)
 	serve(t, s)
 	for _, path := range []string{"/", "/values", "/api/v1/status", "/api/v1/objects", "/api/v1/triggers", "/healthz", "/readyz"} {

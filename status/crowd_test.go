@@ -22,7 +22,7 @@ func crowd(t *testing.T, address string, n int, first string) []net.Conn {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = c.Close() })
-		_, _ = fmt.Fprint(c, first) // it may be cut already
+		_, _ = fmt.Fprint(c, first) // fails if the server has closed the connection
 		all = append(all, c)
 	}
 	return all
@@ -37,9 +37,9 @@ func descriptors(t *testing.T) int {
 	return len(list)
 }
 
-// A thousand clients that only hold a connection, three times over: the honest one is answered each time, and the
-// server keeps 128 at most. No time limit of the server ends a connection here, so it is the reaper alone that makes
-// room, and at once: on a slow machine too.
+// Three times, a thousand clients hold a connection and do nothing else. The honest client is answered each time, and
+// the server keeps at most 128 connections. No time limit of the server ends a connection here. So only the reaper
+// makes room, and at once, even on a slow machine.
 func TestACrowdDoesNotKeepAnHonestClientOut(t *testing.T) {
 	const many, cap, waves = 1000, 128, 3
 	for name, first := range map[string]string{
@@ -65,7 +65,7 @@ func TestACrowdDoesNotKeepAnHonestClientOut(t *testing.T) {
 						t.Errorf("the honest client: %d", a.code)
 					}
 				}
-				// Ours are a thousand a wave; the server's are the rest.
+				// A thousand descriptors a wave are those of the clients. The others are the server's.
 				if kept := descriptors(t) - before - many*(wave+1); kept > cap+1 {
 					t.Errorf("wave %d: the server keeps %d connections", wave, kept)
 				}
@@ -74,7 +74,8 @@ func TestACrowdDoesNotKeepAnHonestClientOut(t *testing.T) {
 	}
 }
 
-// TestThePagesOfTheTriggerLogWaitForTheirTurnToo: a page with a filter reads as many rows as a download.
+// TestThePagesOfTheTriggerLogWaitForTheirTurnToo: a page with a filter reads as many rows as a download, so it must
+// wait in the same way.
 func TestThePagesOfTheTriggerLogWaitForTheirTurnToo(t *testing.T) {
 	w := quiet()
 	held, release := make(chan struct{}, 100), make(chan struct{}) // a page reads more than once
@@ -100,7 +101,7 @@ func TestThePagesOfTheTriggerLogWaitForTheirTurnToo(t *testing.T) {
 	}
 	for _, path := range []string{"/values", "/api/v1/status", "/healthz"} {
 		if a := get(t, "http://"+s.Addr()+path); a.code != http.StatusOK {
-			t.Errorf("%s meanwhile: %d", path, a.code)
+			t.Errorf("%s at the same time: %d", path, a.code)
 		}
 	}
 	free()
@@ -111,7 +112,7 @@ func TestThePagesOfTheTriggerLogWaitForTheirTurnToo(t *testing.T) {
 	}
 }
 
-// drip sends the rest of a request, a byte a second on each connection.
+// drip sends the rest of a request, one byte a second on each connection.
 func drip(all []net.Conn, stop chan struct{}) {
 	const rest = "ET /healthz HTTP/1.1\r\n"
 	second := time.NewTicker(time.Second)
@@ -128,7 +129,7 @@ func drip(all []net.Conn, stop chan struct{}) {
 	}
 }
 
-// What a crowd can do to a server that makes clients wait for their turn: nothing is answered until it goes.
+// Shows what a crowd does to a server without a reaper: there is no answer until the crowd leaves.
 func TestACrowdHoldsAServerWithoutTheReaper(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -182,7 +183,7 @@ func TestTheFifthThatReadsTheStoreIsAskedToWait(t *testing.T) {
 		t.Errorf("the fifth: %d %s", a.code, a.body)
 	}
 	if a := get(t, "http://"+s.Addr()+"/api/v1/status"); a.code != http.StatusOK {
-		t.Errorf("the status meanwhile: %d", a.code)
+		t.Errorf("the status at the same time: %d", a.code)
 	}
 	close(release)
 	for range 4 {

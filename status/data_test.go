@@ -17,7 +17,7 @@ import (
 	"noi-agent/status/logs"
 )
 
-// TestAHistoryIsAskedForByItsPath has an object whose name needs escapes.
+// TestAHistoryIsAskedForByItsPath requests the history of an object whose name needs escapes.
 func TestAHistoryIsAskedForByItsPath(t *testing.T) {
 	w := quiet()
 	now := time.Date(2022, 6, 28, 8, 20, 29, 502_000_000, time.UTC)
@@ -42,7 +42,7 @@ func TestAHistoryIsAskedForByItsPath(t *testing.T) {
 	}
 }
 
-// TestMoreHoursThanAreKeptAreRefused: an answer of fewer hours than were asked for would look whole.
+// TestMoreHoursThanAreKeptAreRefused: an answer with fewer hours than requested would look complete.
 func TestMoreHoursThanAreKeptAreRefused(t *testing.T) {
 	w := quiet()
 	w.history = map[string]api.History{"rs485/1/adc_vbterm": {Object: "adc_vbterm", To: time.Date(2022, 6, 28, 8, 0, 0, 0, time.UTC),
@@ -104,7 +104,7 @@ func TestTheLogIsAskedForByLevelAndText(t *testing.T) {
 	}
 }
 
-// lineFaults are those of a line with one.
+// lineFaults are the faults of a line that has one fault.
 func lineFaults() api.LineFaults {
 	return api.LineFaults{Faults: []api.LineFault{{Line: "rs485", UnitID: 1, At: time.Date(2022, 6, 28, 8, 20, 29, 0, time.UTC),
 		AgeS: 3, Kind: "exception", Error: "illegal data address (02)", Request: "01 04 E0 00 00 01 07 CA",
@@ -171,7 +171,7 @@ func TestABundleHasWhatIsNeededToHelp(t *testing.T) {
 		delete(want, f.Name)
 	}
 	if len(want) > 0 {
-		t.Errorf("not in the bundle: %v", want)
+		t.Errorf("missing in the bundle: %v", want)
 	}
 }
 
@@ -202,7 +202,7 @@ func TestAnAnswerThatIsKnownIsNotSentAgain(t *testing.T) {
 	before = get(t, url+"/api/v1/objects").header.Get("ETag")
 	w.objects.Objects[0].AgeS += 5
 	if after := get(t, url+"/api/v1/objects").header.Get("ETag"); after != before {
-		t.Error("the same value, five seconds older, is sent again")
+		t.Error("an unchanged value is sent again five seconds later")
 	}
 }
 

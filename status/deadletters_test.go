@@ -45,7 +45,7 @@ func TestDeadLettersAreReadByAllAndTouchedOverTheSocketOnly(t *testing.T) {
 	for _, c := range []struct {
 		method, url, body string
 		code              int
-		want              string // in the answer
+		want              string // part of the answer
 		did               string
 	}{
 		{"GET", overTCP + "?integration=x", "", http.StatusOK, `{"dead_letters":[{"id":17,`, ""},
@@ -123,8 +123,8 @@ func (w *manyLetters) DeadLetters(string) (api.DeadLetters, error) {
 	}}, nil
 }
 
-// TestDeadLettersAreChosenByAFilterAndCounted: a filter that finds none does nothing, though the agent takes an empty
-// list for all; and when the number has moved, nothing is done.
+// TestDeadLettersAreChosenByAFilterAndCounted: a filter that matches nothing does nothing, although an empty list
+// means all for the agent. If the number has changed, nothing is done.
 func TestDeadLettersAreChosenByAFilterAndCounted(t *testing.T) {
 	w := &manyLetters{}
 	o := options(quiet())
@@ -132,11 +132,11 @@ func TestDeadLettersAreChosenByAFilterAndCounted(t *testing.T) {
 	s := status.New(o)
 	serve(t, s)
 	for _, c := range []struct {
-		filter string // beside the integration
+		filter string // in addition to the integration
 		code   int
 		ids    string // chosen; "": nothing is done
 	}{
-		{``, http.StatusOK, "[]"}, // all, for the agent
+		{``, http.StatusOK, "[]"}, // an empty list means all for the agent
 		{`,"object":"T_*"`, http.StatusOK, "[18 19]"},
 		{`,"object":"T_hs"`, http.StatusOK, "[19]"},
 		{`,"object":"*","ids":[17,18]`, http.StatusOK, "[17 18]"},

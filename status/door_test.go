@@ -12,15 +12,15 @@ import (
 	"noi-agent/status/guard"
 )
 
-// gate is a served endpoint with everything to log in with.
+// gate is a served endpoint with all ways to log in.
 type gate struct {
 	*status.Server
 	url, socket, token string
 	control            *controlWorld
-	client             *http.Client // of other machines; nil: none reach it
+	client             *http.Client // client on another machine; nil: other machines cannot reach the endpoint
 }
 
-// controlWorld takes the requests of an operator.
+// controlWorld records the requests of an operator.
 type controlWorld struct {
 	Control
 	tried []string
@@ -57,7 +57,7 @@ func newGate(t *testing.T, change func(*status.Options)) *gate {
 
 const tryBody = `{"integration":"x"}`
 
-// send posts JSON over TCP with more headers.
+// send posts JSON over TCP with additional headers.
 func (g *gate) send(t *testing.T, path, body string, header map[string]string) answer {
 	t.Helper()
 	h := map[string]string{"Content-Type": "application/json"}
@@ -67,7 +67,7 @@ func (g *gate) send(t *testing.T, path, body string, header map[string]string) a
 	return askWith(t, client(""), http.MethodPost, g.url+path, body, h)
 }
 
-// code is a one-time code, as noi-agent login gets it.
+// code returns a one-time code, as noi-agent login gets it.
 func (g *gate) code(t *testing.T) string {
 	t.Helper()
 	a := post(t, client(g.socket), "http://localhost/api/v1/login-code", "")
@@ -125,7 +125,7 @@ func (g *gate) logIn(t *testing.T, secret string) string {
 	}
 	mustContain(t, set, "noi-53005200=", "Path=/", "HttpOnly", "SameSite=Strict")
 	if strings.Contains(set, "Secure") || strings.Contains(set, "__Host-") {
-		t.Errorf("without TLS a browser drops %q", set)
+		t.Errorf("a browser drops %q without TLS", set)
 	}
 	return set[:strings.Index(set, ";")]
 }

@@ -11,7 +11,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// theIntegration has one integration, "a", of version "1".
+// theIntegration has one integration "a" with version "1".
 type theIntegration struct {
 	status.Integrations
 	asked []string
@@ -97,7 +97,7 @@ func TestRoutesOfIntegrations(t *testing.T) {
 		{"POST", "", `"` + strings.Repeat("x", 64<<10) + `"`, json, 413, ""},
 		{"PUT", "/a", aws, with, 200, `replace a "1" ` + aws},
 		{"PUT", "/a?preview=true", aws, json, 200, "preview a " + aws},
-		{"PUT", "/a", aws, json, 200, "replace a  " + aws}, // the answer 428 is that of whom it asks
+		{"PUT", "/a", aws, json, 200, "replace a  " + aws}, // the agent, not the endpoint, answers 428
 		{"DELETE", "/a", "", with, 204, `delete a "1"`},
 		{"POST", "/a/pause", "", nil, 200, "pause a"},
 		{"POST", "/a/resume", "", nil, 200, "resume a"},

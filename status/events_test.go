@@ -60,7 +60,7 @@ func (w *movingWorld) PublishTrigger(context.Context, uint64) (api.Replay, error
 	return api.Replay{}, nil
 }
 
-// value is a row of the latest values.
+// value returns a row of the latest values.
 func value(object, text string) api.Latest {
 	return api.Latest{Line: "rs485", UnitID: 1, Object: object, Value: json.RawMessage(text)}
 }
@@ -81,7 +81,7 @@ func eventWorld(t *testing.T, change func(*status.Server)) (*movingWorld, *slog.
 	return w, slog.New(logs.NewHandler(ring, slog.NewTextHandler(io.Discard, nil))), s
 }
 
-// event is one of a stream; a comment has neither name nor data.
+// event is an event of a stream. A comment has neither name nor data.
 type event struct{ id, name, data string }
 
 // reading is a client that reads events.
@@ -90,7 +90,7 @@ type reading struct {
 	events chan event
 }
 
-// watch opens a stream; last is Last-Event-ID.
+// watch opens a stream. last is the Last-Event-ID.
 func watch(t *testing.T, s *status.Server, query, last string) *reading {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -120,7 +120,7 @@ func watch(t *testing.T, s *status.Server, query, last string) *reading {
 	return out
 }
 
-// read takes a stream apart; it closes out at the end.
+// read splits a stream into events. It closes out at the end.
 func read(from io.Reader, out chan<- event) {
 	defer close(out)
 	var e event
@@ -140,7 +140,7 @@ func read(from io.Reader, out chan<- event) {
 	}
 }
 
-// next returns the next event of a name; comments and others are passed over.
+// next returns the next event with this name, and skips comments and other events.
 func (r *reading) next(name string) event {
 	r.t.Helper()
 	limit := time.After(time.Minute)
@@ -154,7 +154,7 @@ func (r *reading) next(name string) event {
 				return e
 			}
 		case <-limit:
-			r.t.Fatalf("no %s in a minute", name)
+			r.t.Fatalf("no %s event within a minute", name)
 		}
 	}
 }
@@ -203,7 +203,7 @@ func TestWhatChangesIsSent(t *testing.T) {
 		t.Errorf("log %+v", l)
 	}
 
-	// A row that is tried again is an event too, and not the other one.
+	// A row whose message is tried again is an event of its own.
 	w.change(func(w *world) {
 		w.status.Integrations = []api.Integration{{ID: "A", Gaps: []api.Gap{}, State: "retrying", Sent: 1, Failed: 1}}
 		w.triggers.Triggers = []api.Trigger{{ID: 2, Success: true}, {ID: 1, Attempts: 2}}
@@ -310,19 +310,19 @@ func opened(t *testing.T, s *status.Server) *net.TCPConn {
 	return c.(*net.TCPConn)
 }
 
-// until waits for a condition.
+// until waits until a condition is true.
 func until(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for limit := time.Now().Add(time.Minute); !is(); {
 		if time.Now().After(limit) {
-			t.Fatalf("in a minute not: %s", what)
+			t.Fatalf("not within a minute: %s", what)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
 }
 
-// TestAClientThatHasLeftTheNetworkIsFreed has the kernel throw away everything that comes to a client, acknowledgements
-// included, as when a phone leaves the Wi-Fi.
+// TestAClientThatHasLeftTheNetworkIsFreed lets the kernel drop everything that arrives at a client, including
+// acknowledgements, as when a phone leaves the Wi-Fi.
 func TestAClientThatHasLeftTheNetworkIsFreed(t *testing.T) {
 	for name, pause := range map[string]time.Duration{"nothing is sent": time.Hour, "a comment is sent": 100 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
@@ -331,7 +331,7 @@ func TestAClientThatHasLeftTheNetworkIsFreed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			drop := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K}} // "return 0": keep no byte
+			drop := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K}} // "return 0": keeps no byte
 			err = raw.Control(func(fd uintptr) {
 				err = unix.SetsockoptSockFprog(int(fd), syscall.SOL_SOCKET, unix.SO_ATTACH_FILTER,
 					&unix.SockFprog{Len: 1, Filter: &drop[0]})
@@ -348,7 +348,7 @@ func TestAClientThatDoesNotReadIsFreed(t *testing.T) {
 	_, _, s := eventWorld(t, func(s *status.Server) { s.SetStreamLimits(200*time.Millisecond, time.Hour, time.Hour) })
 	opened(t, s)
 	until(t, "the stream is freed", func() bool {
-		s.PublishLog(make([]byte, 1<<18)) // more than sockets hold, after some
+		s.PublishLog(make([]byte, 1<<18)) // some of these are more than the sockets can buffer
 		return !s.Watched()
 	})
 }
@@ -363,7 +363,7 @@ func TestTheEndOfTheServerEndsStreams(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
-	for range r.events { //nolint:revive // until it is closed
+	for range r.events { //nolint:revive // until the channel is closed
 	}
 	if took := time.Since(began); took >= 2*time.Second {
 		t.Errorf("the end took %v: the grace of slow readers", took)

@@ -146,7 +146,7 @@ func TestExportThatFailsIsNeverTakenForWhole(t *testing.T) {
 
 // The time limits of small answers do not end a long answer. A client that reads nothing is disconnected.
 func TestExportMayTakeLongButNotStandStill(t *testing.T) {
-	const limit = 500 * time.Millisecond // a busy machine sends a request within it
+	const limit = 500 * time.Millisecond // long enough for a request on a busy machine
 	w := &outboxWorld{world: quiet()}
 	s, _ := outboxServer(t, w)
 	s.SetLimits(4, limit, time.Second)
@@ -184,7 +184,7 @@ func TestExportMayTakeLongButNotStandStill(t *testing.T) {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if err := <-ended; err == nil {
-		t.Error("a client that reads nothing holds the agent")
+		t.Error("a client that reads nothing blocks the agent")
 	}
 }
 
@@ -201,7 +201,7 @@ func sentLine(state string, sent int) string {
 func TestReplayIsStreamedAsLines(t *testing.T) {
 	w := &outboxWorld{world: quiet()}
 	s, socket := outboxServer(t, w)
-	s.SetHeaderLimit(500 * time.Millisecond) // it may take longer than a question does
+	s.SetHeaderLimit(500 * time.Millisecond) // a replay may take longer than this
 	serve(t, s)
 	w.replay = func(ctx context.Context, report func(any) error) error {
 		if err := report(api.Replay{State: "sending", Sent: 1}); err != nil {

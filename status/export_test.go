@@ -9,38 +9,38 @@ import (
 	"noi-agent/status/events"
 )
 
-// SetLimits makes the limits small enough to run into them.
+// SetLimits makes the limits small, so that a test can reach them.
 func (s *Server) SetLimits(connections int, write, grace time.Duration) {
 	s.limits.connections, s.limits.write, s.limits.grace = connections, write, grace
 }
 
-// SetHeaderLimit bounds the reading of a question.
+// SetHeaderLimit limits the time to read a request.
 func (s *Server) SetHeaderLimit(d time.Duration) { s.limits.header = d }
 
-// SetConnectionLimits bounds the reading of a question, and the time between two.
+// SetConnectionLimits limits the time to read a request, and the time between two requests.
 func (s *Server) SetConnectionLimits(header, idle time.Duration) {
 	s.limits.header, s.limits.idle = header, idle
 }
 
-// SetLineLimit bounds the wait for a line.
+// SetLineLimit limits the wait for a line.
 func (s *Server) SetLineLimit(d time.Duration) { s.limits.line = d }
 
-// SetStreamLimits bounds the writing of an event, the time without one, and a connection whose other end does not
-// answer.
+// SetStreamLimits sets three times of a stream: the limit for writing an event, the longest time without an event,
+// and the time after which a connection without answers is closed.
 func (s *Server) SetStreamLimits(event, pause, abandoned time.Duration) {
 	s.limits.event, s.limits.pause, s.limits.abandoned = event, pause, abandoned
 }
 
-// Bounded reports whether every limit that keeps a client from holding the server is set.
+// Bounded reports whether every limit is set that a client could otherwise block the server with.
 func (s *Server) Bounded() bool {
 	l := s.limits
 	return l.header > 0 && l.write > 0 && l.line > 0 && l.event > 0 && l.pause > 0 && l.abandoned > 0 && l.idle > 0 && l.grace > 0 && l.headerBytes > 0 && l.connections > 0
 }
 
-// Tap has every answer pass through a handler of the test.
+// Tap passes every answer through a handler of the test.
 func (s *Server) Tap(tap func(http.Handler) http.Handler) { s.tap = tap }
 
-// APIRoutes are all routes of the API, "GET /api/v1/status".
+// APIRoutes returns all routes of the API, in the form "GET /api/v1/status".
 func (s *Server) APIRoutes() (list []string) {
 	for _, r := range s.routes() {
 		if strings.HasPrefix(r.path, "/api/") {
@@ -53,10 +53,10 @@ func (s *Server) APIRoutes() (list []string) {
 // Watched reports whether a client watches events.
 func (s *Server) Watched() bool { return s.watch.hub.Watched() != 0 }
 
-// PublishLog hands an event to the clients that watch the log.
+// PublishLog sends an event to the clients that watch the log.
 func (s *Server) PublishLog(data []byte) { s.watch.hub.Publish(events.Logs, api.EventLog, data) }
 
-// AllRoutes are all routes, those of pages too.
+// AllRoutes returns all routes, including those of pages.
 func (s *Server) AllRoutes() (list []string) {
 	for _, r := range s.routes() {
 		list = append(list, r.method+" "+r.path)
@@ -64,7 +64,7 @@ func (s *Server) AllRoutes() (list []string) {
 	return list
 }
 
-// Bare is the endpoint without guard and door.
+// Bare returns the endpoint without guard and door.
 func (s *Server) Bare() http.Handler {
 	mux := http.NewServeMux()
 	for _, r := range s.routes() {
@@ -78,7 +78,7 @@ func ParseTriggerQuery(raw string, now time.Time) (api.TriggerQuery, error) {
 	return parseQuery(raw, triggerParameters(), now)
 }
 
-// Stream opens an event stream without its connection. close ends it, and the looking.
+// Stream opens an event stream without a connection. close ends the stream, and the reading of the agent's state.
 func Stream(o *Options) (arriving <-chan events.Event, leave, close func(), err error) {
 	w := newWatch(o)
 	watcher, err := w.join(events.All, "")

@@ -12,7 +12,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// gapsWorld notes up to when gaps are acknowledged.
+// gapsWorld records the time up to which gaps are acknowledged.
 type gapsWorld struct {
 	until []time.Time
 	err   error
@@ -23,7 +23,8 @@ func (w *gapsWorld) AcknowledgeGaps(until time.Time) (api.Acknowledged, error) {
 	return api.Acknowledged{Acknowledged: 3}, w.err
 }
 
-// TestGapsAreAcknowledgedByWhoMayChangeThings up to a time, or all.
+// TestGapsAreAcknowledgedByWhoMayChangeThings: a person who may make changes acknowledges gaps up to a time, or all
+// gaps.
 func TestGapsAreAcknowledgedByWhoMayChangeThings(t *testing.T) {
 	w := &gapsWorld{}
 	o := options(quiet())
@@ -37,7 +38,7 @@ func TestGapsAreAcknowledgedByWhoMayChangeThings(t *testing.T) {
 		url, body string
 		fails     error
 		code      int
-		want      string // in the answer
+		want      string // part of the answer
 		until     time.Time
 	}{
 		{path, `{}`, nil, http.StatusOK, `{"acknowledged":3}`, time.Time{}},
@@ -66,7 +67,7 @@ func TestGapsAreAcknowledgedByWhoMayChangeThings(t *testing.T) {
 	}
 }
 
-// TestThePageAcknowledgesTheGapsThatItShows: those that came later stay.
+// TestThePageAcknowledgesTheGapsThatItShows: newer gaps stay.
 func TestThePageAcknowledgesTheGapsThatItShows(t *testing.T) {
 	w := &gapsWorld{}
 	now := time.Date(2022, 6, 28, 8, 20, 29, 502e6, time.UTC)

@@ -95,13 +95,13 @@ func TestForeignRequestsAreRefused(t *testing.T) {
 				t.Errorf("%d, want %d: %s", a.code, c.want, a.body)
 			}
 			if leaked := strings.Contains(a.body, "5300520006504b5957343920"); leaked != (c.want == 200) {
-				t.Errorf("the answer tells the device: %v", leaked)
+				t.Errorf("the answer names the device: %v", leaked)
 			}
 		})
 	}
 }
 
-// raw sends header lines as they are and returns the status line.
+// raw sends header lines unchanged, and returns the status line.
 func raw(t *testing.T, url string, lines ...string) string {
 	t.Helper()
 	c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
@@ -126,11 +126,12 @@ func TestHostThatNoBrowserSendsIsRefused(t *testing.T) {
 		want  string
 	}{
 		{[]string{"GET /api/v1/status HTTP/1.1", "Host: 127.0.0.1"}, "200"},
-		{[]string{"GET /api/v1/status HTTP/1.0"}, "421"}, // none at all
+		{[]string{"GET /api/v1/status HTTP/1.0"}, "421"}, // without Host
 		{[]string{"GET /api/v1/status HTTP/1.1", "Host:"}, "421"},
 		{[]string{"GET /api/v1/status HTTP/1.1", "Host: [::1%lo]"}, "421"},
 		{[]string{"GET /api/v1/status HTTP/1.1", "Host: 127.1"}, "421"},
-		{[]string{"GET http://evil.example/api/v1/status HTTP/1.1", "Host: localhost"}, "421"}, // the line counts
+		// the request line counts
+		{[]string{"GET http://evil.example/api/v1/status HTTP/1.1", "Host: localhost"}, "421"},
 		{[]string{"GET /api/v1/status HTTP/1.1", "Host: localhost", "Host: evil.example"}, "400"},
 	} {
 		if got := raw(t, url, c.lines...); !strings.Contains(got, " "+c.want+" ") {
@@ -139,7 +140,7 @@ func TestHostThatNoBrowserSendsIsRefused(t *testing.T) {
 	}
 }
 
-// A page in a browser that is forwarded to the socket is still a page.
+// A page in a browser whose requests are forwarded to the socket must still be checked as a page.
 func TestSocketChecksOriginAndNamesWithADot(t *testing.T) {
 	o := options(quiet())
 	o.Listen, o.Socket = "", shortDir(t)+"/agent.sock"

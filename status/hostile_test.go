@@ -13,8 +13,8 @@ import (
 	"noi-agent/status/api"
 )
 
-// TestEachAttackWorksWithoutItsLayer sends what a hostile page makes a browser send, first to the routes without the
-// guard and the door, where it must succeed, and then to the endpoint.
+// TestEachAttackWorksWithoutItsLayer sends the requests that a hostile page can make a browser send. They go first to
+// the routes without guard and door, where they must succeed, and then to the endpoint.
 func TestEachAttackWorksWithoutItsLayer(t *testing.T) {
 	g := newGate(t, nil)
 	bare := httptest.NewServer(g.Bare())
@@ -68,12 +68,12 @@ func TestNoAnswerHasASecret(t *testing.T) {
 	cookie := g.logIn(t, g.token)
 	session := cookie[strings.Index(cookie, "=")+1:]
 	if secret, err := os.ReadFile(filepath.Join(dir, "admin-token")); err != nil || !strings.Contains(string(secret), g.token) {
-		t.Fatal("the walk looks for another token")
+		t.Fatal("the test searches for the wrong token")
 	}
 	seen := 0
 	for _, r := range g.AllRoutes() {
 		method, path, _ := strings.Cut(r, " ")
-		if path == "/api/v1/events" { // has no end
+		if path == "/api/v1/events" { // the stream has no end
 			continue
 		}
 		path = regexp.MustCompile(`\{[a-z]+\}`).ReplaceAllString(strings.TrimSuffix(path, "{$}"), "x")
@@ -88,7 +88,7 @@ func TestNoAnswerHasASecret(t *testing.T) {
 				base = "http://localhost"
 			}
 			if path == "/api/v1/token/rotate" || path == "/api/v1/login" || path == "/api/v1/logout" {
-				continue // tested by their own tests; they change what is looked for
+				continue // have their own tests, and change the secrets that this test searches
 			}
 			a := askWith(t, c, method, base+path, body, h)
 			seen++
@@ -100,11 +100,11 @@ func TestNoAnswerHasASecret(t *testing.T) {
 		}
 	}
 	if seen < 30 {
-		t.Errorf("only %d answers were looked at", seen)
+		t.Errorf("only %d answers were checked", seen)
 	}
 }
 
-// TestHostileTextIsInertOnThePage has each foreign text of the status be an attack.
+// TestHostileTextIsInertOnThePage puts an attack into each foreign text of the status.
 func TestHostileTextIsInertOnThePage(t *testing.T) {
 	const attack = "<img src=x onerror=alert(1)>\x1b]52;c;aGk=\x07\n=cmd|' /C calc'!A0"
 	w := quiet()
@@ -120,13 +120,13 @@ func TestHostileTextIsInertOnThePage(t *testing.T) {
 	for _, path := range []string{"/", "/triggers", "/system", "/integrations/aws", "/integrations/gcp", "/values"} {
 		a := get(t, url+path)
 		if strings.Contains(a.body, "<img src=x") {
-			t.Errorf("%s has an element of another: %s", path, a.body)
+			t.Errorf("%s has a foreign element: %s", path, a.body)
 		}
 		if strings.Contains(a.body, "&lt;img") {
 			shown++
 		}
 	}
 	if shown == 0 {
-		t.Error("no page shows the text at all: the test proves nothing")
+		t.Error("no page shows the text: the test proves nothing")
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"noi-agent/status"
 )
 
-// listen binds and gives everything back; it returns the error of Listen.
+// listen opens the listeners and closes them again. It returns the error of Listen.
 func listen(t *testing.T, o status.Options) error {
 	t.Helper()
 	s := status.New(o)
@@ -107,7 +107,7 @@ func TestSocketOfAKilledAgentIsReplaced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	old.SetUnlinkOnClose(false) // as if it had been killed
+	old.SetUnlinkOnClose(false) // as after a kill
 	if err := old.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -162,18 +162,18 @@ func TestSocketThatCannotBeMadeSaysTheWayOut(t *testing.T) {
 		mustContain(t, err.Error(), parts...)
 	}
 	if got := string(mustRead(t, file)); got != "precious" {
-		t.Errorf("the file holds %q now", got)
+		t.Errorf("the file has the content %q now", got)
 	}
 }
 
 func TestServeNeedsListen(t *testing.T) {
 	if err := status.New(options(quiet())).Serve(t.Context()); err == nil {
-		t.Error("served without listeners")
+		t.Error("Serve works without listeners")
 	}
 	s := status.New(options(quiet()))
 	serve(t, s)
 	if s.Listen() == nil {
-		t.Error("listened twice")
+		t.Error("Listen works twice")
 	}
 }
 
@@ -191,7 +191,7 @@ func TestEndLeavesNoGoroutineAndNoSocket(t *testing.T) {
 	s := status.New(o)
 	before := goleak.IgnoreCurrent()
 	stop := serve(t, s)
-	kept, err := net.Dial("unix", o.Socket) // a client that keeps its connection open
+	kept, err := net.Dial("unix", o.Socket) // a client that does not close its connection
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +224,7 @@ func TestRequestInFlightIsAnsweredAtTheEnd(t *testing.T) {
 	<-w.holding
 	ended := make(chan error, 1)
 	go func() { ended <- stop() }()
-	waitRefused(t, s.Addr()) // the end has begun
+	waitRefused(t, s.Addr()) // the server has begun to end
 	close(w.hold)
 	if a := <-answered; a.code != http.StatusOK {
 		t.Errorf("%d %s", a.code, a.body)
@@ -234,7 +234,8 @@ func TestRequestInFlightIsAnsweredAtTheEnd(t *testing.T) {
 	}
 }
 
-// The agent closes its store after Serve: a request that outlives the grace must not find it closed.
+// The agent closes its store after Serve. A request that takes longer than the grace period must not find the store
+// closed.
 func TestServeWaitsForTheAgentsAnswerWhenTheGraceIsOver(t *testing.T) {
 	w := quiet()
 	w.hold, w.holding = make(chan struct{}), make(chan struct{}, 1)
@@ -257,7 +258,7 @@ func TestServeWaitsForTheAgentsAnswerWhenTheGraceIsOver(t *testing.T) {
 	}
 	select {
 	case err := <-ended:
-		t.Errorf("Serve returned %v while the agent was being asked", err)
+		t.Errorf("Serve returned %v during a request to the agent", err)
 	default:
 	}
 	close(w.hold)
@@ -276,7 +277,7 @@ func TestSlowReaderDoesNotHoldTheServer(t *testing.T) {
 	if !s.Bounded() {
 		t.Error("a limit is not set")
 	}
-	s.SetLimits(1, 2*time.Second, time.Second) // one connection: no other is served until the slow one is cut
+	s.SetLimits(1, 2*time.Second, time.Second) // one connection, so no other is served until the slow one is closed
 	serve(t, s)
 	slow, err := net.Dial("unix", o.Socket)
 	if err != nil {
@@ -299,7 +300,7 @@ func TestSlowReaderDoesNotHoldTheServer(t *testing.T) {
 			break
 		}
 		if t.Context().Err() != nil {
-			t.Fatal("the slow reader holds the server")
+			t.Fatal("the slow reader blocks the server")
 		}
 	}
 	if n, _ := io.Copy(io.Discard, slow); n >= length {
@@ -313,7 +314,7 @@ func TestFullTCPLeavesTheSocketFree(t *testing.T) {
 	s := status.New(o)
 	s.SetLimits(1, time.Minute, time.Millisecond)
 	serve(t, s)
-	c, err := net.Dial("tcp", s.Addr()) // says nothing
+	c, err := net.Dial("tcp", s.Addr()) // sends nothing
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -326,11 +327,11 @@ func TestFullTCPLeavesTheSocketFree(t *testing.T) {
 func mustBeAbsent(t *testing.T, path string) {
 	t.Helper()
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("%s is there: %v", path, err)
+		t.Errorf("%s still exists: %v", path, err)
 	}
 }
 
-// waitRefused returns when no program listens on the address any more.
+// waitRefused waits until no program listens on the address any more.
 func waitRefused(t *testing.T, address string) {
 	t.Helper()
 	for {
@@ -340,7 +341,7 @@ func waitRefused(t *testing.T, address string) {
 		}
 		_ = c.Close()
 		if t.Context().Err() != nil {
-			t.Fatal("it still listens")
+			t.Fatal("a program still listens")
 		}
 	}
 }

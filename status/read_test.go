@@ -14,12 +14,12 @@ import (
 	"noi-agent/status/api"
 )
 
-// lineWorld is an agent. The test sets the answers of its lines.
+// lineWorld is an agent whose lines give the answers of the test.
 type lineWorld struct {
 	*world
 	registers []uint16
 	err       error
-	wait      bool        // until the context ends
+	wait      bool        // the read waits until its context ends
 	asked     chan [5]any // line, unit, function, address, count
 }
 
@@ -214,7 +214,7 @@ func TestReadTellsWhatWentWrongOnTheLine(t *testing.T) {
 	}
 }
 
-// A line may take longer than an answer may otherwise take, but not for ever.
+// A read may take longer than other requests, but not without a limit.
 func TestReadWaitsForTheLineWithALimitOfItsOwn(t *testing.T) {
 	w := &lineWorld{world: quiet(), wait: true}
 	s, socket := lineServer(t, w, nil)

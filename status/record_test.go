@@ -18,11 +18,11 @@ import (
 	"noi-agent/status/api"
 )
 
-// recordDir names the directory in which the tests leave what they asked the API, and its answers, for
+// recordDir names the directory in which the tests record their requests to the API, and the answers, for
 // status/api/openapitest. Without it nothing is recorded.
 const recordDir = "NOI_RECORD"
 
-// exchange is one question with its answer.
+// exchange is one request with its answer.
 type exchange struct {
 	Method       string `json:"method"`
 	URL          string `json:"url"`
@@ -33,7 +33,7 @@ type exchange struct {
 	Response     string `json:"response"`
 }
 
-// recorded is next with each exchange under /api/ written down.
+// recorded is next, and records each exchange under /api/.
 func recorded(next http.Handler) http.Handler {
 	dir := os.Getenv(recordDir)
 	if dir == "" {
@@ -50,7 +50,7 @@ func recorded(next http.Handler) http.Handler {
 		}
 		r.Body = io.NopCloser(bytes.NewReader(question))
 		out := &tape{ResponseWriter: w, status: http.StatusOK}
-		next.ServeHTTP(out, r) // an answer that is broken off is not one to keep
+		next.ServeHTTP(out, r) // an aborted answer is not recorded
 		keep(dir, exchange{r.Method, r.URL.RequestURI(), r.Header.Get("Content-Type"), string(question), out.status,
 			w.Header().Get("Content-Type"), out.body.String()})
 	})
@@ -62,7 +62,7 @@ func keep(dir string, e any) {
 	if err != nil {
 		panic(err)
 	}
-	const most = 256 << 10 // a test of size says nothing about shapes
+	const most = 256 << 10 // a test of large answers adds no new shapes
 	if len(text) > most {
 		return
 	}
@@ -72,7 +72,7 @@ func keep(dir string, e any) {
 	}
 }
 
-// tape passes an answer on and keeps it.
+// tape passes on an answer, and keeps it.
 type tape struct {
 	http.ResponseWriter
 	status int
@@ -91,7 +91,7 @@ func (t *tape) Write(p []byte) (int, error) {
 
 func (t *tape) Unwrap() http.ResponseWriter { return t.ResponseWriter }
 
-// TestAllRoutesAreKnown leaves the table of routes for status/api/openapitest.
+// TestAllRoutesAreKnown writes the table of routes for status/api/openapitest.
 func TestAllRoutesAreKnown(t *testing.T) {
 	o := options(quiet())
 	fill(t, &o)
@@ -110,7 +110,7 @@ func TestAllRoutesAreKnown(t *testing.T) {
 	}
 }
 
-// nothing implements all interfaces of the options, and does nothing.
+// nothing implements all interfaces of the options without an effect.
 type nothing struct {
 	status.Exporter
 	status.Replayer
@@ -122,12 +122,12 @@ type nothing struct {
 	http.Handler
 }
 
-// letters has a name that is not that of a method.
+// letters gives the embedded interface a name that differs from its method's.
 type letters status.DeadLetters
 
 func (nothing) ServeHTTP(http.ResponseWriter, *http.Request) {}
 
-// fill gives the endpoint everything that it may be given.
+// fill sets every option of the endpoint.
 func fill(t *testing.T, o *status.Options) {
 	t.Helper()
 	all, given := reflect.ValueOf(o).Elem(), reflect.ValueOf(nothing{})

@@ -13,7 +13,7 @@ import (
 	"noi-agent/status/guard"
 )
 
-// openStream begins to read events. The channel is closed when the stream has ended.
+// openStream starts to read events. The channel is closed at the end of the stream.
 func openStream(t *testing.T, c *http.Client, url string, header map[string]string) (ended <-chan struct{}) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/api/v1/events", nil)
@@ -30,14 +30,14 @@ func openStream(t *testing.T, c *http.Client, url string, header map[string]stri
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_, _ = io.Copy(io.Discard, resp.Body) // it ends, however
+		_, _ = io.Copy(io.Discard, resp.Body) // any end counts
 		_ = resp.Body.Close()
 	}()
 	t.Cleanup(func() { _ = resp.Body.Close(); <-done })
 	return done
 }
 
-// TestAStreamEndsWithItsSession: where reading needs a login, a client whose login has ended stops reading.
+// TestAStreamEndsWithItsSession: if reading needs a login, a client whose login has ended gets no more events.
 func TestAStreamEndsWithItsSession(t *testing.T) {
 	var clock atomic.Int64
 	rotate := func(t *testing.T, g *gate, _ string) {
@@ -70,18 +70,18 @@ func TestAStreamEndsWithItsSession(t *testing.T) {
 			clock.Add(int64(guard.SessionLife - time.Second))
 			select {
 			case <-ended:
-				t.Error("it ends before its session")
-			case <-time.After(2500 * time.Millisecond): // at least two looks at the session, on any machine
+				t.Error("the stream ends before its session")
+			case <-time.After(2500 * time.Millisecond): // time for at least two checks of the session
 			}
 			c.end(t, g, cookie)
 			select {
 			case <-ended:
 			case <-time.After(time.Minute):
-				t.Error("it goes on after its session")
+				t.Error("the stream continues after the end of its session")
 			}
 			select {
 			case <-other:
-				t.Error("the stream over the socket has ended too, and has no session")
+				t.Error("the stream over the socket has ended too, although it needs no session")
 			default:
 			}
 			if a := ask(t, g.client, http.MethodGet, g.url+"/api/v1/events", h); a.code != http.StatusUnauthorized {
@@ -91,7 +91,8 @@ func TestAStreamEndsWithItsSession(t *testing.T) {
 	}
 }
 
-// TestAStreamNeedsNoSessionWhereReadingIsOpen.
+// TestAStreamNeedsNoSessionWhereReadingIsOpen: without a login for reading, the end of a session does not end a
+// stream.
 func TestAStreamNeedsNoSessionWhereReadingIsOpen(t *testing.T) {
 	g := newGate(t, nil)
 	cookie := g.logIn(t, g.token)
@@ -99,13 +100,13 @@ func TestAStreamNeedsNoSessionWhereReadingIsOpen(t *testing.T) {
 	g.send(t, "/api/v1/logout", "", map[string]string{"Cookie": cookie})
 	select {
 	case <-ended:
-		t.Error("it ends with a session that it does not need")
+		t.Error("the stream ends with a session that it does not need")
 	case <-time.After(2500 * time.Millisecond):
 	}
 }
 
-// TestAPageAsksForTheLoginAgainWhenItHasEnded: at a page, its return address and the reason; in the API, 401; in a form
-// with all that was typed.
+// TestAPageAsksForTheLoginAgainWhenItHasEnded: a page leads to the login, with its return address and the reason. The
+// API answers 401. A form keeps all typed values.
 func TestAPageAsksForTheLoginAgainWhenItHasEnded(t *testing.T) {
 	var clock atomic.Int64
 	book := &theIntegration{}
@@ -117,7 +118,7 @@ func TestAPageAsksForTheLoginAgainWhenItHasEnded(t *testing.T) {
 		map[string]string{"Content-Type": "application/json"})
 	cookie, _, _ := strings.Cut(a.header.Get("Set-Cookie"), ";")
 	h := map[string]string{"Cookie": cookie}
-	for range 3 { // each use lasts for another 12 hours
+	for range 3 { // each use extends the session by 12 hours
 		clock.Add(int64(guard.SessionLife - time.Second))
 		if a := ask(t, g.client, http.MethodGet, g.url+page, h); a.code != http.StatusOK || strings.Contains(a.body, `action="/login"`) {
 			t.Fatalf("a session in use: %d %s", a.code, a.body)
@@ -140,7 +141,7 @@ func TestAPageAsksForTheLoginAgainWhenItHasEnded(t *testing.T) {
 	mustContain(t, a.body, "Log in to change things. What you typed is kept.", `value="roof"`, `name="admin_secret"`)
 }
 
-// sendForm sends a form as a page of this endpoint does.
+// sendForm sends a form like a page of this endpoint.
 func (g *gate) sendForm(t *testing.T, path string, typed url.Values, header map[string]string) answer {
 	t.Helper()
 	h := map[string]string{"Content-Type": "application/x-www-form-urlencoded", "Origin": g.url}
@@ -152,8 +153,8 @@ func (g *gate) sendForm(t *testing.T, path string, typed url.Values, header map[
 	return askWith(t, c, http.MethodPost, g.url+path, typed.Encode(), h)
 }
 
-// TestAFormLogsInByItsOwnField: without a session the form is shown again with all that was typed and a field for the
-// token; sent with a right one, it is taken, and the browser has a session.
+// TestAFormLogsInByItsOwnField: without a session the form is shown again, with all typed values and a field for the
+// token. With the right token the form is accepted, and the browser gets a session.
 func TestAFormLogsInByItsOwnField(t *testing.T) {
 	book := &theIntegration{}
 	g := newGate(t, func(o *status.Options) { o.Integrations = book })

@@ -11,7 +11,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// oneIntegration is a book with one integration, to which all can be done.
+// oneIntegration is a book with one integration that allows every change.
 type oneIntegration struct{}
 
 func (oneIntegration) entry() api.IntegrationEntry {
@@ -42,13 +42,14 @@ func (oneIntegration) Test(context.Context, string, []byte, func(api.TestStep)) 
 	return api.IntegrationTest{Steps: []api.TestStep{}}, nil
 }
 
-// TestTheGatewayIsLookedAtOneAtATime asks for a diagnosis over the API and as a page. A second look waits for the first.
+// TestTheGatewayIsLookedAtOneAtATime requests a diagnosis from the API and from a page. The second diagnosis waits
+// for the first one.
 func TestTheGatewayIsLookedAtOneAtATime(t *testing.T) {
 	looks, most := make(chan struct{}, 8), 0
 	g := newGate(t, func(o *status.Options) {
 		o.Doctor = func(context.Context) api.Diagnosis {
 			looks <- struct{}{}
-			most = max(most, len(looks)) // the race detector sees two looks at once
+			most = max(most, len(looks)) // the race detector finds two diagnoses at once
 			<-looks
 			return api.Diagnosis{Skipped: []string{"x"}, Faults: 1, Verdict: "1 fault. Begin with the first: <b>.",
 				Findings: []api.Finding{{ID: "disk_full", Level: api.LevelFault, Subject: "disk", Evidence: "<b>", Why: "w", Command: "df"}}}
@@ -68,12 +69,12 @@ func TestTheGatewayIsLookedAtOneAtATime(t *testing.T) {
 	}
 	all.Wait()
 	if most != 1 {
-		t.Errorf("%d looks at once", most)
+		t.Errorf("%d diagnoses at once", most)
 	}
 }
 
-// TestIntegrationsAnswer has each route of the integrations give its good answer, whose shapes are compared with the
-// description of the API.
+// TestIntegrationsAnswer gets the good answer of each route of the integrations. openapitest compares the shapes with
+// the description of the API.
 func TestIntegrationsAnswer(t *testing.T) {
 	g := newGate(t, func(o *status.Options) { o.Integrations = oneIntegration{} })
 	const all, one, body = "/api/v1/integrations", "/api/v1/integrations/x", `{"type":"aws","name":"x"}`

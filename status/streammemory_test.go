@@ -14,7 +14,7 @@ import (
 	"noi-agent/status/logs"
 )
 
-// livelyWorld has one controller: each time that it is asked, 52 values, 20 rows of the trigger log and the counters are new.
+// livelyWorld has one controller. Each request finds 52 new values, 20 new rows of the trigger log and new counters.
 type livelyWorld struct {
 	*movingWorld
 	n uint64
@@ -46,16 +46,18 @@ func (w *livelyWorld) Triggers(q api.TriggerQuery) (api.Triggers, error) {
 	return all, nil
 }
 
-// inUse is the memory of what is reachable, and of the stacks, in bytes. Free memory that Go has not given back is not in it.
+// inUse returns the memory of reachable objects and stacks, in bytes. It leaves out free memory that Go has not
+// returned.
 func inUse() int64 {
 	runtime.GC()
-	runtime.GC() // what a pool held
+	runtime.GC() // frees the content of pools
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc + m.StackInuse)
 }
 
-// stream has a client read a stream for a time, and calls open before it goes away. When it returns, nothing looks any more.
+// stream makes a client read a stream for a time, and calls open before the client leaves. When it returns, no
+// watcher is left.
 func stream(t *testing.T, o *status.Options, lasts time.Duration, open func()) (got map[string]int, end func()) {
 	arriving, leave, end, err := status.Stream(o)
 	if err != nil {
@@ -84,27 +86,28 @@ func stream(t *testing.T, o *status.Options, lasts time.Duration, open func()) (
 	return got, end
 }
 
-// An open stream costs at most 1 MB: half of that without its connection, which has two goroutines and 12 kB of buffers.
+// An open stream costs at most 1 MB. Half of this is for the stream itself; its connection has two goroutines and 12
+// kB of buffers.
 func TestOpenStreamTakesLittleMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &livelyWorld{movingWorld: &movingWorld{world: quiet()}}
 		o := &status.Options{Reporter: w, TriggerLog: w, Logs: &logs.Ring{}, Run: 7}
-		_, end := stream(t, o, 10*time.Second, func() {}) // what is made once
+		_, end := stream(t, o, 10*time.Second, func() {}) // allocates everything that is made only once
 		end()
 		before, took := inUse(), int64(0)
 		got, end := stream(t, o, 10*time.Minute, func() { took = inUse() - before })
 		defer end()
-		t.Logf("open for ten minutes it takes %d bytes; events %v", took, got)
+		t.Logf("a stream that is open for ten minutes uses %d bytes; events %v", took, got)
 		if got[api.EventValues] < 590 || got[api.EventTrigger] < 590*20 {
 			t.Errorf("events: %v", got)
 		}
 		if took > 500_000 {
-			t.Errorf("a stream that is open for ten minutes takes %d bytes", took)
+			t.Errorf("a stream that is open for ten minutes uses %d bytes", took)
 		}
 	})
 }
 
-// A stream without clients frees the memory that it has used for them.
+// After its last client has left, a stream frees its memory.
 func TestClosedStreamGivesItsMemoryBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &livelyWorld{movingWorld: &movingWorld{world: quiet()}}
@@ -113,7 +116,7 @@ func TestClosedStreamGivesItsMemoryBack(t *testing.T) {
 		_, end := stream(t, o, 10*time.Minute, func() { most = inUse() })
 		defer end()
 		if back := most - inUse(); back < 100_000 {
-			t.Errorf("%d bytes come back", back)
+			t.Errorf("%d bytes are freed", back)
 		}
 	})
 }

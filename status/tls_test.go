@@ -16,7 +16,7 @@ import (
 	"noi-agent/status/guard"
 )
 
-// outside is a gate that other machines reach, and a client that trusts its certificate.
+// outside is a gate that other machines can reach, and a client that trusts its certificate.
 func outside(t *testing.T) (*gate, *http.Client) {
 	t.Helper()
 	g := outsideWith(t, func(*status.Options) {})
@@ -107,10 +107,10 @@ func TestPlainHTTPIsSentToHTTPS(t *testing.T) {
 		}
 	}
 	if a := ask(t, stay, http.MethodPost, plain+"/api/v1/login", nil); !strings.Contains(a.header.Get("Content-Type"), "problem+json") {
-		t.Errorf("a program gets %v", a.header)
+		t.Errorf("a program (no browser) gets %v", a.header)
 	}
 	if a := ask(t, c, http.MethodGet, g.url+"/login", nil); a.code != http.StatusOK {
-		t.Errorf("and with TLS: %d", a.code)
+		t.Errorf("the same with TLS: %d", a.code)
 	}
 }
 

@@ -22,7 +22,7 @@ import (
 type longLog struct {
 	*world
 	rows  int
-	peak  uint64 // most bytes of the heap in use that a question has seen
+	peak  uint64 // most bytes of the heap in use during a query
 	pages int
 }
 
@@ -45,7 +45,7 @@ func (l *longLog) Triggers(q api.TriggerQuery) (api.Triggers, error) {
 		next := last + 1
 		out.Next = &next
 	}
-	_, _ = l.world.Triggers(q) // notes the question
+	_, _ = l.world.Triggers(q) // records the query
 	return out, nil
 }
 
@@ -59,7 +59,8 @@ func plainRow(id uint64) api.Trigger {
 	}
 }
 
-// TestTriggersAsAFileAreReadInPages: all rows come, once, in pages of 500, and no more than a few pages are in memory.
+// TestTriggersAsAFileAreReadInPages: each row comes exactly once, in pages of 500, and only a few pages are in
+// memory.
 func TestTriggersAsAFileAreReadInPages(t *testing.T) {
 	const rows = 100_000
 	for _, name := range []string{"csv", "jsonl"} {
@@ -89,12 +90,13 @@ func TestTriggersAsAFileAreReadInPages(t *testing.T) {
 		grown := int64(l.peak) - int64(before.HeapAlloc)
 		if recording := os.Getenv(recordDir) != ""; grown > 4<<20 && !recording { // the whole answer is recorded
 
-			t.Errorf("%s: %d bytes more are in use", name, grown)
+			t.Errorf("%s: the memory in use has grown by %d bytes", name, grown)
 		}
 	}
 }
 
-// TestTriggersAsCSVAreReadAsWritten by a reader of RFC 4180; no cell is a formula, and numbers stay numbers.
+// TestTriggersAsCSVAreReadAsWritten: a reader of RFC 4180 gets the same values. No cell is a formula, and numbers
+// stay numbers.
 func TestTriggersAsCSVAreReadAsWritten(t *testing.T) {
 	w := quiet()
 	bad := plainRow(2)
@@ -191,7 +193,7 @@ func FuzzTriggerQuery(f *testing.F) {
 		q, err := parse(raw, now)
 		if err != nil {
 			if err.Error() == "" || !strings.Contains(fmt.Sprint(err), "parameter") && !strings.Contains(err.Error(), "query") {
-				t.Errorf("%q: %v names nothing", raw, err)
+				t.Errorf("%q: the error %v names no parameter", raw, err)
 			}
 			return
 		}

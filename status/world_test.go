@@ -30,10 +30,10 @@ type world struct {
 	kept           time.Duration          // longest history; 0: as asked
 	triggers       api.Triggers
 	triggersErr    error
-	onTriggers     func() // called by Triggers, if it is there
+	onTriggers     func() // called by Triggers; nil: not called
 	healthy, ready error
-	hold           chan struct{} // Status waits until it is closed; nil: does not
-	holding        chan struct{} // Status says here that it waits
+	hold           chan struct{} // Status waits until it is closed; nil: it does not wait
+	holding        chan struct{} // Status signals here that it waits
 
 	mu    sync.Mutex
 	asked []api.TriggerQuery
@@ -91,7 +91,7 @@ func (w *world) PublishTrigger(_ context.Context, id uint64) (api.Replay, error)
 	return api.Replay{State: "done", Sent: 1}, nil
 }
 
-// lastAsked returns the last query and how many there were.
+// lastAsked returns the last query, and the number of queries.
 func (w *world) lastAsked() (api.TriggerQuery, int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -111,7 +111,7 @@ func quiet() *world {
 	}
 }
 
-// options serve w on a free port.
+// options returns options that serve w on a free port.
 func options(w *world) status.Options {
 	return status.Options{Reporter: w, TriggerLog: w, Health: w, Listen: "127.0.0.1:0"}
 }
@@ -146,7 +146,7 @@ func start(t *testing.T, w *world) string {
 	return "http://" + s.Addr()
 }
 
-// decoded reads JSON as a program does.
+// decoded decodes JSON like a program.
 func decoded[T any](t *testing.T, text []byte) (v T) {
 	t.Helper()
 	if err := json.Unmarshal(text, &v); err != nil {
@@ -155,7 +155,7 @@ func decoded[T any](t *testing.T, text []byte) (v T) {
 	return v
 }
 
-// shortDir is a directory whose name leaves room for a socket: its path may have 107 bytes.
+// shortDir returns a directory with a short name: the path of a socket has at most 107 bytes.
 func shortDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "noi")

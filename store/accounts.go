@@ -11,9 +11,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// accounts has the accounts of all objects. A sample counts when it is durable or accepted by every integration. A gap
-// counts when its row is in the file. So after a kill the file has no account of a sample or a gap that it does not
-// have.
+// accounts has the accounts of all objects. A sample counts when it is durable or accepted by every integration. A
+// gap counts when its row is in the file. So after a kill the file accounts only for samples and gaps that it has.
 type accounts struct {
 	samples map[record.Accounted]record.Account
 	gaps    map[record.Accounted]record.Account // of gaps with a row in the file
@@ -25,9 +24,9 @@ type accounts struct {
 }
 
 type waitingAccounts struct {
-	until uint64 // the accounts are of the sweeps before this number
+	until uint64 // the accounts count the sweeps before this number
 	list  map[record.Accounted]record.Account
-	rows  bool // a new row about a gap before them may not be in the file yet
+	rows  bool // a row about a gap before these sweeps may not be in the file yet
 }
 
 func newAccounts() accounts {
@@ -35,8 +34,8 @@ func newAccounts() accounts {
 		rows: map[record.Accounted]record.Account{}}
 }
 
-// AccountSamples notes, for each object, the time up to which each due moment is a sample: offered so far, or for no
-// integration.
+// AccountSamples records, for each object, a time. Up to this time each due moment has a sample that was offered, or
+// that no integration wants.
 func (s *Store) AccountSamples(list map[record.Accounted]record.Account) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -44,7 +43,7 @@ func (s *Store) AccountSamples(list map[record.Accounted]record.Account) {
 	s.accounts.ripen(s)
 }
 
-// AccountGaps notes the same for gaps that were written to the log so far.
+// AccountGaps records the same for gaps that were written to the log so far.
 func (s *Store) AccountGaps(list map[record.Accounted]record.Account) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,8 +86,8 @@ func (b *accounts) ripen(s *Store) {
 	b.count(s, owed)
 }
 
-// count counts the accounts of the fresh sweeps before the index at; below zero: of all. Refused sweeps are gaps by
-// now.
+// count counts the accounts of the fresh sweeps before the index at. If at is below zero, it counts those of all.
+// Refused sweeps are already gaps.
 func (b *accounts) count(s *Store, at int) {
 	until := s.next
 	if at >= 0 && at < len(s.offered) {
@@ -106,8 +105,8 @@ func (b *accounts) count(s *Store, at int) {
 	}
 }
 
-// takeAccounts takes the accounts that the commit writes: also those of its own sweeps, and those of its rows if the
-// commit writes all rows about gaps.
+// takeAccounts takes the accounts that the commit writes. They include those of the commit's own sweeps, and those of
+// its rows if the commit writes all rows about gaps.
 func (c *commit) takeAccounts() {
 	b := &c.store.accounts
 	b.ripen(c.store)
@@ -131,7 +130,7 @@ func (c *commit) takeAccounts() {
 	b.changed = false
 }
 
-// finishAccounts counts the accounts of the commit's rows. The commit's sweeps are released at another place.
+// finishAccounts counts the accounts of the commit's rows. releaseLocked counts those of the commit's sweeps.
 func (c *commit) finishAccounts() {
 	b := &c.store.accounts
 	if record.MergeAccounts(b.gaps, c.gapAccounts) {
@@ -144,7 +143,7 @@ func (c *commit) finishAccounts() {
 	}
 }
 
-// putAccounts writes them when they have changed.
+// putAccounts writes the accounts if they have changed.
 func (c *commit) putAccounts(tx *bolt.Tx) error {
 	if c.accounts == nil {
 		return nil

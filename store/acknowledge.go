@@ -11,8 +11,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// AcknowledgeGaps marks gaps as seen by an operator: those that ended at until or before, or all when that is zero.
-// Stats leaves marked gaps out, and queries return them with the mark. A marked gap does not grow: samples that are
+// AcknowledgeGaps marks gaps as seen by an operator: the gaps that ended at until or before, or all gaps if until is
+// zero. Stats leaves marked gaps out. Queries return them with the mark. A marked gap does not grow: samples that are
 // missing later are a new row. A gap that waits for the clock is not shown yet, and is not marked. AcknowledgeGaps
 // returns the number of marked gaps; the marks are durable then. It fails with ErrFull (the marks are valid, and are
 // written when there is room), with ErrClosed, and with the error that stopped the store.
@@ -69,7 +69,7 @@ func keptGaps(tx *bolt.Tx, ns record.Names, until time.Time) (map[string][]*reco
 // isNews reports whether a row is to be marked.
 func isNews(w *record.Row, until time.Time) bool {
 	end := w.Gap.To
-	if end.IsZero() { // of a damaged record it is not known
+	if end.IsZero() { // a damaged record: its end is not known
 		end = w.CompletedAt
 	}
 	return w.IsGap() && w.Shown() && !w.Gap.Acknowledged && (until.IsZero() || !end.After(until))

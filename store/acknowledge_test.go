@@ -13,15 +13,15 @@ import (
 
 var noon = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
-// hole is a gap of so many samples that ends an hour after noon, or more.
+// hole returns a gap of the samples first to last. It ends so many hours after noon.
 func hole(hour int, first, last uint64) objects.Gap {
 	at := noon.Add(time.Duration(hour) * time.Hour)
 	return objects.Gap{Unit: "rs485/1", Object: "adc_vb", Run: 1, From: at.Add(-time.Minute), To: at,
 		First: first, Last: last, Count: last - first + 1, Reason: objects.GapBus}
 }
 
-// seen returns of each gap that the log lists whether it is acknowledged, the newest first, and how many are not by
-// Stats.
+// seen returns, for each gap that the log lists, whether it is acknowledged, the newest first. The two counts are of
+// Stats: gaps not acknowledged, gaps shown.
 func seen(t *testing.T, s *store.Store) (marks []bool, unseen, shown int) {
 	t.Helper()
 	rows, _, err := s.Triggers(store.TriggerQuery{Gaps: true})
@@ -36,7 +36,7 @@ func seen(t *testing.T, s *store.Store) (marks []bool, unseen, shown int) {
 func wantSeen(t *testing.T, s *store.Store, unseen int, want ...bool) {
 	t.Helper()
 	if marks, n, shown := seen(t, s); !slices.Equal(marks, want) || n != unseen || shown != unseen {
-		t.Errorf("marked are %v, and Stats has %d unseen and shows %d; want %v and %d", marks, n, shown, want, unseen)
+		t.Errorf("acknowledged: %v, Stats: %d unseen and %d shown; want %v and %d", marks, n, shown, want, unseen)
 	}
 }
 
@@ -47,15 +47,18 @@ func acknowledge(t *testing.T, s *store.Store, until time.Time, want int) {
 	}
 }
 
-// TestGapsAreAcknowledgedUpToATimeAndStaySoAfterAKill: Stats has only gaps that are not acknowledged; the log has all.
+// TestGapsAreAcknowledgedUpToATimeAndStaySoAfterAKill: Stats counts only gaps that are not acknowledged. The log
+// lists all gaps.
 func TestGapsAreAcknowledgedUpToATimeAndStaySoAfterAKill(t *testing.T) {
 	o := store.Options{Now: func() time.Time { return noon.Add(10 * time.Hour) }}
 	path := filepath.Join(t.TempDir(), "noi.db")
 	s := openAt(t, path, o)
 	must(t, s.SetIntegrations([]store.Integration{{ID: "x", Topic: "t", GapMessages: true}}))
 	must(t, s.Missing("x", hole(1, 1, 2), hole(3, 30, 31)))
-	must(t, s.SetIntegrations([]store.Integration{{ID: "x", Topic: "t", GapMessages: true}})) // the rows are in the file
-	must(t, s.Missing("x", hole(5, 50, 51)))                                                  // and this one is in memory only
+	// the rows are in the file
+	must(t, s.SetIntegrations([]store.Integration{{ID: "x", Topic: "t", GapMessages: true}}))
+	// and this one is in memory only
+	must(t, s.Missing("x", hole(5, 50, 51)))
 	wantSeen(t, s, 3, false, false, false)
 	acknowledge(t, s, noon.Add(3*time.Hour), 2)
 	wantSeen(t, s, 1, false, true, true)
@@ -67,12 +70,12 @@ func TestGapsAreAcknowledgedUpToATimeAndStaySoAfterAKill(t *testing.T) {
 	acknowledge(t, killed, time.Time{}, 1)
 	wantSeen(t, killed, 0, true, true, true)
 	if open := killed.Stats().Integrations["x"].OpenGaps; open != 3 {
-		t.Errorf("%d gaps wait to be announced: a cloud gets them, though an operator has seen them", open)
+		t.Errorf("%d gaps wait to be announced: a cloud gets gaps that an operator has acknowledged", open)
 	}
 }
 
-// TestAnAcknowledgedGapDoesNotGrow: what is missing afterwards is news, also what would have been one with the gap
-// before.
+// TestAnAcknowledgedGapDoesNotGrow: samples that are missing after the acknowledgment get a new gap, even where they
+// would have extended the gap before.
 func TestAnAcknowledgedGapDoesNotGrow(t *testing.T) {
 	for name, afterwards := range map[string]func(t *testing.T, s *store.Store, path string) *store.Store{
 		"in the same run": func(_ *testing.T, s *store.Store, _ string) *store.Store { return s },
@@ -85,7 +88,7 @@ func TestAnAcknowledgedGapDoesNotGrow(t *testing.T) {
 			s := openAt(t, path, store.Options{})
 			must(t, s.SetIntegrations([]store.Integration{{ID: "x", Topic: "t"}}))
 			must(t, s.Missing("x", hole(1, 1, 2)))
-			must(t, s.Missing("x", hole(1, 3, 4))) // one with the gap before
+			must(t, s.Missing("x", hole(1, 3, 4))) // the same cause and object as the gap before
 			wantSeen(t, s, 1, false)
 			acknowledge(t, s, time.Time{}, 1)
 			s = afterwards(t, s, path)
@@ -95,7 +98,7 @@ func TestAnAcknowledgedGapDoesNotGrow(t *testing.T) {
 	}
 }
 
-// TestAnAnnouncedGapStaysAcknowledged: the answer of the cloud that comes later writes the row again.
+// TestAnAnnouncedGapStaysAcknowledged: the cloud's answer comes after the acknowledgment and writes the row again.
 func TestAnAnnouncedGapStaysAcknowledged(t *testing.T) {
 	s := open(t, store.Options{})
 	must(t, s.SetIntegrations([]store.Integration{{ID: "x", Topic: "t", GapMessages: true}}))

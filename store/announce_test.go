@@ -58,12 +58,12 @@ func TestAGapIsAnnouncedOnceItRestsAndAgainWhenItHasGrown(t *testing.T) {
 		t.Errorf("it has grown: %+v", got)
 	}
 	if gaps, err := s.OpenGaps("gcp", 10); err != nil || len(gaps) != 0 {
-		t.Errorf("gcp did not ask for them: %+v, %v", gaps, err)
+		t.Errorf("gcp has no GapMessages, but gets %+v, %v", gaps, err)
 	}
 }
 
-// What a gap grows by while it is being announced is news; what goes on after that is none before its end, and does not
-// take back what waits.
+// A gap that grows while it is being announced is announced a second time. Later growth is announced only at the end
+// of the gap, and does not delay an announcement that waits.
 func TestAGapThatGrowsWhileItIsAnnouncedIsAnnouncedOnceMore(t *testing.T) {
 	now := storetest.Start
 	s := storetest.MustOpen(t, store.Options{Now: func() time.Time { return now }})
@@ -90,17 +90,17 @@ func TestAGapThatGrowsWhileItIsAnnouncedIsAnnouncedOnceMore(t *testing.T) {
 	announced = due(2)[0]
 	missing(3, true)
 	must(t, s.SettleGap("aws", announced, store.Result{Outcome: store.Retrying, PublishedAt: now}))
-	announced = due(3)[0] // it was to be reported before it went on
+	announced = due(3)[0] // it was due before it grew
 	must(t, s.SettleGap("aws", announced, store.Result{Outcome: store.Accepted, PublishedAt: now, MessageID: "m"}))
 	due()
 	missing(4, true)
 	due()
 	missing(5, false)
-	now = now.Add(-time.Hour) // a clock that is put back keeps nothing from being reported
+	now = now.Add(-time.Hour) // a clock that is set back delays no announcement
 	due(5)
 }
 
-// While a cloud is out of reach, as many gaps wait for it as the log keeps, the newest.
+// While a cloud cannot be reached, the newest gaps wait for it, as many as the log keeps.
 func TestOnlyWhatTheLogKeepsWaitsToBeAnnounced(t *testing.T) {
 	now := storetest.Start
 	s := storetest.MustOpen(t, store.Options{Now: func() time.Time { return now }})

@@ -9,13 +9,13 @@ import (
 	"noi-agent/store"
 )
 
-// catchUp is a site whose cloud is away for 180 sweeps, then takes 100 samples a second until nothing waits, and then
-// each new sample at once. The time is virtual, so that the figures do not depend on the machine.
+// catchUp is a site whose cloud is away for 180 sweeps. The cloud then takes 100 samples a second until none is left,
+// and after that each new sample at once. The time is virtual, so the figures do not depend on the machine.
 type catchUp struct {
 	*store.Store
 	t     *testing.T
-	every time.Duration // a sweep of 48 objects comes so often
-	n     uint64        // of the next sample
+	every time.Duration // between two sweeps of 48 objects
+	n     uint64        // number of the next sample
 }
 
 // offer offers a sweep.
@@ -28,8 +28,8 @@ func (c *catchUp) offer() {
 	account(c.Store, sw)
 }
 
-// costs of some seconds; done is called once in each, and says how many samples the cloud takes then, and whether it
-// was the last second.
+// costs measures some seconds. It calls done once in each second; done returns how many samples the cloud takes in
+// that second, and whether it was the last one.
 func (c *catchUp) costs(what string, done func(second int) (takes int, last bool)) (commits, bytes float64) {
 	c.t.Helper()
 	before, begun, samples, last := c.Stats(), time.Now(), c.n, false
@@ -52,8 +52,8 @@ func (c *catchUp) costs(what string, done func(second int) (takes int, last bool
 	return commits, bytes
 }
 
-// TestCommitsOfACatchUp: while a backlog is sent there is one each second and a half at most, and afterwards as few as
-// before. `make bench-store` prints the figures.
+// TestCommitsOfACatchUp limits the commits a minute and the bytes a sample, while a backlog is sent and afterwards.
+// `make bench-store` prints the figures.
 func TestCommitsOfACatchUp(t *testing.T) {
 	for name, every := range map[string]time.Duration{"a sweep a second": time.Second,
 		"a sweep a minute": time.Minute} {

@@ -74,7 +74,7 @@ func (s *Store) Booted() time.Time {
 	return record.FromMilli(s.starts[s.run].Booted)
 }
 
-// undated stands in the place of the time at which an integration was removed, if the clock was not trusted then.
+// undated replaces the time at which an integration was removed, if the clock was not trusted then.
 var undated = time.UnixMilli(1).UTC()
 
 // orphanTime returns the time of the removal of an integration that is removed now.

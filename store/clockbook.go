@@ -7,13 +7,13 @@ import (
 	"noi-agent/store/internal/record"
 )
 
-// clockBook has everything that is known of the times of the runs, and of the present. It gives moments of any run the
-// best known time. Guarded by Store.mu.
+// clockBook has all that the store knows about the times of the runs, and about the present. It finds the best known
+// time for a moment of any run. Guarded by Store.mu.
 type clockBook struct {
 	now       func() time.Time
 	clock     Clock
 	starts    map[uint64]record.Start
-	newStarts map[uint64]record.Start // starts that are in no commit yet
+	newStarts map[uint64]record.Start // starts that no commit has written yet
 	times     record.Times
 }
 
@@ -25,8 +25,8 @@ func (s *clockBook) stamp(run uint64, p Stamp) Stamp {
 	return p
 }
 
-// moment is a point in time as the store knows it: unix ms by the clock, and whether samples of earlier boots may
-// expire by it; ms since the boot, below zero if not known.
+// moment is a point in time: unix ms by the clock, and whether samples of earlier boots may expire by this time; ms
+// since the boot, below zero if not known.
 type moment struct {
 	wall   int64
 	old    bool
@@ -42,7 +42,7 @@ func (s *clockBook) moment() moment {
 }
 
 // age returns the age of a sweep at a moment, in ms; 0 if it is not known. Within one boot the age does not depend on
-// the clock. Across boots the clock must be right, and the time of the sample is its time everywhere (Stamp.Time). So a
+// the clock. Across boots the clock must be right, and the time of the sweep is its corrected time (Stamp.Time). So a
 // clock that jumps expires no sample.
 func (s *clockBook) age(h *record.Heading, now moment) int64 {
 	st := s.starts[h.Run]
@@ -78,7 +78,7 @@ func (s *clockBook) date(sp record.Span) (objects.Gap, bool) {
 	if sp.Every > 0 {
 		to = s.withoutLeap(sp.Ends, to)
 		g.From = from.Add(untilNext(from, sp.Every))
-		// the sample itself stands for the last moment
+		// the last due moment has a sample, so it is not missing
 		g.Count = uint64(max(0, multiples(to, sp.Every)-multiples(from, sp.Every)-1))
 		g.To = g.From.Add(time.Duration(max(1, g.Count)-1) * sp.Every)
 	}

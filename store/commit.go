@@ -38,7 +38,7 @@ type commit struct {
 	records sweepRecords
 	log     logWrite
 	now     moment
-	wall    time.Time // the same by Options.Now
+	wall    time.Time // the time of now, as Options.Now returned it
 
 	totals    record.Totals
 	passed    uint64 // every integration has finished with the sweeps before this number
@@ -99,7 +99,7 @@ func (c *commit) run(tx *bolt.Tx) error {
 
 	s.mu.Lock()
 	s.reportDamagedLocked(c.damaged)
-	c.giveWay(victims)
+	c.evictVictims(victims)
 	c.rejectNewest(victims)
 	c.forgotten = c.expire(unwanted, all)
 	c.snapshot()

@@ -108,7 +108,7 @@ func (w *writer) swap(db *bolt.DB) {
 	}
 }
 
-// letGoFrom is the size of a file from which on its pages are released. A smaller file may stay mapped.
+// letGoFrom is the size of a file from which on letGo releases its pages. A smaller file may stay mapped.
 const letGoFrom = 8 << 20
 
 // letGo releases the mapped pages of the file from the process's memory. Opening a file reads all pages, and sending a

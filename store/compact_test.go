@@ -13,7 +13,7 @@ import (
 	"noi-agent/store/storetest"
 )
 
-// bulky is a sweep of some 200 KB: texts that are no names are written as they are.
+// bulky is a sweep of some 200 KB: a text that is not a name is written in full.
 func bulky(run, n uint64) objects.Sweep {
 	sw := storetest.Sweep(run, n, 50, "aws")
 	for i := range sw.Samples {
@@ -35,7 +35,7 @@ func TestAFileIsCompactedWhenItsBacklogIsGone(t *testing.T) {
 		for ds := pending(t, s, "aws", 1000); len(ds) > 0; ds = pending(t, s, "aws", 1000) {
 			settle(t, s, "aws", store.Accepted, ds...)
 		}
-		add(t, s, storetest.Sweep(s.Run(), 9001, 10, "aws", "gcp")) // takes the settled ones out
+		add(t, s, storetest.Sweep(s.Run(), 9001, 10, "aws", "gcp")) // its commit deletes the settled sweeps
 		rows := triggers(t, s, store.TriggerQuery{Limit: 1000})
 		time.Sleep(11 * time.Minute) // virtual
 		synctest.Wait()
@@ -49,7 +49,7 @@ func TestAFileIsCompactedWhenItsBacklogIsGone(t *testing.T) {
 			t.Errorf("%d rows, there were %d", len(got), len(rows))
 		}
 		add(t, s, storetest.Sweep(s.Run(), 9011, 10, "aws"))
-		_, err := store.Open(path, store.Options{}) // the lock went along
+		_, err := store.Open(path, store.Options{}) // the new file is locked too
 		if err == nil {
 			t.Error("another agent could open it")
 		}

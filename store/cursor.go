@@ -164,9 +164,9 @@ func (it *integration) trim(head uint64) {
 	it.modified = it.modified || it.At != before
 }
 
-// giveWay removes a sweep from this integration's backlog, because the sweep is deleted. It returns which samples were
+// evict removes a sweep from this integration's backlog, because the sweep is deleted. It returns which samples were
 // still unsettled. The oldest sweeps are deleted first.
-func (it *integration) giveWay(seq uint64, picked record.Bitset) (lost []int) {
+func (it *integration) evict(seq uint64, picked record.Bitset) (lost []int) {
 	e := it.find(seq)
 	switch {
 	case seq < it.At:

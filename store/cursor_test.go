@@ -17,8 +17,8 @@ func afterKill(t *testing.T, path string) *store.Store {
 	return openAt(t, copyOf(t, path), store.Options{})
 }
 
-// TestWhatIsSettledComesTwiceForTwoSecondsAtMost: a backlog is accepted while nothing new is sampled, and then the
-// process is killed.
+// TestWhatIsSettledComesTwiceForTwoSecondsAtMost: a backlog is accepted while no new sample comes, and then the
+// process is killed. At most the last two seconds are sent again.
 func TestWhatIsSettledComesTwiceForTwoSecondsAtMost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "noi.db")
@@ -44,7 +44,7 @@ func TestWhatIsSettledComesTwiceForTwoSecondsAtMost(t *testing.T) {
 	})
 }
 
-// TestWhatIsAcceptedInsideTheWindowCostsNoCommitOfTheCursor: online operation writes rows, and nothing else.
+// TestWhatIsAcceptedInsideTheWindowCostsNoCommitOfTheCursor: online operation writes rows and nothing else.
 func TestWhatIsAcceptedInsideTheWindowCostsNoCommitOfTheCursor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := openAt(t, filepath.Join(t.TempDir(), "noi.db"),
@@ -92,7 +92,8 @@ func TestAnAnnouncedGapIsNotAnnouncedAgainAfterAKill(t *testing.T) {
 	})
 }
 
-// online offers a sample a second that is accepted inside its window of half a second: no window writes anything.
+// online offers one sample a second. Each is accepted within its window of half a second, so no window writes
+// anything.
 func online(t *testing.T, s *store.Store, seconds uint64) {
 	t.Helper()
 	for n := range seconds {
@@ -104,7 +105,8 @@ func online(t *testing.T, s *store.Store, seconds uint64) {
 	synctest.Wait()
 }
 
-// TestACatchUpIsCommittedThoughWindowsWriteNothing: one integration catches up, and all that is new is for another one.
+// TestACatchUpIsCommittedThoughWindowsWriteNothing: one integration catches up, and all new samples are for another
+// one.
 func TestACatchUpIsCommittedThoughWindowsWriteNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "noi.db")
@@ -122,7 +124,8 @@ func TestACatchUpIsCommittedThoughWindowsWriteNothing(t *testing.T) {
 	})
 }
 
-// TestANewGapIsInTheFileWhenAWindowEnds: until then, a kill has the gap reach over samples that were accepted after it.
+// TestANewGapIsInTheFileWhenAWindowEnds: otherwise a kill would lose the gap, and the next gap would include samples
+// that were accepted after it.
 func TestANewGapIsInTheFileWhenAWindowEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "noi.db")

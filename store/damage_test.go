@@ -38,7 +38,7 @@ func key(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
 func flip(v []byte) []byte { v[len(v)/2] ^= 0x10; return v }
 
-// filled makes a closed store with five sweeps of four samples for both.
+// filled makes a closed store with five sweeps of four samples for both integrations.
 func filled(t *testing.T) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "noi.db")
@@ -56,7 +56,7 @@ func filled(t *testing.T) (path string) {
 	return path
 }
 
-// reopen opens a damaged file; no check when it is closed, which could only complain.
+// reopen opens a damaged file. It does not check the file at the close, because that check must fail.
 func reopen(t *testing.T, path string) *store.Store {
 	t.Helper()
 	s, err := store.Open(path, store.Options{Now: soon})
@@ -104,7 +104,7 @@ func TestDamagedRecordsAreSkippedAndCounted(t *testing.T) {
 
 func TestLostNamesLoseOnlyTheirSamples(t *testing.T) {
 	path := filled(t)
-	damage(t, path, "names", key(3), flip) // object_00 of every sweep so far, by the order of use
+	damage(t, path, "names", key(3), flip) // the third name in the order of use: object_00 of every sweep so far
 	s := reopen(t, path)
 	add(t, s, storetest.Sweep(2, 100, 4, "aws"))
 	ds := pending(t, s, "aws", 100)
@@ -138,7 +138,7 @@ func TestLostTotalsAreCountedAgain(t *testing.T) {
 	s, err := store.Open(path, store.Options{Now: soon})
 	must(t, err)
 	after := s.Stats()
-	after.FileBytes = before.FileBytes // one more start
+	after.FileBytes = before.FileBytes // the second start makes the file larger
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Errorf("(-before +after):\n%s", diff)
 	}
@@ -173,7 +173,7 @@ func TestDamagedRowsAreLeftOut(t *testing.T) {
 	}
 }
 
-// reseal puts the right checksum in the place of the wrong one at the end.
+// reseal replaces the wrong checksum at the end by the right one.
 func reseal(key string, sealed []byte) []byte {
 	value := sealed[:len(sealed)-4]
 	sum := crc32.Update(crc32.Checksum([]byte(key), castagnoli()), castagnoli(), value)

@@ -36,7 +36,7 @@ func rejected(t *testing.T, s *store.Store, first uint64, n int) {
 	settle(t, s, "aws", store.Failed, pending(t, s, "aws", n)...)
 }
 
-// A rejected sample is a dead letter from the commit on that settles it, also when it was never in the outbox's file.
+// A rejected sample becomes a dead letter with the commit that settles it, even if the sample was never in the file.
 func TestARejectedSampleIsSetAside(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "noi.db")
@@ -113,7 +113,7 @@ func TestADeadLetterThatArrivesIsOneNoMore(t *testing.T) {
 	check(openAt(t, path, store.Options{}))
 }
 
-// A dead letter that is dropped, or deleted for a newer one, leaves a gap.
+// A dead letter leaves a gap when it is dropped, or deleted to make room for a newer one.
 func TestADeadLetterThatIsGivenUpLeavesAGap(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "noi.db")
 	s := openAt(t, path, store.Options{})
@@ -170,7 +170,7 @@ func TestOnlySoManyDeadLettersAreKept(t *testing.T) {
 	}
 }
 
-// A replay that brings it to the cloud after all takes the dead letter out.
+// When a replay brings a dead letter's sample to the cloud, the dead letter is deleted.
 func TestAReplayedDeadLetterIsOneNoMore(t *testing.T) {
 	s := open(t, store.Options{Limits: store.Limits{RetainAfterAck: time.Hour}})
 	rejected(t, s, 1, 2)

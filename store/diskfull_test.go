@@ -15,16 +15,17 @@ import (
 )
 
 const (
-	// diskEnv marks the child that has a mount namespace of its own.
+	// diskEnv marks the child, which has a mount namespace of its own.
 	diskEnv = "NOI_STORE_DISK"
-	// diskSize is room for a file that has grown a few times, by a megabyte each.
+	// diskSize has room for a file that has grown a few times, by one megabyte each.
 	diskSize = "6m"
 	noMount  = "may not mount"
 )
 
 // TestDiskFilledByANeighbourNeverStopsTheDraining runs a store on a small disk that another program fills and frees.
-// While it is full, what is there is still delivered and settled, and Append keeps a sweep or says ErrFull; when there
-// is room again, all works. Every sample that was acknowledged is settled, pending, or counted as dropped.
+// While the disk is full, stored samples are still delivered and settled, and Append keeps a sweep or returns
+// ErrFull. When there is room again, everything works. Every acknowledged sample is settled, pending, or counted as
+// dropped.
 func TestDiskFilledByANeighbourNeverStopsTheDraining(t *testing.T) {
 	if os.Getenv(diskEnv) != "" {
 		onSmallDisk(t)
@@ -45,7 +46,7 @@ func TestDiskFilledByANeighbourNeverStopsTheDraining(t *testing.T) {
 	case cmd.ProcessState == nil || strings.Contains(string(out), noMount):
 		end := t.Skipf
 		if os.Getenv("CI") == "true" && os.Getuid() == 0 {
-			end = t.Fatalf // root may, unless a sandbox took it away: then say so to CI
+			end = t.Fatalf // root may mount, except in a sandbox: CI must see that
 		}
 		end("no small disk: this process may not mount one (%v)\n%s", err, out)
 	case err != nil:
@@ -54,7 +55,7 @@ func TestDiskFilledByANeighbourNeverStopsTheDraining(t *testing.T) {
 	t.Logf("%s", out)
 }
 
-// onSmallDisk is the child. The mount ends with its namespace.
+// onSmallDisk is the child. The mount ends with the child's namespace.
 func onSmallDisk(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("none", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
@@ -63,7 +64,7 @@ func onSmallDisk(t *testing.T) {
 	if err := syscall.Mount("noi", dir, "tmpfs", 0, "size="+diskSize); err != nil {
 		t.Fatalf("%s: %v", noMount, err)
 	}
-	t.Cleanup(func() { must(t, syscall.Unmount(dir, syscall.MNT_DETACH)) }) // TempDir removes it next
+	t.Cleanup(func() { must(t, syscall.Unmount(dir, syscall.MNT_DETACH)) }) // before TempDir removes the directory
 	seed := rand.Uint64()
 	d := &smallDisk{t: t, rnd: rand.New(rand.NewPCG(seed, 0)), neighbour: filepath.Join(dir, "neighbour")}
 	d.s = openAt(t, filepath.Join(dir, "noi.db"), store.Options{Limits: store.Limits{MaxSize: 1 << 20}})
@@ -82,7 +83,7 @@ func onSmallDisk(t *testing.T) {
 		d.s.Stats().Integrations["aws"].Dropped)
 }
 
-// smallDisk is a store on a small disk, with another file beside it, and the samples that are not settled yet.
+// smallDisk is a store on a small disk, another file beside the store, and the samples that are not settled yet.
 type smallDisk struct {
 	t         *testing.T
 	rnd       *rand.Rand
@@ -92,7 +93,7 @@ type smallDisk struct {
 	refused   int
 }
 
-// fill writes until there is no room for a page.
+// fill writes to the other file until there is no room for a page.
 func (d *smallDisk) fill() {
 	d.t.Helper()
 	f, err := os.Create(d.neighbour)
@@ -106,7 +107,7 @@ func (d *smallDisk) fill() {
 	must(d.t, f.Close())
 }
 
-// work appends a sweep and delivers a few. aws keeps up; gcp does in a part of the cases.
+// work appends a sweep and delivers a few samples. aws takes all of them, gcp takes them in some of the rounds.
 func (d *smallDisk) work(full bool) {
 	d.t.Helper()
 	count := 1 + d.rnd.IntN(200)
@@ -138,11 +139,11 @@ func (d *smallDisk) deliver(id string, limit int) {
 	}
 }
 
-// account checks that each missing sample was counted, also the refused ones.
+// account checks that each missing sample was counted, including the refused ones.
 func (d *smallDisk) account() {
 	d.t.Helper()
 	if d.refused == 0 {
-		d.t.Log("no append was refused: what was drained made room for all")
+		d.t.Log("no append was refused: the drained samples made room for all")
 	}
 	for _, id := range []string{"aws", "gcp"} {
 		is := d.s.Stats().Integrations[id]
@@ -150,7 +151,7 @@ func (d *smallDisk) account() {
 			d.t.Errorf("%s: %d offered, %d sent + %d pending + %d dropped", id, d.n, is.Sent, is.Backlog, is.Dropped)
 		}
 		if n := d.s.Dropped(id); n != is.Dropped {
-			d.t.Errorf("%s: %d dropped, and by itself %d", id, is.Dropped, n)
+			d.t.Errorf("%s: %d dropped, the gaps have %d", id, is.Dropped, n)
 		}
 		seen := map[uint64]bool{}
 		for _, delivery := range pending(d.t, d.s, id, 1_000_000) {
@@ -160,7 +161,7 @@ func (d *smallDisk) account() {
 			seen[delivery.Sample.N] = true
 		}
 		if uint64(len(seen)) != is.Backlog {
-			d.t.Errorf("%s: %d pending, %d said", id, len(seen), is.Backlog)
+			d.t.Errorf("%s: %d pending, Backlog says %d", id, len(seen), is.Backlog)
 		}
 	}
 }

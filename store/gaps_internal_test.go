@@ -40,12 +40,12 @@ func TestGapsOfOneKindGrow(t *testing.T) {
 	}
 	first := rows[2].Gap
 	if first.Count != 3 || first.First != 1 || first.Last != 6 || !first.From.Equal(at(0)) || !first.To.Equal(at(6)) {
-		t.Errorf("the first is %+v", first)
+		t.Errorf("the oldest row is %+v", first)
 	}
 }
 
-// TestGapsOfAStoreThatIsClosedOnAFullDiskAreWritten: with the last commit the disk is full for sweeps, and in the
-// second case for rows of deliveries too.
+// TestGapsOfAStoreThatIsClosedOnAFullDiskAreWritten: during the last commit there is no room for sweeps, and in the
+// second case none for rows of deliveries either.
 func TestGapsOfAStoreThatIsClosedOnAFullDiskAreWritten(t *testing.T) {
 	for name, noRows := range map[string]bool{"no room for sweeps": false, "nor for rows of deliveries": true} {
 		t.Run(name, func(t *testing.T) {
@@ -90,7 +90,7 @@ func TestGapsOfAStoreThatIsClosedOnAFullDiskAreWritten(t *testing.T) {
 	}
 }
 
-// numbered is a gap of one sample in run 1, which was due at a minute.
+// numbered returns a gap of one sample of run 1, due at minute n.
 func numbered(object string, n uint64) objects.Gap {
 	at := time.Date(2022, 6, 28, 8, 0, 0, 0, time.UTC).Add(time.Duration(n) * time.Minute)
 	return objects.Gap{Unit: "a/1", Object: object, Run: 1, From: at, To: at, First: n, Last: n, Count: 1,
@@ -129,8 +129,8 @@ func gapsOfObject(t *testing.T, s *Store, object string) (gaps []objects.Gap, ag
 	return gaps, again
 }
 
-// TestAGapGoesOnOverARestart where samples of one run give way in the next. The time without an agent is another one
-// each time.
+// TestAGapGoesOnOverARestart: samples of one run are deleted in later runs, and one gap reports them all. Each time
+// without an agent is a gap of its own.
 func TestAGapGoesOnOverARestart(t *testing.T) {
 	down := numbered("down", 1)
 	down.Run, down.First, down.Last, down.Reason = 0, 0, 0, objects.GapAgent
@@ -148,11 +148,11 @@ func TestAGapGoesOnOverARestart(t *testing.T) {
 	}
 	missing(t, s, numbered("x", 60)) // much later
 	if got, _ := gapsOfObject(t, s, "x"); len(got) != 2 || got[1].First != 60 {
-		t.Errorf("gaps %+v", got)
+		t.Errorf("after a long distance in the numbers: %+v, want two gaps", got)
 	}
 }
 
-// TestAGapThatGrowsIsNotPrunedForItsAge has one gap grow while more than the log keeps come and go.
+// TestAGapThatGrowsIsNotPrunedForItsAge: one gap grows while the log prunes more other gaps than it keeps.
 func TestAGapThatGrowsIsNotPrunedForItsAge(t *testing.T) {
 	s := openForTest(t, Options{})
 	const rounds = record.KeepGaps/100 + 10
@@ -162,14 +162,14 @@ func TestAGapThatGrowsIsNotPrunedForItsAge(t *testing.T) {
 			missing(t, s, numbered(fmt.Sprint(n, i), 1))
 		}
 		if n%20 == 19 {
-			if err := s.SetDeviceID(fmt.Sprint(n)); err != nil { // has a commit made
+			if err := s.SetDeviceID(fmt.Sprint(n)); err != nil { // makes a commit
 				t.Fatal(err)
 			}
 		}
 	}
 	got, _ := gapsOfObject(t, s, "long")
 	if len(got) == 0 || got[len(got)-1].Last != rounds {
-		t.Fatalf("the log does not tell what was missing last: %+v", got)
+		t.Fatalf("the log does not report the last missing samples: %+v", got)
 	}
 	for i, g := range got {
 		if g.Count != g.Last-g.First+1 || i > 0 && g.First != got[i-1].Last+1 {
@@ -178,8 +178,8 @@ func TestAGapThatGrowsIsNotPrunedForItsAge(t *testing.T) {
 	}
 }
 
-// TestAGapOfAFullDiskSurvivesAKill: the disk stays full for sweeps, in the second case for rows of deliveries too, and
-// the process is killed.
+// TestAGapOfAFullDiskSurvivesAKill: the process is killed while there is no room for sweeps, and in the second case
+// none for rows of deliveries either.
 func TestAGapOfAFullDiskSurvivesAKill(t *testing.T) {
 	for name, noRows := range map[string]bool{"no room for sweeps": false, "nor for rows of deliveries": true} {
 		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { killOnAFullDisk(t, noRows) }) })

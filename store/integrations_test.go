@@ -71,13 +71,13 @@ func TestRemovedIntegrationKeepsItsBacklogForADay(t *testing.T) {
 		t.Errorf("after 25 h: %+v", is)
 	}
 	rows := triggers(t, s, store.TriggerQuery{Integration: "aws"})
-	told := map[string]uint64{} // each object by itself
+	told := map[string]uint64{} // by object
 	for _, row := range rows {
 		if row.Open {
-			t.Errorf("it is said to be tried again: %+v", row)
+			t.Errorf("the row says that the sample is tried again: %+v", row)
 		}
 		if row.Gap.Reason == "" {
-			continue // of a delivery
+			continue // a row of a delivery
 		}
 		told[row.Gap.Object] += row.Gap.Count
 		if !strings.Contains(row.Error, "removed: 24 h after the integration was taken out of the configuration") {
@@ -105,7 +105,7 @@ func TestRemovedIntegrationKeepsItsBacklogForADay(t *testing.T) {
 	}
 	must(t, s.Close())
 	s = storetest.MustOpenAt(t, path, o)
-	must(t, s.SetIntegrations(both)) // one of that name is a new one
+	must(t, s.SetIntegrations(both)) // aws with the same id is now a new integration
 	must(t, s.Close())
 	s = storetest.MustOpenAt(t, path, o)
 	if is, letters := s.Stats().Integrations["aws"], deadLetters(t, s, "aws"); is.Dropped != 0 || is.Failed != 0 ||
@@ -114,7 +114,8 @@ func TestRemovedIntegrationKeepsItsBacklogForADay(t *testing.T) {
 	}
 }
 
-// A long backlog goes in several commits: it is reported in one row an object all the same, and without any left.
+// A long backlog is deleted in several commits. The log still has one row for each object, which counts all its
+// samples.
 func TestLongBacklogOfARemovedIntegrationIsToldByObject(t *testing.T) {
 	const n, settled = 25_000, 10
 	now := storetest.Start
@@ -156,7 +157,7 @@ func TestLongBacklogOfARemovedIntegrationIsToldByObject(t *testing.T) {
 	const each = settled / 2
 	want := []gap{{"object_00", each + 1, n, n - each}, {"object_01", each + 1, n, n - each}}
 	if !slices.Equal(told, want) {
-		t.Errorf("told %+v, want %+v", told, want)
+		t.Errorf("gaps %+v, want %+v", told, want)
 	}
 	if is := s.Stats().Integrations["aws"]; is.Dropped != 2*n-settled {
 		t.Errorf("%+v", is)
@@ -201,7 +202,8 @@ func TestBadIntegrationListsAreRefused(t *testing.T) {
 	}
 }
 
-// TestClockThatLiesDropsNoBacklog: an integration is removed, and forgotten, by times that are known to be right only.
+// TestClockThatLiesDropsNoBacklog: only a time that is known to be right counts for the removal of an integration and
+// for the deletion of its data.
 func TestClockThatLiesDropsNoBacklog(t *testing.T) {
 	now, good := time.Unix(100, 0), false
 	o := store.Options{
@@ -222,7 +224,7 @@ func TestClockThatLiesDropsNoBacklog(t *testing.T) {
 		left uint64
 	}{
 		{storetest.Start.AddDate(56, 0, 0), false, 5},
-		{storetest.Start, true, 5}, // 50 years after it was removed, by the clock of then
+		{storetest.Start, true, 5}, // 50 years later than the wrong clock said at the removal
 		{storetest.Start.Add(23 * time.Hour), true, 5},
 		{storetest.Start.AddDate(56, 0, 0), false, 5},
 		{storetest.Start.Add(25 * time.Hour), true, 0},
@@ -250,7 +252,7 @@ func TestClockThatLiesDropsNoBacklog(t *testing.T) {
 	}
 }
 
-// TestLastGoodTimeMayGoBack: a clock that was ahead, and believed, is put right.
+// TestLastGoodTimeMayGoBack: a clock was ahead and was accepted as right. Then it is corrected.
 func TestLastGoodTimeMayGoBack(t *testing.T) {
 	now := storetest.Start.AddDate(5, 0, 0)
 	o := store.Options{Now: func() time.Time { return now }}

@@ -16,7 +16,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// sweepOf is a sweep of one slave: full of half precision numbers, as the wire gives them.
+// sweepOf is a sweep of one slave, full of half precision numbers as the slave sends them.
 func sweepOf(n0 uint64, count int, routes ...string) objects.Sweep {
 	at := time.Date(2022, 6, 28, 8, 20, 29, 0, time.UTC)
 	sw := objects.Sweep{Source: objects.Source{Line: "rs485", UnitID: 1, Slave: "PS-PWM-30M"}, Run: 7}
@@ -49,8 +49,8 @@ func openForTest(t *testing.T, o Options) *Store {
 	return s
 }
 
-// failWith makes the next commits fail with what the function returns, after the transaction was
-// filled, as a failing write or fsync would; nil lets one through.
+// failWith makes the next commits fail with the error that next returns. The error comes after the transaction was
+// filled, as from a failing write or fsync. A nil error lets one commit succeed.
 func failWith(s *Store, next func() error) {
 	s.mu.Lock()
 	defer s.mu.Unlock() // the writer is idle, and takes the lock before it commits
@@ -98,7 +98,7 @@ func TestASyncThatFailsForWantOfSpaceStopsTheStore(t *testing.T) {
 	s := openForTest(t, Options{})
 	failWith(s, func() error { return syscall.ENOSPC }) // bare, as of fdatasync: the head page may be written
 	if err := s.Append(t.Context(), sweepOf(1, 4, "aws")); errors.Is(err, ErrFull) || err == nil {
-		t.Errorf("append: %v, and the content of the file is unknown", err)
+		t.Errorf("append: %v, want an error that says that the content of the file is unknown", err)
 	}
 	<-s.Fatal()
 }
@@ -128,7 +128,7 @@ func TestRowsOfAFailedCommitAreWrittenByTheNext(t *testing.T) {
 		return nil
 	})
 	s.mu.Lock()
-	s.lastRows = time.Time{} // has rows taken along
+	s.lastRows = time.Time{} // so that the next commit writes rows
 	s.mu.Unlock()
 	if err := s.SetDeviceID("x"); !errors.Is(err, ErrFull) {
 		t.Fatalf("got %v", err)
@@ -166,7 +166,7 @@ func TestFullDiskGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	commits := 0
-	failWith(s, func() error { // a disk on which nothing new fits, but room can be made
+	failWith(s, func() error { // a full disk: no room for new records, but old ones can be deleted
 		if commits++; commits%2 == 1 {
 			return fmt.Errorf("file resize error: %s", syscall.ENOSPC) // bbolt does not wrap it
 		}
@@ -179,8 +179,9 @@ func TestFullDiskGoesOn(t *testing.T) {
 	if s.Err() != nil {
 		t.Fatalf("a full disk stopped the store: %v", s.Err())
 	}
-	if is := s.Stats().Integrations["aws"]; is.Dropped != 8 || is.Backlog != 0 { // four were deleted in vain, four are not kept
-		t.Errorf("the oldest did not give way: %+v", is)
+	// four were deleted in vain, four are not kept
+	if is := s.Stats().Integrations["aws"]; is.Dropped != 8 || is.Backlog != 0 {
+		t.Errorf("the oldest samples were not deleted: %+v", is)
 	}
 	failWith(s, func() error { return nil })
 	if err := s.Append(t.Context(), sweepOf(9, 4, "aws")); err != nil {
@@ -195,7 +196,7 @@ func TestFullDiskGoesOn(t *testing.T) {
 
 func TestFileAtItsLimitMakesRoom(t *testing.T) {
 	s := openForTest(t, Options{})
-	s.db.MaxSize = 2 << 20 // below what MaxSize would allow the records
+	s.db.MaxSize = 2 << 20 // less than MaxSize allows for records
 	for n := uint64(1); n < 200_000; n += 2000 {
 		sweeps := []objects.Sweep{}
 		for i := uint64(0); i < 2000; i += 40 {

@@ -23,17 +23,17 @@ import (
 const (
 	// killEnv names the file that the re-executed test binary appends to.
 	killEnv = "NOI_STORE_KILL"
-	// runsEnv is how many runs were counted elsewhere.
+	// runsEnv is the number of runs that are known from outside the file.
 	runsEnv = "NOI_STORE_RUNS"
-	// killRounds of a file's life; then it is counted, and another file begins.
+	// killRounds is the number of children that one file gets. Then its samples are counted, and another file begins.
 	killRounds = 25
-	// killWithin is how long a start may go on that is to be killed before it is through: with the check or the salvage
-	// it takes 5 to 50 ms.
+	// killWithin is the longest time from the start of a child to its kill, for a kill before the child is ready.
+	// With a check or a salvage a start takes 5 to 50 ms.
 	killWithin = 40 * time.Millisecond
 )
 
-// appendUntilKilled is the child: a store that starts as an agent's does. It says "start", "ready", "+run n" for what
-// Append has acknowledged and "-run n id" for what a cloud has taken, then goes on for ever.
+// appendUntilKilled is the child. It starts a store as an agent does. It prints "start", "ready", "+run n" for a
+// sample that Append has acknowledged and "-run n id" for a sample that a cloud has accepted, until it is killed.
 func appendUntilKilled(path string) int {
 	fmt.Println("start")
 	runs, err := strconv.ParseUint(os.Getenv(runsEnv), 10, 64)
@@ -74,7 +74,7 @@ func appendForEver(s *store.Store) error {
 				return err
 			}
 		}
-		if s.Run()%2 == 0 { // the other half dies in commits
+		if s.Run()%2 == 0 { // the other half of the runs is killed during commits
 			if err := store.CompactNow(s); err != nil {
 				return err
 			}
@@ -82,34 +82,34 @@ func appendForEver(s *store.Store) error {
 	}
 }
 
-// drained is how many of five new samples a cloud takes: aws waits for each, gcp has a backlog that grows.
+// drained is how many of five new samples a cloud takes. aws takes all that there are, gcp has a backlog that grows.
 var drained = map[string]int{"aws": 7, "gcp": 4}
 
 type sampleKey struct{ run, n uint64 }
 
-// life is what one file goes through, and what its children have said.
+// life is the history of one file, and the output of its children.
 type life struct {
 	t      *testing.T
 	rnd    *rand.Rand
 	path   string
 	acked  map[sampleKey]bool
 	taken  map[string]map[sampleKey]bool // by a cloud
-	latest map[string]map[sampleKey]bool // taken from the child that runs, and not settled for sure
-	// taken before an append of the same child that was acknowledged: the file knows
+	latest map[string]map[sampleKey]bool // taken from the running child, perhaps not settled in the file
+	// taken before an acknowledged append of the same child: settled in the file
 	settled map[string]map[sampleKey]bool
 	damaged bool // since the last child that was ready
 	tally   tally
 }
 
-// TestOutboxSurvivesKill kills a store that starts, recovers, appends, settles and is compacted, at any moment: in a
-// part of the rounds before the store is ready, and in a part with a file that has lost its heads, so that the child
-// dies while it moves the file aside and salvages it. What Append acknowledged is never missing, and nothing comes
-// again that a commit has settled.
+// TestOutboxSurvivesKill kills a store at any moment while it starts, recovers, appends, settles and compacts its
+// file. In some rounds the kill comes before the store is ready. In some the file has lost its heads, so that the
+// child is killed while it moves the file aside and salvages it. A sample that Append acknowledged is never missing.
+// A sample that a commit has settled is never pending again.
 func TestOutboxSurvivesKill(t *testing.T) {
 	seed := rand.Uint64()
 	var mu sync.Mutex // guards sum
 	var sum tally
-	t.Run("lives", func(t *testing.T) { // which it waits for
+	t.Run("lives", func(t *testing.T) { // ends when all lives have ended
 		for n := range storetest.Rounds(2, 80) {
 			t.Run(fmt.Sprint(seed+uint64(n)), func(t *testing.T) {
 				t.Parallel()
@@ -130,12 +130,12 @@ func TestOutboxSurvivesKill(t *testing.T) {
 		sum.again, sum.most)
 }
 
-// tally has the counts of the test.
+// tally counts what the test did.
 type tally struct {
-	kills, unready int // unready: before the child was
+	kills, unready int // unready: killed before the child was ready
 	spoiled        int
 	acked, taken   int
-	again, most    int // deliveries that come again, most: of one life
+	again, most    int // again: deliveries that come a second time; most: the most in one life
 }
 
 func (y *tally) add(z tally) {
@@ -154,7 +154,7 @@ func newLife(t *testing.T, seed uint64) *life {
 	}
 }
 
-// round draws how one child dies.
+// round decides at random how one child is killed.
 func (l *life) round() {
 	l.t.Helper()
 	how := l.rnd.IntN(10)
@@ -176,7 +176,8 @@ func (l *life) round() {
 	}
 }
 
-// loseHeads clears the two pages that bbolt needs to open a file. They have no records, so a salvage finds all records.
+// loseHeads clears the two pages that bbolt needs to open a file. These pages have no records, so a salvage finds all
+// records.
 func (l *life) loseHeads() {
 	l.t.Helper()
 	f, err := os.OpenFile(l.path, os.O_RDWR, 0)
@@ -190,7 +191,7 @@ func (l *life) loseHeads() {
 	l.tally.spoiled++
 }
 
-// killStarting kills a child so long after its first word.
+// killStarting kills a child at the given time after its first line.
 func (l *life) killStarting(wait time.Duration) {
 	l.t.Helper()
 	l.run(func(cmd *exec.Cmd, line string, _ int) {
@@ -201,7 +202,7 @@ func (l *life) killStarting(wait time.Duration) {
 	})
 }
 
-// killWorking kills a child when it has said so many lines.
+// killWorking kills a child when it has printed so many lines.
 func (l *life) killWorking(lines int) {
 	l.t.Helper()
 	l.run(func(cmd *exec.Cmd, _ string, said int) {
@@ -211,7 +212,7 @@ func (l *life) killWorking(lines int) {
 	})
 }
 
-// run starts a child and has each be called for each of its lines. What it says until it is dead counts too.
+// run starts a child and calls each for each line of its output, including the lines before its death.
 func (l *life) run(each func(cmd *exec.Cmd, line string, said int)) {
 	l.t.Helper()
 	cmd := exec.CommandContext(l.t.Context(), os.Args[0])
@@ -236,11 +237,11 @@ func (l *life) run(each func(cmd *exec.Cmd, line string, said int)) {
 		l.tally.unready++
 	}
 	if err := cmd.Wait(); cmd.ProcessState.Exited() {
-		l.t.Fatalf("the child ended by itself: %v", err)
+		l.t.Fatalf("the child ended without a kill: %v", err)
 	}
 }
 
-// hear takes note of a line, and reports whether it is of a child at work.
+// hear records a line. It reports whether the line is from a child that is ready.
 func (l *life) hear(line string) bool {
 	if line == "ready" {
 		l.damaged = false
@@ -264,11 +265,11 @@ func (l *life) hear(line string) bool {
 	return true
 }
 
-// count opens the file once more, and compares it with the output of the child.
+// count opens the file once more and compares it with the output of the children.
 func (l *life) count() {
 	l.t.Helper()
 	if len(l.acked) == 0 {
-		l.t.Fatal("nothing was acknowledged: the test shows nothing")
+		l.t.Fatal("no sample was acknowledged: the test proves nothing")
 	}
 	s, _ := recoverAt(l.t, l.path, (&counted{}).options())
 	l.tally.acked = len(l.acked)
@@ -278,7 +279,7 @@ func (l *life) count() {
 	}
 }
 
-// countFor returns how many samples come again that a cloud has.
+// countFor returns how many samples are pending although the cloud has them.
 func (l *life) countFor(s *store.Store, id string) (again int) {
 	l.t.Helper()
 	there := map[sampleKey]bool{}
@@ -288,7 +289,7 @@ func (l *life) countFor(s *store.Store, id string) (again int) {
 		case there[k]:
 			l.t.Errorf("%s: run %d sample %d is pending twice", id, k.run, k.n)
 		case l.settled[id][k]:
-			l.t.Errorf("%s: run %d sample %d comes again, and a commit had settled it", id, k.run, k.n)
+			l.t.Errorf("%s: run %d sample %d is pending again after a commit had settled it", id, k.run, k.n)
 		case l.taken[id][k]:
 			again++
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// withAlarm is a sweep of two numbers and the alarm between them, in three consecutive numbers from n on.
+// withAlarm is a sweep of three samples, numbered from n on: a number, an alarm, a number.
 func withAlarm(run, n uint64) objects.Sweep {
 	sw := storetest.Sweep(run, n, 3, "aws", "gcp")
 	sw.Samples[1].Object, sw.Samples[1].Value, sw.Samples[1].Alarm = "alarm", objects.Bits([]string{"high_temp"}), true
@@ -32,7 +32,7 @@ func TestAlarmsGoFirst(t *testing.T) {
 	add(t, s, withAlarm(1, 1))
 	must(t, s.SetIntegrations(alarmsFirst(true)))
 	add(t, s, withAlarm(1, 4), withAlarm(1, 7))
-	// Number 2 is an alarm that was taken before: it must not come after 5 and 8.
+	// Sample 2 is an alarm that was offered before the lane existed. It must come before the alarms 5 and 8.
 	if got := numbers(pending(t, s, "aws", 3)); !cmp.Equal(got, upTo(1, 3)) {
 		t.Fatalf("pending %v, want 1 to 3", got)
 	}
@@ -55,7 +55,7 @@ func TestAlarmsGoFirst(t *testing.T) {
 		t.Fatalf("pending %v, want the rest", got)
 	}
 	if got := numbers(pending(t, s, "gcp", 10)); !cmp.Equal(got, upTo(1, 9)) {
-		t.Errorf("gcp, which did not ask for it: %v", got)
+		t.Errorf("gcp, which has no AlarmsFirst: %v", got)
 	}
 	for _, w := range triggers(t, s, store.TriggerQuery{Integration: "aws"}) {
 		if w.Open || !w.Success || w.Integration != "aws" {
@@ -100,13 +100,13 @@ func TestWhatALaneLosesIsItsIntegrations(t *testing.T) {
 	if counts["alarm"] != is.Dropped/3 || counts["object_00"] != is.Dropped/3 {
 		t.Errorf("gaps by object %v, dropped %d", counts, is.Dropped)
 	}
-	must(t, s.SetIntegrations(alarmsFirst(true)[1:])) // removed: the lane goes with it
+	must(t, s.SetIntegrations(alarmsFirst(true)[1:])) // aws is removed, and its lane with it
 	if orphan := s.Stats().Integrations["aws"]; !orphan.Orphaned || orphan.Backlog != is.Backlog {
 		t.Errorf("%+v", orphan)
 	}
 }
 
-// alarmsOf drains an integration, some at a time, and returns the numbers of its alarms as they came.
+// alarmsOf drains an integration, so many samples at a time, and returns the numbers of its alarms in their order.
 func alarmsOf(t *testing.T, s *store.Store, limit int) (got []uint64) {
 	t.Helper()
 	for ds := pending(t, s, "aws", limit); len(ds) > 0; ds = pending(t, s, "aws", limit) {
@@ -127,7 +127,8 @@ func TestALaneThatIsWantedAgainKeepsTheOrder(t *testing.T) {
 				path := filepath.Join(t.TempDir(), "noi.db")
 				s := storetest.MustOpenAt(t, path, store.Options{})
 				n, want := uint64(1), []uint64{}
-				for _, on := range []bool{false, true, false, true, true, false, true} { // with and without a lane that holds something
+				// with and without samples in the lane
+				for _, on := range []bool{false, true, false, true, true, false, true} {
 					must(t, s.SetIntegrations(alarmsFirst(on)))
 					for range 3 {
 						add(t, s, withAlarm(1, n))
@@ -144,7 +145,7 @@ func TestALaneThatIsWantedAgainKeepsTheOrder(t *testing.T) {
 				}
 				add(t, s, withAlarm(1, n), withAlarm(1, n+3))
 				if got := numbers(pending(t, s, "aws", 10)); !cmp.Equal(got, []uint64{n + 1, n + 4}) {
-					t.Errorf("once the lane was empty, it pends %v first", got)
+					t.Errorf("after the lane was empty, %v is pending first", got)
 				}
 			})
 		}
@@ -169,7 +170,7 @@ func TestAlarmsGoFirstHoweverFarBehindTheyAre(t *testing.T) {
 	}
 }
 
-// restart closes a store and opens it again, with a lane that is wanted or not.
+// restart closes a store and opens it again, with or without a lane.
 func restart(t *testing.T, s *store.Store, path string, lane bool) *store.Store {
 	t.Helper()
 	must(t, s.Close())
@@ -178,7 +179,7 @@ func restart(t *testing.T, s *store.Store, path string, lane bool) *store.Store 
 	return s
 }
 
-// TestAnAlarmThatIsRetriedKeepsItsRow over restarts, whichever of the two cursors it waits behind.
+// TestAnAlarmThatIsRetriedKeepsItsRow: the row survives restarts, in whichever of the two cursors the alarm waits.
 func TestAnAlarmThatIsRetriedKeepsItsRow(t *testing.T) {
 	retry := func(t *testing.T, s *store.Store, n uint64, try int) {
 		t.Helper()
@@ -211,7 +212,7 @@ func TestAnAlarmThatIsRetriedKeepsItsRow(t *testing.T) {
 		add(t, s, withAlarm(1, 1), withAlarm(1, 4))
 		for try := 1; try <= 4; try++ {
 			retry(t, s, 5, try)
-			s = restart(t, s, path, try < 3) // in the end it is no longer wanted, and not empty
+			s = restart(t, s, path, try < 3) // at the end the lane is off while it has samples
 		}
 		retry(t, s, 5, 5)
 		settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 2)...)
@@ -243,7 +244,7 @@ func TestAnAlarmThatIsRetriedKeepsItsRow(t *testing.T) {
 		retry(t, s, 2, 1)
 		s = restart(t, s, path, true)
 		settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 1)...)
-		add(t, s, withAlarm(1, 4)) // carries the cursor, and the row not yet
+		add(t, s, withAlarm(1, 4)) // its commit writes the cursor, and not yet the row
 		cut := storetest.MustOpenAt(t, copyOf(t, path), store.Options{})
 		rows := triggers(t, cut, store.TriggerQuery{Integration: "aws"})
 		if len(rows) != 1 || rows[0].Open || !strings.HasPrefix(rows[0].Error, "Unknown: ") {
@@ -252,7 +253,7 @@ func TestAnAlarmThatIsRetriedKeepsItsRow(t *testing.T) {
 	})
 }
 
-// The mark is kept: a sweep that was read back from the disk still says which of its samples are alarms.
+// The alarm mark is stored: a sweep that was read from the disk still shows which of its samples are alarms.
 func TestTheMarkOfAnAlarmIsStored(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "noi.db")
 	s := storetest.MustOpenAt(t, path, store.Options{})

@@ -110,9 +110,9 @@ func (c *commit) passedLocked() uint64 {
 	return passed
 }
 
-// giveWay deletes the victims: each integration's cursor moves past them. Their unsettled samples are counted, and
-// reported as one gap for each object.
-func (c *commit) giveWay(victims []victim) {
+// evictVictims deletes the victims: each integration's cursor moves past them. Their unsettled samples are counted,
+// and reported as one gap for each object.
+func (c *commit) evictVictims(victims []victim) {
 	s := c.store
 	if len(victims) == 0 {
 		return
@@ -122,7 +122,7 @@ func (c *commit) giveWay(victims []victim) {
 		v := &victims[i]
 		sw, _ := record.DecodeSweep(c.names, record.SeqKey(v.seq), v.record) // one at a time: they may be many
 		for _, it := range s.integrations {
-			for _, index := range it.giveWay(v.seq, v.Of(it.ID)) {
+			for _, index := range it.evict(v.seq, v.Of(it.ID)) {
 				if lost[it] == nil {
 					lost[it] = &losses{}
 				}
@@ -198,7 +198,7 @@ func (c *commit) dropBacklog(it *integration, found []victim, all bool) {
 	lost := losses{}
 	for i := range found {
 		v := &found[i]
-		indexes := it.giveWay(v.seq, v.Of(it.ID))
+		indexes := it.evict(v.seq, v.Of(it.ID))
 		if len(indexes) == 0 {
 			continue
 		}

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestForgottenIntegrationsLeaveNothingToWrite: what is forgotten after a month has no rows that wait for ever for a
-// commit.
+// TestForgottenIntegrationsLeaveNothingToWrite: an integration that is deleted after a month leaves no rows that wait
+// for a commit for ever.
 func TestForgottenIntegrationsLeaveNothingToWrite(t *testing.T) {
 	s := openForTest(t, Options{Limits: Limits{FlushTriggers: time.Hour}})
 	list := []Integration{{ID: "aws", Topic: "T", AlarmsFirst: true}, {ID: "gcp", Topic: "U"}}
@@ -22,13 +22,14 @@ func TestForgottenIntegrationsLeaveNothingToWrite(t *testing.T) {
 	}
 	if err := s.Settle("aws", []Result{{Seq: pending[0].Seq, Index: pending[0].Index, Outcome: Retrying,
 		Error: "Unavailable: no link"}}); err != nil {
-		t.Fatal(err) // its row is closed when the backlog is dropped, and waits to be written since
+		t.Fatal(err) // the row is closed when the backlog is dropped, then it waits for a commit
 	}
 	if err := s.SetIntegrations(list[1:]); err != nil {
 		t.Fatal(err)
 	}
 	begun := s.opts.Now()
-	for days := range 4 { // the first after a day drops the backlog, those after a month forget what is left, its lane first
+	// the first after a day drops the backlog, those after a month forget what is left, its lane first
+	for days := range 4 {
 		now := begun.AddDate(0, 0, 1+40*days)
 		s.mu.Lock()
 		s.opts.Now = func() time.Time { return now }
@@ -44,6 +45,6 @@ func TestForgottenIntegrationsLeaveNothingToWrite(t *testing.T) {
 		waiting += it.dirty.size()
 	}
 	if len(s.integrations) != 1 || s.dirtyRows != waiting {
-		t.Errorf("%d integrations, %d rows are said to wait, and %d do", len(s.integrations), s.dirtyRows, waiting)
+		t.Errorf("%d integrations; dirtyRows is %d, and %d rows wait", len(s.integrations), s.dirtyRows, waiting)
 	}
 }

@@ -40,7 +40,7 @@ func TestOldestGiveWayToSize(t *testing.T) {
 		}
 		ds := pending(t, s, id, 5000)
 		if diff := cmp.Diff(upTo(2001-is.Backlog, 2000), numbers(ds)); diff != "" {
-			t.Errorf("%s: not the newest are left (-want +got):\n%s", id, diff)
+			t.Errorf("%s: the newest samples must be left (-want +got):\n%s", id, diff)
 		}
 		if !is.Oldest.Equal(ds[0].Sample.SampledAt) {
 			t.Errorf("%s: oldest %v, want %v", id, is.Oldest, ds[0].Sample.SampledAt)
@@ -51,14 +51,14 @@ func TestOldestGiveWayToSize(t *testing.T) {
 			dropped += w.Gap.Count
 		}
 		if dropped != is.Dropped {
-			t.Errorf("%s: the log tells of %d dropped samples, not %d", id, dropped, is.Dropped)
+			t.Errorf("%s: the log reports %d dropped samples, want %d", id, dropped, is.Dropped)
 		}
 		if last := rows[0]; !strings.HasPrefix(last.Error, "Gap: ") ||
 			!strings.HasSuffix(last.Error, " missing: max_size: the outbox is full at 8KiB") || last.Topic == "" ||
 			last.Success {
 			t.Errorf("%s: row %+v", id, last)
 		}
-		if len(rows) > 10+4 { // ten objects, and four that aws had accepted
+		if len(rows) > 10+4 { // one for each of ten objects, and four that aws had accepted
 			t.Errorf("%s: an overflow filled the log with %d rows", id, len(rows))
 		}
 	}
@@ -87,7 +87,7 @@ func TestOldestGiveWayToAge(t *testing.T) {
 		t.Errorf("rows %+v", rows)
 	}
 	if rows[4].Open {
-		t.Error("the row of a deleted sample still says that it is retried")
+		t.Error("the row of a deleted sample still says that the sample is retried")
 	}
 	if is := s.Stats().Integrations["aws"]; is.Dropped != 8 {
 		t.Errorf("stats %+v", is)
@@ -159,8 +159,8 @@ func TestPausedIntegrationKeepsItsBacklogAndAge(t *testing.T) {
 	}
 }
 
-// What is rejected with one commit is one gap an object, and goes on with the next commit: rows by the sample would
-// push out all others.
+// The samples that are rejected with one commit make one gap for each object, and the next commit extends the gaps.
+// One row for each sample would push all other rows out of the log.
 func TestWhatIsRejectedTogetherIsOneGap(t *testing.T) {
 	s := open(t, store.Options{Limits: store.Limits{MaxSize: 1 << 10, RejectNewest: true, CommitEvery: time.Hour}})
 	var seq uint64
@@ -183,13 +183,13 @@ func TestWhatIsRejectedTogetherIsOneGap(t *testing.T) {
 	}
 }
 
-// A delivery that was tried and is then not kept is not tried again, and its row says so.
+// A sample was tried, and then the store rejects it. It is not tried again, and its row says so.
 func TestRowsOfWhatIsRejectedAreClosed(t *testing.T) {
 	s := open(t, store.Options{Limits: store.Limits{MaxSize: 1, RejectNewest: true, CommitEvery: time.Hour}})
 	p, err := s.Offer(t.Context(), storetest.Sweep(1, 1, 2, "aws"))
 	must(t, err)
 	settle(t, s, "aws", store.Retrying, pending(t, s, "aws", 1)...)
-	must(t, s.SetDeviceID("5300520006504b5957343920")) // has a commit made
+	must(t, s.SetDeviceID("5300520006504b5957343920")) // makes a commit
 	<-p.Done()
 	rows := triggers(t, s, store.TriggerQuery{})
 	if is := s.Stats().Integrations["aws"]; is.Dropped != 2 || len(rows) != 3 {
@@ -197,13 +197,12 @@ func TestRowsOfWhatIsRejectedAreClosed(t *testing.T) {
 	}
 	for _, w := range rows {
 		if w.Open {
-			t.Errorf("it is said to be tried again: %+v", w)
+			t.Errorf("the row says that the sample is tried again: %+v", w)
 		}
 	}
 }
 
-// The commit that deletes samples carries the gap: a kill may take what it grows by in the last minute, and not
-// all that is known of it.
+// A commit that deletes samples also writes their gap. A kill may lose only the last minute of the gap's growth.
 func TestAKillDoesNotTakeTheGapOfWhatGaveWay(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "noi.db")
 	o := store.Options{Limits: store.Limits{MaxSize: 1 << 10}}

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// The integrations most tests know.
+// both are the integrations of most tests.
 var both = []store.Integration{{ID: "aws", Topic: "arn:aws:sns:us-east-2:1:T"},
 	{ID: "gcp", Topic: "projects/p/topics/t"}}
 
@@ -66,7 +66,7 @@ func pending(t *testing.T, s *store.Store, id string, limit int) []store.Deliver
 	return ds
 }
 
-// numbers are the sample numbers of deliveries.
+// numbers returns the sample numbers of deliveries.
 func numbers(ds []store.Delivery) []uint64 {
 	out := make([]uint64, 0, len(ds))
 	for _, d := range ds {
@@ -105,7 +105,7 @@ func settle(t *testing.T, s *store.Store, id string, o store.Outcome, ds ...stor
 	must(t, s.Settle(id, results(o, ds...)))
 }
 
-// copyOf copies the file as it is now: the best state that a power cut could leave.
+// copyOf copies the file as it is now: the best state that a power cut can leave.
 func copyOf(t *testing.T, path string) string {
 	t.Helper()
 	data, err := os.ReadFile(path)

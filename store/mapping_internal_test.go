@@ -14,7 +14,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// A file larger than letGoFrom whose pages were all read is not in memory afterwards, and reads as before.
+// A file is larger than letGoFrom, and all its pages were read. Afterwards it is not in memory, and reads as before.
 func TestPagesAreLetGo(t *testing.T) {
 	s, err := Open(filepath.Join(t.TempDir(), "noi.db"),
 		Options{Now: func() time.Time { return time.Unix(1656404429, 0) }})
@@ -35,7 +35,7 @@ func TestPagesAreLetGo(t *testing.T) {
 		t.Helper()
 		err := s.view(func(tx *bolt.Tx) error {
 			if got := tx.Bucket(file.BucketMeta).Get(key); !bytes.Equal(got, want) {
-				t.Error("the value reads differently")
+				t.Error("the value is different now")
 			}
 			return nil
 		})
@@ -52,7 +52,7 @@ func TestPagesAreLetGo(t *testing.T) {
 	read()
 }
 
-// residentFile returns how much of the files that are mapped is in memory, in bytes.
+// residentFile returns how many bytes of the mapped files are in memory.
 func residentFile(t *testing.T) int {
 	t.Helper()
 	text, err := os.ReadFile("/proc/self/status")

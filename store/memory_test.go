@@ -19,13 +19,13 @@ import (
 )
 
 const (
-	// backlogSweeps of backlogSamples are a million samples, and with a long text in each sweep 38 MiB of records:
-	// neither the samples nor the bare records have room in memoryRoom.
+	// backlogSweeps of backlogSamples are a million samples. With a long text in each sweep their records have 38
+	// MiB. Neither the samples nor the records fit into memoryRoom.
 	backlogSweeps  = 62_500
 	backlogSamples = 16
 	backlogText    = 512
-	// memoryRoom is how much more writable memory the long backlog may take than none. It was seen to take 9 to 17 MiB:
-	// the heap grows by 4 MiB at a time, and holds twice what lives in it.
+	// memoryRoom is how much more writable memory a process may use with the long backlog than without one. 9 to 17
+	// MiB were measured: the heap grows by 4 MiB at a time, and has twice the size of the live objects.
 	memoryRoom = 24 << 20
 
 	childFill  = childPrefix + "fill"  // appends the long backlog
@@ -34,8 +34,8 @@ const (
 	dataLimit = "NOI_STORE_DATA_LIMIT"
 )
 
-// TestALongBacklogIsDrainedInLittleMemory gives a process that drains a million samples 24 MiB more than one needs that
-// has none: the kernel refuses the rest, and the process ends when it asks for it. New samples come all the while.
+// TestALongBacklogIsDrainedInLittleMemory drains a million samples in a process that gets 24 MiB more than a process
+// without a backlog needs. The kernel refuses more memory, and then the process ends. New samples come all the time.
 func TestALongBacklogIsDrainedInLittleMemory(t *testing.T) {
 	program := withoutRaceDetector(t)
 	run := func(what, path string, limit int) (said string) {
@@ -62,7 +62,7 @@ func TestALongBacklogIsDrainedInLittleMemory(t *testing.T) {
 	_, err = fmt.Sscan(run(childDrain, path, needs+memoryRoom), &drained, &needs)
 	must(t, err)
 	if drained <= backlogSweeps*backlogSamples {
-		t.Errorf("%d samples drained: no new ones came along", drained)
+		t.Errorf("%d samples drained, and no new ones", drained)
 	}
 	must(t, store.Check(path))
 	s := openAt(t, path, store.Options{})
@@ -71,8 +71,8 @@ func TestALongBacklogIsDrainedInLittleMemory(t *testing.T) {
 	}
 }
 
-// withoutRaceDetector returns this test binary as it is for a gateway: the race detector multiplies memory, and the
-// threads of cgo count as data.
+// withoutRaceDetector builds this test binary as for a gateway: the race detector multiplies memory, and the threads
+// of cgo count as data.
 func withoutRaceDetector(t *testing.T) (program string) {
 	t.Helper()
 	program = filepath.Join(t.TempDir(), "store.test")
@@ -85,7 +85,7 @@ func withoutRaceDetector(t *testing.T) (program string) {
 	return program
 }
 
-// bulkySweeps returns a function that makes sweeps of one run, whose numbers go on from n. One sample of each is a long
+// bulkySweeps returns a function that makes the sweeps of one run, numbered from n on. One sample of each is a long
 // text.
 func bulkySweeps(run, n uint64) func() objects.Sweep {
 	form := storetest.Sweep(run, n, backlogSamples, "aws")
@@ -112,14 +112,14 @@ func openBulky(path string) (*store.Store, error) {
 	return s, err
 }
 
-// fillBulky is the child that appends the long backlog: thousands of sweeps to a commit.
+// fillBulky is the child that appends the long backlog, thousands of sweeps to a commit.
 func fillBulky(path string) error {
 	s, err := openBulky(path)
 	if err != nil {
 		return err
 	}
 	next := bulkySweeps(s.Run(), 1)
-	for range backlogSweeps / 500 { // each waits while 65,536 samples do
+	for range backlogSweeps / 500 { // Append waits while 65,536 samples wait
 		var sweeps []objects.Sweep
 		for range 500 {
 			sweeps = append(sweeps, next())
@@ -131,9 +131,9 @@ func fillBulky(path string) error {
 	return s.Close()
 }
 
-// drainBulky is the child that limits its own memory and settles all there is, one batch and one new sweep at a time,
-// for two hundred rounds at least. It says how many samples these were and how much data memory it had at the end; the
-// runtime gives none back.
+// drainBulky is the child that limits its own memory. It settles the whole backlog, one batch and one new sweep at a
+// time, in at least two hundred rounds. It prints the number of samples and its data memory at the end. The runtime
+// returns no memory to the kernel, so that figure is the maximum.
 func drainBulky(path string) error {
 	if text := os.Getenv(dataLimit); text != "" {
 		limit, err := strconv.ParseUint(text, 10, 64)
@@ -184,7 +184,7 @@ func drainBulky(path string) error {
 	return nil
 }
 
-// exitCode says what went wrong.
+// exitCode prints the error and returns the exit code.
 func exitCode(err error) int {
 	if err == nil {
 		return 0

@@ -10,13 +10,13 @@ import (
 	"noi-agent/store/storetest"
 )
 
-// boot is a clock that is not known to be right, an hour after the machine was started.
+// boot returns a clock that is not known to be right, an hour after the boot of the machine.
 func boot(name string) store.Clock {
 	return store.Clock{Boot: name, Uptime: func() time.Duration { return time.Hour },
 		Good: func() bool { return false }}
 }
 
-// inMemory opens a new store in memory, which is removed later.
+// inMemory opens a new store in memory. The test deletes it at its end.
 func inMemory(t *testing.T, path string, o store.Options) *store.Store {
 	t.Helper()
 	s, err := store.Open(path, o)
@@ -25,7 +25,8 @@ func inMemory(t *testing.T, path string, o store.Options) *store.Store {
 	return s
 }
 
-// TestTheTimeOfABootThatTheStandInLearntIsKnownOfAllItsRuns, those on the disk included, and after the next boot too.
+// TestTheTimeOfABootThatTheStandInLearntIsKnownOfAllItsRuns: the store in memory learns the time of the boot. The
+// store on the disk then knows it for its own runs of that boot, even after the next boot.
 func TestTheTimeOfABootThatTheStandInLearntIsKnownOfAllItsRuns(t *testing.T) {
 	path, other := filepath.Join(t.TempDir(), "noi.db"), filepath.Join(t.TempDir(), "noi.db")
 	s := openAt(t, path, store.Options{Clock: boot("one"), Now: soon})
@@ -43,7 +44,7 @@ func TestTheTimeOfABootThatTheStandInLearntIsKnownOfAllItsRuns(t *testing.T) {
 	must(t, s.Close())
 
 	o.Runs = s.Run()
-	s = openAt(t, path, o) // its agent has nothing new to say of the time
+	s = openAt(t, path, o) // this run learns nothing about the time
 	must(t, s.Close())
 	s = openAt(t, path, store.Options{Clock: boot("two"), Now: soon})
 	if d := pending(t, s, "aws", 1)[0]; !d.Stamp.Booted.Equal(booted) {
@@ -52,19 +53,20 @@ func TestTheTimeOfABootThatTheStandInLearntIsKnownOfAllItsRuns(t *testing.T) {
 	must(t, s.Close())
 }
 
-// TestTheDarkTimeBeforeAStandInThatKnowsNothing begins where the disk says, after a power cut that has taken the note:
-// for integrations and objects that the disk knows.
+// TestTheDarkTimeBeforeAStandInThatKnowsNothing: a power cut has deleted the note. The time without an agent then
+// begins with the last sample on the disk, for integrations and objects that the disk knows.
 func TestTheDarkTimeBeforeAStandInThatKnowsNothing(t *testing.T) {
 	path, other := filepath.Join(t.TempDir(), "noi.db"), filepath.Join(t.TempDir(), "noi.db")
 	unit := storetest.Source().Unit()
 	s := storetest.MustOpenAt(t, path, store.Options{Clock: boot("one"), Now: soon})
 	must(t, s.SetIntegrations(both[:1]))
 	until := store.Instant{Run: s.Run(), At: time.Unix(60, 0), Uptime: time.Minute, Unsure: true} // by a clock in 1970
-	s.SetBooted(storetest.Start.Add(-time.Minute))                                                // so it is of the start
+	// makes it the time of the start
+	s.SetBooted(storetest.Start.Add(-time.Minute))
 	add(t, s, storetest.Sweep(s.Run(), 1, 1, "aws"))
 	s.AccountSamples(map[store.Accounted]store.Account{{Unit: unit, Object: "old"}: {Until: until, Every: time.Second}})
 	add(t, s, storetest.Sweep(s.Run(), 2, 1, "aws"))
-	settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 10)...) // no sample of the run is left
+	settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 10)...) // no sample of that run is left
 	must(t, s.Close())
 
 	right, note := store.Clock{Boot: "two", Uptime: func() time.Duration { return time.Hour }}, filepath.Join(t.TempDir(), "note")
@@ -74,20 +76,21 @@ func TestTheDarkTimeBeforeAStandInThatKnowsNothing(t *testing.T) {
 	for _, object := range []string{"old", "new"} {
 		for _, in := range both {
 			must(t, s.MissingSpan(in.ID, store.Span{
-				// where it begins is not known
+				// The begin of this gap is unknown.
 				Gap: objects.Gap{Unit: unit, Object: object, Reason: objects.GapAgent},
-				// by a clock in 1970
+				// The clock is in 1970.
 				Ends: store.Instant{Run: s.Run(), At: time.Unix(60, 0), Uptime: time.Minute, Unsure: true},
 			}))
 		}
 	}
 	if gaps := s.Stats().Integrations["aws"].Gaps; len(gaps) != 0 {
-		t.Errorf("the store in memory shows gaps that begin nowhere: %+v", gaps)
+		t.Errorf("the store in memory shows gaps without a begin: %+v", gaps)
 	}
-	s.SetBooted(storetest.Start.Add(-30 * time.Second)) // the sample after the gap is of thirty seconds after the start
+	// the sample after the gap was taken thirty seconds after the start
+	s.SetBooted(storetest.Start.Add(-30 * time.Second))
 	dark := s.Dark()
 	if n := s.Stats().Integrations["aws"].OpenGaps; n != 0 {
-		t.Errorf("%d gaps wait for what only the disk knows", n)
+		t.Errorf("%d gaps still wait for the store on the disk", n)
 	}
 	must(t, s.Close())
 

@@ -21,7 +21,7 @@ import (
 type model struct {
 	queue    map[string][]owed
 	sent     map[string]uint64
-	drops    map[string]uint64 // rejected ones included
+	drops    map[string]uint64 // including rejected samples
 	rejected map[string]uint64
 	tries    map[string]map[uint64]int
 }
@@ -29,12 +29,12 @@ type model struct {
 type owed struct {
 	n     uint64
 	value objects.Value
-	at    int64 // sampled, unix
+	at    int64 // time of the sample, unix
 
 	object string
 }
 
-// modelIDs are the integrations of the model test: "slow" hardly drains and so meets the limits.
+// modelIDs are the integrations of the model test. "slow" takes few samples and so reaches the limits.
 var modelIDs = []string{"aws", "gcp", "slow"}
 
 // world is the model and the store side by side.
@@ -45,24 +45,25 @@ type world struct {
 	opts store.Options
 	s    *store.Store
 	m    model
-	n    uint64 // the last sample taken
+	n    uint64 // number of the last sample
 
 	flying map[string][][]store.Delivery // by integration: what is in flight
 	lane   bool                          // "aws" has its alarms first now
-	rows   int                           // of the log that may wait in memory; 2,048 would make a commit of their own
-	open   [][]uint64                    // the numbers of the samples of each sweep that was offered since the last commit
+	rows   int                           // how many rows may wait in memory; 2,048 cause a commit
+	// the numbers of the samples of each sweep that was offered since the last commit
+	open [][]uint64
 
 	now  atomic.Int64 // unix: the store's clock
-	late int64        // the latest it has shown since the last look at what gave way
+	late int64        // the latest time of the clock since the last call of takeDeletions
 }
 
 func TestStoreAgreesWithModel(t *testing.T) {
-	seeds := []uint64{5211406545597443540} // once failed
+	seeds := []uint64{5211406545597443540} // a seed that failed once
 	for n := range storetest.Rounds(4, 100) {
 		seeds = append(seeds, rand.Uint64()&^1|uint64(n&1))
 	}
 	for _, seed := range seeds {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) { // the name is how to repeat it
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { // the name is the seed, to repeat the case
 			w := newWorld(t, seed)
 			for range 400 {
 				w.step()
@@ -79,7 +80,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 		flying: map[string][][]store.Delivery{},
 		opts: store.Options{Limits: store.Limits{
 			MaxSize: maxSize(seed), RejectNewest: seed&2 != 0, KeepTriggers: 50, FlushTriggers: 24 * time.Hour,
-			// 0: at once; else only when the test says so, by an urgent sweep
+			// Zero commits at once. An hour commits only at an urgent sweep of the test.
 			CommitEvery: time.Duration(seed>>4&1) * time.Hour,
 		}},
 		m: model{
@@ -100,7 +101,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	return w
 }
 
-// maxSize gives half of the worlds a limit that they meet all the time, and half one that they never do.
+// maxSize gives half of the worlds a limit that they reach all the time, and half a limit that they never reach.
 func maxSize(seed uint64) int64 {
 	if seed%2 == 0 {
 		return 12 << 10
@@ -115,7 +116,7 @@ func (w *world) reopen() {
 		must(w.t, store.Check(w.path))
 	}
 	w.rows = 0
-	clear(w.flying) // no request outlives its agent
+	clear(w.flying) // requests end with their agent
 	w.s = storetest.MustOpenAt(w.t, w.path, w.opts)
 	w.configure()
 	w.open = nil
@@ -128,7 +129,7 @@ func (w *world) configure() {
 		list = append(list, store.Integration{ID: id, Topic: "topic of " + id, AlarmsFirst: w.lane && id == "aws"})
 	}
 	must(w.t, w.s.SetIntegrations(list))
-	w.giveWay() // it may commit, and closing does
+	w.takeDeletions() // Missing may commit, and Close does
 }
 
 func (w *world) step() {
@@ -146,7 +147,7 @@ func (w *world) step() {
 		w.configure()
 	case k < 99:
 		must(w.t, store.CompactNow(w.s))
-		w.giveWay()
+		w.takeDeletions()
 		w.open = nil
 	default:
 		w.reopen()
@@ -157,7 +158,7 @@ func (w *world) step() {
 	w.compare()
 }
 
-// jump moves the clock by hours or decades, as one without a battery does, or sets it right.
+// jump sets the clock hours or decades ahead or back, as on a gateway without a battery, or sets it right.
 func (w *world) jump() {
 	const hour, decade = 3600, 10 * 365 * 24 * 3600
 	switch by := int64(w.rnd.IntN(21) - 10); w.rnd.IntN(4) {
@@ -215,14 +216,15 @@ func (w *world) append() {
 		return
 	}
 	must(w.t, w.s.Append(w.t.Context(), sweeps...))
-	w.giveWay()
-	if slices.ContainsFunc(sweeps, func(sw objects.Sweep) bool { return len(sw.Routes) > 0 }) { // else there was no commit
+	w.takeDeletions()
+	// without a route there was no commit
+	if slices.ContainsFunc(sweeps, func(sw objects.Sweep) bool { return len(sw.Routes) > 0 }) {
 		w.open = nil
 	}
 }
 
-// rejected takes from the model what the store says it did not take: of the sweeps since the last commit the newest,
-// whole.
+// rejected removes from the model the sweeps that the store has rejected: the newest ones since the last commit,
+// always whole sweeps.
 func (w *world) rejected() {
 	w.t.Helper()
 	lost := map[string]uint64{}
@@ -257,15 +259,15 @@ func (w *world) rejected() {
 			}
 		}
 		if left != 0 {
-			w.t.Fatalf("%s: %d rejected that are in no sweep of this commit, or half of a sweep", id, int64(left))
+			w.t.Fatalf("%s: %d samples rejected that are not whole sweeps of this commit", id, int64(left))
 		}
 	}
 }
 
-// giveWay takes from the model what the store says it dropped. That it is the oldest, and no more
-// than has to go, is what the comparison and the size limit below are for. Here it is held that
-// there was a reason: no room, or an age that the clock has shown.
-func (w *world) giveWay() {
+// takeDeletions removes from the model the samples that the store has deleted, and checks that there was a reason: no room,
+// or the age. The comparison and the size limit below check that the store deletes the oldest samples, and not too
+// many.
+func (w *world) takeDeletions() {
 	if st := w.s.Stats(); slices.ContainsFunc(modelIDs,
 		func(id string) bool { return st.Integrations[id].Dropped != w.m.drops[id] }) {
 		w.rejected()
@@ -288,8 +290,8 @@ func (w *world) giveWay() {
 	w.late = w.now.Load()
 }
 
-// deliver takes a batch and settles a random part of it, now or later: as many requests are in flight, which land in any
-// order. Meanwhile samples may have given way, or may be settled by another request.
+// deliver takes a batch and settles a random part of it, now or later, as with several requests in flight that end in
+// any order. In between, samples may be deleted, or settled by another request.
 func (w *world) deliver(id string) {
 	limit := 1 + w.rnd.IntN(60)
 	batch := slices.DeleteFunc(pending(w.t, w.s, id, limit), func(store.Delivery) bool { return w.rnd.IntN(4) == 0 })
@@ -333,11 +335,11 @@ func (w *world) compare() {
 	for _, id := range modelIDs {
 		is := st.Integrations[id]
 		if is.Backlog != uint64(len(w.m.queue[id])) || is.Sent != w.m.sent[id] || is.Dropped != w.m.drops[id] {
-			w.t.Fatalf("%s: store %+v, model owes %d, sent %d, dropped %d", id, is, len(w.m.queue[id]), w.m.sent[id],
-				w.m.drops[id])
+			w.t.Fatalf("%s: store %+v, model has %d waiting, sent %d, dropped %d", id, is,
+				len(w.m.queue[id]), w.m.sent[id], w.m.drops[id])
 		}
 		if w.rnd.IntN(4) > 0 {
-			continue // Pending itself moves cursors: not always the same way
+			continue // Pending moves cursors, not always in the same way
 		}
 		w.comparePending(id)
 	}
@@ -355,7 +357,7 @@ func (w *world) comparePending(id string) {
 	got := make([]owed, 0, len(ds))
 	for _, d := range ds {
 		got = append(got, owed{d.Sample.N, d.Sample.Value, d.Sample.SampledAt.Unix(), d.Sample.Object})
-		// The row of a retried sample may have been pushed out of the log, and its count with it.
+		// The log may have lost the row of a retried sample, and its count with it.
 		if tries := w.m.tries[id][d.Sample.N]; d.Attempts > tries {
 			w.t.Fatalf("%s: sample %d has %d attempts, tried %d times", id, d.Sample.N, d.Attempts, tries)
 		}
@@ -366,8 +368,8 @@ func (w *world) comparePending(id string) {
 	}
 }
 
-// compareOrder is for the integration whose alarms may go first: each object's samples come in their order, and
-// something comes.
+// compareOrder is for the integration whose alarms may go first. The samples of each object come in their order, and
+// at least one sample is pending if the model has one.
 func (w *world) compareOrder(ds []store.Delivery) {
 	w.t.Helper()
 	byObject := map[string][]owed{}

@@ -10,8 +10,8 @@ import (
 	"noi-agent/store/storetest"
 )
 
-// A store that stands in for a disk that fails is new, its integrations are not: the time without an agent before it is
-// their gap.
+// A store in memory replaces one on a failing disk. The store is new, its integrations are not: they get a gap for
+// the time without an agent.
 func TestAStandInKnowsByTheNoteWhichIntegrationsAreNotNew(t *testing.T) {
 	dir := t.TempDir()
 	o := store.Options{Note: filepath.Join(dir, "note"), Now: soon}
@@ -30,7 +30,7 @@ func TestAStandInKnowsByTheNoteWhichIntegrationsAreNotNew(t *testing.T) {
 	must(t, standIn.SetIntegrations([]store.Integration{{ID: "aws"}, {ID: "made later"}}))
 	before, known := standIn.Accounts()[key]
 	if !known {
-		t.Fatal("the note says nothing of the run before")
+		t.Fatal("the note does not know the run before")
 	}
 	for id, want := range map[string]int{"aws": 1, "made later": 0} {
 		must(t, standIn.MissingSpan(id, store.Span{
@@ -44,7 +44,7 @@ func TestAStandInKnowsByTheNoteWhichIntegrationsAreNotNew(t *testing.T) {
 	}
 }
 
-// TestTheNoteHasTheLastCommit: the next store may be one in memory, which knows the note only.
+// TestTheNoteHasTheLastCommit: the next store may be one in memory, which knows only the note.
 func TestTheNoteHasTheLastCommit(t *testing.T) {
 	dir := t.TempDir()
 	o := store.Options{Note: filepath.Join(dir, "note"), Now: soon, Limits: store.Limits{CommitEvery: time.Hour}}
@@ -65,7 +65,8 @@ func TestTheNoteHasTheLastCommit(t *testing.T) {
 	must(t, s.Close())
 }
 
-// TestWhatTheNoteSaysIsInTheFileFromTheNextStartOn: after a kill, a power cut in the next run deletes the note.
+// TestWhatTheNoteSaysIsInTheFileFromTheNextStartOn: the note survives a kill, and the next start copies it into the
+// file. A power cut in that run may then delete the note.
 func TestWhatTheNoteSaysIsInTheFileFromTheNextStartOn(t *testing.T) {
 	dir := t.TempDir()
 	path, o := filepath.Join(dir, "disk.db"),

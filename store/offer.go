@@ -10,8 +10,8 @@ import (
 	"noi-agent/store/internal/record"
 )
 
-// maxWaiting is how many samples may wait for a commit before it is made early, and how many more
-// may be offered while it is made.
+// maxWaiting is how many samples may wait for a commit before the commit is made early, and how many more may be
+// offered during the commit.
 const maxWaiting = 1 << 16
 
 // offered is a sweep that was offered, and is in no commit yet. Forwarders get it at once. If every integration has
@@ -28,7 +28,7 @@ type offered struct {
 
 func (f *offered) at() record.Instant { return record.InstantOf(f.sweep, 0) }
 
-// offers are sweeps that were offered, and that the file may not have, the oldest first.
+// offers are sweeps that were offered, and that may not be in the file, the oldest first.
 type offers []*offered
 
 // find returns the sweep with a number; nil if it is not there.
@@ -226,7 +226,7 @@ func (it *integration) pendingIn(seq uint64, picked record.Bitset) uint64 {
 	return uint64(picked.Count() - picked.And(it.Settled[seq]).Count())
 }
 
-// refuse settles the remaining samples of a sweep as lost. Unlike with giveWay, the sweep may be the newest.
+// refuse settles the remaining samples of a sweep as lost. Unlike with evict, the sweep may be the newest.
 func (it *integration) refuse(seq uint64, picked record.Bitset, lose func(index int)) {
 	n := it.pendingIn(seq, picked)
 	if n == 0 {

@@ -46,7 +46,7 @@ func TestWhatIsAcceptedInsideTheWindowCostsNoCommit(t *testing.T) {
 			time.Sleep(2 * time.Second)
 			synctest.Wait()
 			if !kept(p) {
-				t.Fatal("the window is over, and the promise is open")
+				t.Fatal("the window has ended, and the offer is still open")
 			}
 		}
 		st := s.Stats()
@@ -90,7 +90,7 @@ func TestWhatComesDuringACommitIsNotInItsFigures(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "noi.db")
 	s := openAt(t, path, store.Options{Limits: store.Limits{CommitEvery: time.Hour}})
 	offer(t, s, storetest.Sweep(s.Run(), 1, 10, "aws"))
-	must(t, s.SetDeviceID("5300520006504b5957343920")) // has a commit made
+	must(t, s.SetDeviceID("5300520006504b5957343920")) // makes a commit
 	offer(t, s, storetest.Sweep(s.Run(), 11, 10, "aws"))
 	if is := s.Stats().Integrations["aws"]; is.Backlog != 20 {
 		t.Errorf("%+v", is)
@@ -111,7 +111,8 @@ func TestAnUrgentSweepDoesNotWait(t *testing.T) {
 		urgent.Urgent = true
 		must(t, s.Append(t.Context(), urgent))
 		if time.Since(begin) != 0 || !kept(calm) {
-			t.Errorf("it took %v, and took its company along: %v", time.Since(begin), kept(calm))
+			t.Errorf("the urgent sweep took %v; the sweep before it was committed too: %v",
+				time.Since(begin), kept(calm))
 		}
 	})
 }
@@ -122,7 +123,7 @@ func TestASweepAMinuteIsACommitAMinute(t *testing.T) {
 		outcome        store.Outcome
 	}{
 		{time.Second, 200 * time.Millisecond, store.Accepted}, {time.Second, 200 * time.Millisecond, store.Retrying},
-		// a slow one
+		// A slow cloud.
 		{time.Second, 45 * time.Second, store.Accepted}, {0, 45 * time.Second, store.Accepted},
 		{0, 20 * time.Second, store.Accepted},
 	} {
@@ -146,8 +147,8 @@ func TestASweepAMinuteIsACommitAMinute(t *testing.T) {
 	}
 }
 
-// A sweep that is offered shortly before a window closes is not written with it when nothing else is: a cloud has its
-// own window's time to take it.
+// A sweep is offered shortly before a window ends. If nothing else is written, the sweep is not written either: its
+// own window begins with the offer.
 func TestEachSweepHasAWindowOfItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, store.Options{Limits: store.Limits{CommitEvery: time.Second}})
@@ -160,7 +161,7 @@ func TestEachSweepHasAWindowOfItsOwn(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if st := s.Stats(); st.Committed != 0 || st.Spared != 1000 || st.Commits-before > 2 { // the rows'
+		if st := s.Stats(); st.Committed != 0 || st.Spared != 1000 || st.Commits-before > 2 { // of rows
 			t.Errorf("%d samples were written in %d commits, and %d not", st.Committed, st.Commits-before, st.Spared)
 		}
 	})
@@ -180,14 +181,14 @@ func TestAWindowThatWritesTakesTheYoungerAlong(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 			synctest.Wait()
 			if !kept(old) || kept(young) == accepted {
-				t.Errorf("the older is accepted: %v; after its second it is safe: %v, the younger: %v", accepted,
+				t.Errorf("the first sweep is accepted: %v; done after its second: %v, the second sweep: %v", accepted,
 					kept(old), kept(young))
 			}
 			time.Sleep(900 * time.Millisecond)
 			synctest.Wait()
 			if n := s.Stats().Commits - before; !kept(young) || n != 1 {
-				t.Errorf("the older is accepted: %v; the younger is safe after its second: %v, in %d commits", accepted,
-					kept(young), n)
+				t.Errorf("the first sweep is accepted: %v; the second is done after its second: %v, in %d commits",
+					accepted, kept(young), n)
 			}
 		})
 	}
@@ -207,7 +208,7 @@ func TestNewestAreRejectedWhenTheOldestAreToStay(t *testing.T) {
 		t.Errorf("%+v do not add up to 1000", is)
 	}
 	if diff := cmp.Diff(upTo(1, is.Backlog), numbers(pending(t, s, "aws", 5000))); diff != "" {
-		t.Errorf("not the oldest are left (-want +got):\n%s", diff)
+		t.Errorf("the oldest samples must be left (-want +got):\n%s", diff)
 	}
 	rows := triggers(t, s, store.TriggerQuery{Integration: "aws"})
 	if len(rows) != 10 || !strings.HasPrefix(rows[0].Gap.Reason, objects.GapRejected) {
@@ -217,7 +218,7 @@ func TestNewestAreRejectedWhenTheOldestAreToStay(t *testing.T) {
 	must(t, s.Append(t.Context(), storetest.Sweep(s.Run(), 2001, 10, "aws")))
 	must(t, s.Append(t.Context(), storetest.Sweep(s.Run(), 2011, 10, "aws")))
 	if got := s.Stats().Integrations["aws"]; got.Dropped > is.Dropped+10 {
-		t.Errorf("there is room again, and %+v", got)
+		t.Errorf("although there is room again: %+v", got)
 	}
 }
 

@@ -24,7 +24,7 @@ func TestOffersAreFoundByNumber(t *testing.T) {
 		}
 	}
 	if from, empty := all.from(9), offers(nil).from(9); from != 4 || empty != 9 {
-		t.Errorf("the file has all before %d, without offers before %d; want 4 and 9", from, empty)
+		t.Errorf("all sweeps before %d are in the file, without offers before %d; want 4 and 9", from, empty)
 	}
 	sweeps := map[uint64]objects.Sweep{}
 	missing := all.take([]Result{{Seq: 7}, {Seq: 5}, {Seq: 7, Index: 1}}, sweeps)
@@ -33,7 +33,7 @@ func TestOffersAreFoundByNumber(t *testing.T) {
 	}
 }
 
-// TestSweepRecordsCountWhatIsWritten: a dropped record is in no sum.
+// TestSweepRecordsCountWhatIsWritten: a dropped record is not in the sums.
 func TestSweepRecordsCountWhatIsWritten(t *testing.T) {
 	r := newSweepRecords(offersOf(map[uint64]int{4: 1, 7: 2, 8: 5}, 4, 7, 8))
 	if _, ok := r.first(); ok || r.has(0) || r.has(3) || r.drop(1) != 0 {

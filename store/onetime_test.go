@@ -10,8 +10,8 @@ import (
 	"noi-agent/store/storetest"
 )
 
-// TestTheOldestSampleThatWaitsHasTheTimeOfItsStamp: the figure for the status, the age by which it expires, and the
-// ends of a gap are by the rule for samples.
+// TestTheOldestSampleThatWaitsHasTheTimeOfItsStamp: three figures follow the rule for the time of a sample. They are
+// the oldest sample in the status, the age at which a sample expires, and the ends of a gap.
 func TestTheOldestSampleThatWaitsHasTheTimeOfItsStamp(t *testing.T) {
 	const up = 5 * time.Minute
 	floor := storetest.Start.AddDate(0, -1, 0)
@@ -53,7 +53,7 @@ func TestTheOldestSampleThatWaitsHasTheTimeOfItsStamp(t *testing.T) {
 				left uint64
 			}{{-time.Hour, 1}, {time.Hour, 0}} {
 				now = want.Add(o.Limits.MaxAge + c.age)
-				add(t, s, storetest.Sweep(s.Run(), 2, 1, "gcp")) // a commit throws away what is too old
+				add(t, s, storetest.Sweep(s.Run(), 2, 1, "gcp")) // its commit deletes samples that are too old
 				if got := s.Stats().Integrations["aws"].Backlog; got != c.left {
 					t.Errorf("%s, boot known %v: %d wait at the most age %+v, want %d", name, known, got, c.age, c.left)
 				}

@@ -163,7 +163,7 @@ func TestLimitCutsInsideASweep(t *testing.T) {
 func TestIntegrationsDoNotWaitForEachOther(t *testing.T) {
 	s := open(t, store.Options{})
 	var sweeps []objects.Sweep
-	for n := uint64(1); n <= 3000; n++ { // more than one read transaction looks at
+	for n := uint64(1); n <= 3000; n++ { // more than one read transaction reads
 		routes := []string{"gcp"}
 		if n%1000 == 0 {
 			routes = []string{"gcp", "aws"}
@@ -191,7 +191,7 @@ func TestRoutesPickSamples(t *testing.T) {
 	s := open(t, store.Options{})
 	sw := storetest.Sweep(1, 1, 10)
 	sw.Routes = []objects.Route{{Integration: "aws", Picked: []int{1, 9}}, {Integration: "gcp", Picked: []int{0}}}
-	add(t, s, storetest.Sweep(1, 100, 10), sw) // the first has no routes: not kept
+	add(t, s, storetest.Sweep(1, 100, 10), sw) // the first sweep has no routes, so it is not kept
 	if got := numbers(pending(t, s, "aws", 10)); !cmp.Equal(got, []uint64{2, 10}) {
 		t.Errorf("aws got %v", got)
 	}
@@ -338,12 +338,12 @@ func TestOneStuckSampleDoesNotFillMemory(t *testing.T) {
 	}
 }
 
-// A high limit needs no memory by itself: the memory depends on the stored samples.
+// The memory of Pending depends on the stored samples, not on the limit.
 func TestPendingTakesMemoryForWhatIsThere(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "noi.db")
 	s := openAt(t, path, store.Options{})
 	add(t, s, storetest.Sweep(s.Run(), 1, 10, "aws"))
-	for range 2 { // the sweep is new to the first look, and known to the second
+	for range 2 { // the first call reads the sweep, the second has it in memory
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		if got := pending(t, s, "aws", 10_000_000); len(got) != 10 {

@@ -10,7 +10,7 @@ import (
 	"noi-agent/store/storetest"
 )
 
-// published is a store with so many rows in its file, of two integrations; the first of each fifty failed.
+// published is a store with so many rows in its file, of two integrations. One delivery in fifty has failed.
 func published(t *testing.T, rows int) *store.Store {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "noi.db")
@@ -45,7 +45,8 @@ func TestAPageReadsNoMoreRowsThanItShows(t *testing.T) {
 				t.Errorf("%d rows, %+v: %d rows read for %d", size, q, read, rows)
 			}
 		}
-		// One row in fifty matches: what is read is bounded, and next goes on without a loss.
+		// One row in fifty matches. Each query reads a bounded number of rows, and no match is lost between two
+		// pages.
 		found, pages := 0, 0
 		for q := (store.TriggerQuery{Limit: 500, Success: &no}); pages == 0 || q.Before != 0; pages++ {
 			rows, next, read := reads(q)
@@ -60,16 +61,16 @@ func TestAPageReadsNoMoreRowsThanItShows(t *testing.T) {
 		}
 		nothing := store.TriggerQuery{Match: func(*store.Trigger) bool { return false }}
 		if rows, _, read := reads(nothing); rows != 0 || read > 2000 {
-			t.Errorf("for nothing %d rows are read", read)
+			t.Errorf("%d rows are read for a query without a match", read)
 		}
 	}
 }
 
-// TestATriggerIsFoundByItsID, in memory and in the file, with the place that it can be sent again by.
+// TestATriggerIsFoundByItsID finds a row in memory and in the file, together with the place of its dead letter.
 func TestATriggerIsFoundByItsID(t *testing.T) {
 	s := published(t, 100)
 	add(t, s, storetest.Sweep(1, 51, 2, "aws"))
-	settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 2)...) // no commit carries it yet
+	settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 2)...) // no commit has written it yet
 	for _, row := range triggers(t, s, store.TriggerQuery{Limit: 1000}) {
 		got, err := s.Trigger(row.ID)
 		if err != nil || got.ID != row.ID || got.Sample.N != row.Sample.N || got.Store != s.ID() || got.Dead != row.Dead {

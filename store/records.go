@@ -9,16 +9,16 @@ import (
 
 // Types whose values are in the file.
 type (
-	// Trigger is one row of the trigger log: one sample handed to one integration and how it ended,
-	// or a gap: samples that it will never get. Times are UTC, to the millisecond.
+	// Trigger is one row of the trigger log. It is about one sample for one integration and the result of its
+	// delivery, or about a gap: samples that the integration will never get. Times are UTC, to the millisecond.
 	Trigger = record.Trigger
 	// Instant is a moment as the gateway knew it. With the run, and the time since the boot, its time is corrected as
 	// that of a sample is.
 	Instant = record.Instant
 	// Span is a gap between two instants. The gap gets its times when both are known: at once, or in a later run.
 	Span = record.Span
-	// Account says up to when an object is accounted for: each moment at which it was due until then is a sample or a
-	// gap that the store has. What was due after that, and before the first sample of the next run, is missing.
+	// Account is the time up to which each due moment of an object is a sample or a gap that the store has. Samples
+	// that were due after this time, and before the first sample of the next run, are missing.
 	Account = record.Account
 	// Accounted is one object of a unit.
 	Accounted = record.Accounted
@@ -28,7 +28,7 @@ type (
 
 // The errors about the state of a file.
 var (
-	// ErrDamaged comes from Open, Check and Verify when the content of the file is impossible: the file has to be moved
+	// ErrDamaged comes from Open, Check and Verify if the content of the file is impossible: the file must be moved
 	// aside, as Recover does.
 	ErrDamaged = record.ErrDamaged
 	// ErrVersion comes from Open, Check, Verify and Recover when the file was made by a newer version of the agent, in
@@ -38,9 +38,9 @@ var (
 
 // Types of the start.
 type (
-	// RecoverOptions say how Recover looks at a file that was not left clean.
+	// RecoverOptions are the options for checking a file that was not closed cleanly.
 	RecoverOptions = file.RecoverOptions
-	// Recovery says what Recover found and did.
+	// Recovery is the result of Recover: what it found, and what it did.
 	Recovery = file.Recovery
 )
 

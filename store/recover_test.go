@@ -23,7 +23,7 @@ import (
 
 const (
 	childPrefix = "noi-child-"
-	childCheck  = childPrefix + "check" // what an agent's own child does
+	childCheck  = childPrefix + "check" // what the child of an agent does
 	childPanic  = childPrefix + "panic"
 	childHang   = childPrefix + "hang"
 	childTalk   = childPrefix + "talk"
@@ -59,7 +59,7 @@ func child(what, path string) int {
 	return 0
 }
 
-// counted is the check of an agent, in a child process, and how often it ran.
+// counted does the check of an agent in a child process, and counts the checks.
 type counted struct{ n int }
 
 func (c *counted) check(ctx context.Context, path string) error {
@@ -72,7 +72,7 @@ func (c *counted) options() store.RecoverOptions { return store.RecoverOptions{C
 // hangs is longer than any recovery takes, also on a busy machine.
 const hangs = 2 * time.Minute
 
-// recoverAt starts a store as an agent does. It is checked when the test ends.
+// recoverAt starts a store as an agent does. The store is checked when the test ends.
 func recoverAt(t *testing.T, path string, ro store.RecoverOptions) (*store.Store, store.Recovery) {
 	t.Helper()
 	begin := time.Now()
@@ -91,7 +91,7 @@ func recoverAt(t *testing.T, path string, ro store.RecoverOptions) (*store.Store
 	return s, r
 }
 
-// works puts a sample into a store and takes it out again.
+// works checks that a store takes a sample and delivers it.
 func works(t *testing.T, s *store.Store) {
 	t.Helper()
 	add(t, s, storetest.Sweep(s.Run(), 1_000_000, 1, "aws"))
@@ -101,14 +101,14 @@ func works(t *testing.T, s *store.Store) {
 	}
 }
 
-// TestAnyFileStateComesUp is the table of what may lie at the path.
+// TestAnyFileStateComesUp is the table of what the path may contain.
 func TestAnyFileStateComesUp(t *testing.T) {
 	write := func(text string) func(*testing.T, string) {
 		return func(t *testing.T, path string) { must(t, os.WriteFile(path, []byte(text), 0o600)) }
 	}
 	for what, c := range map[string]struct {
 		make    func(t *testing.T, path string)
-		reason  string // of the moving aside, empty: it is opened as it is
+		reason  string // why the file is moved aside; empty: it is opened as it is
 		checks  int
 		pending int // samples of aws that are still there
 	}{
@@ -161,13 +161,13 @@ func TestAnyFileStateComesUp(t *testing.T) {
 			after, err := os.Lstat(r.Aside)
 			must(t, err)
 			if !os.SameFile(before, after) || !cmp.Equal(r.Kept, []string{path + ".damaged-0001"}) {
-				t.Errorf("what was there is not what is kept as %s (%v)", r.Aside, r.Kept)
+				t.Errorf("the file kept as %s is not the old one (%v)", r.Aside, r.Kept)
 			}
 		})
 	}
 }
 
-// place puts a store that was closed cleanly, with 15 of 20 samples pending for aws.
+// place creates a store that was closed cleanly, with 15 of 20 samples pending for aws.
 func place(t *testing.T, path string) {
 	t.Helper()
 	must(t, os.Rename(filled(t), path))
@@ -199,8 +199,8 @@ func newer(t *testing.T, path string) {
 		func(v []byte) []byte { return reseal("identity", append([]byte{99}, v[1:]...)) })
 }
 
-// TestStoreOfANewerVersionIsRefusedAndLeftUntouched is the start after a downgrade: the newer version must find
-// everything again.
+// TestStoreOfANewerVersionIsRefusedAndLeftUntouched is the start after a downgrade: the newer version must find its
+// file unchanged.
 func TestStoreOfANewerVersionIsRefusedAndLeftUntouched(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "noi.db")
 	newer(t, path)
@@ -246,7 +246,7 @@ func TestNoteOfACleanStopHoldsForOneStart(t *testing.T) {
 	var checks counted
 	s, _ := recoverAt(t, path, checks.options())
 	if checks.n != 1 {
-		t.Errorf("%d checks of a file that is not as it was left", checks.n)
+		t.Errorf("%d checks of a file that was changed after its close", checks.n)
 	}
 	if _, err := os.Stat(path + ".clean"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the note is still there while the store is in use: %v", err)
@@ -308,7 +308,7 @@ func TestTheChildIsBelieved(t *testing.T) {
 			}
 			must(t, s.SetIntegrations(both))
 			if n := len(pending(t, s, "aws", 100)); n != 15 {
-				t.Errorf("%d pending: a file that was called damaged by mistake lost something", n)
+				t.Errorf("%d pending: a sound file that was taken for damaged lost samples", n)
 			}
 			must(t, s.Close())
 			must(t, store.Check(path))
@@ -339,7 +339,7 @@ func TestFileOfARunningAgentIsLeftAlone(t *testing.T) {
 	if !errors.Is(err, store.ErrLocked) || !strings.Contains(err.Error(), "state_dir") || r.Moved() || checks.n != 0 {
 		t.Errorf("%v, %+v", err, r)
 	}
-	add(t, s, storetest.Sweep(1, 1, 3, "aws")) // the first goes on
+	add(t, s, storetest.Sweep(1, 1, 3, "aws")) // the first agent still works
 }
 
 func TestOnlyTheNewestAreKeptAside(t *testing.T) {
@@ -397,7 +397,7 @@ func spoilAndForbid(path string) error {
 	return errors.Join(os.WriteFile(path, []byte("none"), 0o600), os.Chmod(filepath.Dir(path), 0o500))
 }
 
-// asNobody runs the test that calls it once more, as the user nobody.
+// asNobody runs the calling test once more, as the user nobody.
 func asNobody(t *testing.T) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "noi-nobody-") // t.TempDir lets no other user in

@@ -11,8 +11,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// reopenFull closes a store that holds some sweeps and opens it again with no room for more. Of its backlog only the
-// first sweep has been looked at, so that new ones are known by their count alone.
+// reopenFull closes a store that has some sweeps and opens it again with no room for more. Pending has read only the
+// first sweep, so for new sweeps the store knows only their count.
 func reopenFull(t *testing.T, o Options) *Store {
 	t.Helper()
 	s := openForTest(t, Options{})
@@ -38,7 +38,7 @@ func reopenFull(t *testing.T, o Options) *Store {
 	return s
 }
 
-// whileCommitting calls a function when the next transactions are filled and not yet in the file.
+// whileCommitting runs call when the next transactions are filled and not yet in the file.
 func whileCommitting(s *Store, call func()) {
 	failWith(s, func() error { call(); return nil })
 }
@@ -52,7 +52,7 @@ func TestWhatIsRejectedIsNoBacklog(t *testing.T) {
 			if _, err := s.Offer(t.Context(), sweepOf(41, 10, "aws")); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.Close(); err != nil { // which commits, once
+			if err := s.Close(); err != nil { // makes one commit
 				t.Fatal(err)
 			}
 			if it := s.integrations["aws"]; it.Backlog != 40 || it.Dropped != 10 {
@@ -73,7 +73,7 @@ func TestWhatIsRejectedIsNotDelivered(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(during) != 40 {
-		t.Errorf("%d pending while the commit that rejects them was made", len(during))
+		t.Errorf("%d pending during the commit that rejects them", len(during))
 	}
 	after, err := s.Pending("aws", 100, nil)
 	if is := s.Stats().Integrations["aws"]; err != nil || len(after) != 40 || is.Backlog != 40 {

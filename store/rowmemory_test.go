@@ -10,7 +10,7 @@ import (
 	"noi-agent/store"
 )
 
-// rowRoom is how many bytes of memory a row about a delivery may take while it waits for its flush.
+// rowRoom is how many bytes of memory a row of a delivery may use until it is written.
 const rowRoom = 250
 
 // TestRowsThatWaitTakeLittleMemory: each integration has up to a thousand of them.
@@ -42,7 +42,8 @@ func TestRowsThatWaitTakeLittleMemory(t *testing.T) {
 			}
 			must(t, s.Settle(id, rs))
 		}
-		must(t, s.SetDeviceID(fmt.Sprint("device ", next))) // a commit, which lets go of the sweep
+		// makes a commit, after which the sweep is no longer in memory
+		must(t, s.SetDeviceID(fmt.Sprint("device ", next)))
 	}
 	accept()
 	before := heap()

@@ -20,8 +20,8 @@ import (
 
 const device = "5300520006504b5957343920"
 
-// laden makes a store of several runs: of 1,200 samples, aws has taken the first 150 and every
-// third of the next 30, gcp none. It was left as by a kill: without a note.
+// laden makes a store of several runs with 1,200 samples. aws has taken the first 150 and every third of the next 30,
+// gcp none. The store was killed, so there is no note.
 func laden(t *testing.T) (path string, samples map[string]objects.Sample) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "noi.db")
@@ -53,7 +53,7 @@ func laden(t *testing.T) (path string, samples map[string]objects.Sample) {
 	return path, samples
 }
 
-// idOf is a delivery's sample id, as the agent makes it.
+// idOf is the sample id of a delivery, as the agent makes it.
 func idOf(d store.Delivery) string { return objects.SampleID(device, d.Store, d.Run, d.Sample.N) }
 
 // spoil changes a file's bytes.
@@ -85,7 +85,7 @@ func TestSalvageKeepsAllWhenOnlyTheHeadsAreGone(t *testing.T) {
 		t.Errorf("device %q, run %d", s.DeviceID(), s.Run())
 	}
 	if is := s.Stats().Integrations["aws"]; is.Sent != 160 || is.Dropped != 0 {
-		t.Errorf("counters did not come along: %+v", is)
+		t.Errorf("the counters are lost: %+v", is)
 	}
 }
 
@@ -130,7 +130,8 @@ func TestWhatCannotBeSalvagedIsCountedAndToldInARow(t *testing.T) {
 	spoil(t, path, func(b []byte) []byte {
 		clear(b[:2*page])
 		for at := 2 * page; at+page <= len(b) && lost < 3; at += page {
-			// A leaf full of sweeps; the next pages are such too, or old copies of none.
+			// This is a leaf full of sweeps. The next pages are leaves of sweeps too, or old copies with other
+			// content.
 			if b[at+8] == 2 && bytes.Count(b[at:at+page], []byte{0, 0, 0, 0, 0, 0, 0}) > 20 &&
 				binary.LittleEndian.Uint16(b[at+10:]) > 20 {
 				clear(b[at : at+page])
@@ -160,14 +161,14 @@ func TestWhatCannotBeSalvagedIsCountedAndToldInARow(t *testing.T) {
 	works(t, s)
 }
 
-// TestSalvageNeedsNeitherHeadsNorNames clears the first two pages, and the root with the names. The other pages show
-// their kind themselves.
+// TestSalvageNeedsNeitherHeadsNorNames clears the first two pages, and the root with the names. The other pages have
+// their kind in their own header.
 func TestSalvageNeedsNeitherHeadsNorNames(t *testing.T) {
 	path, samples := laden(t)
 	spoil(t, path, func(b []byte) []byte {
 		clear(b[:2*page])
 		for at := 0; at < len(b); at += page {
-			if bytes.Contains(b[at:at+page], []byte("identity")) { // a root: names and cursors stand in it
+			if bytes.Contains(b[at:at+page], []byte("identity")) { // a root, with names and cursors
 				clear(b[at : at+page])
 			}
 		}
@@ -190,12 +191,12 @@ func TestSalvageEndsWithItsTime(t *testing.T) {
 	s, r := recoverAt(t, path, store.RecoverOptions{Limit: time.Nanosecond, Check: store.InChild(os.Args[0],
 		childHang)})
 	if n := len(pending(t, s, "gcp", 5000)); n != 0 || !r.Uncounted {
-		t.Errorf("%d salvaged in no time, %+v", n, r)
+		t.Errorf("%d salvaged with a time limit of zero, %+v", n, r)
 	}
 	works(t, s)
 }
 
-// damages are the ways of a medium to spoil a file.
+// damages are the ways in which a disk can damage a file.
 var damages = map[string]func(*rand.Rand, []byte) []byte{
 	"truncated": func(r *rand.Rand, b []byte) []byte { return b[:r.IntN(len(b))] },
 	"zeroed page": func(r *rand.Rand, b []byte) []byte {
@@ -246,18 +247,18 @@ var damages = map[string]func(*rand.Rand, []byte) []byte{
 // checkLimit is how long a check of a file may take (RecoverOptions.Limit).
 const checkLimit = 20 * time.Second
 
-// damagedEach is how many files are damaged in each of the eight ways: each costs a child process.
+// damagedEach is how many files get each of the eight kinds of damage. Each costs a child process.
 func damagedEach() int { return storetest.Rounds(4, 64) }
 
-// TestDamagedFilesComeUpByThemselves damages a store at random. Whatever the damage, the agent
-// starts, works, and sends no sample under an id that is another's, and none that was changed.
+// TestDamagedFilesComeUpByThemselves damages a store at random. Whatever the damage, the agent starts and works. It
+// sends no changed sample, and no sample under the id of another.
 func TestDamagedFilesComeUpByThemselves(t *testing.T) {
 	original, samples := laden(t)
 	data, err := os.ReadFile(original)
 	must(t, err)
 	names, err := os.ReadFile(original + ".names")
 	must(t, err)
-	used := data[:lastUsed(data)] // the rest is what the file has grown ahead
+	used := data[:lastUsed(data)] // the rest is space that the file has reserved
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed) // a crash prints nothing more
 	for what, change := range damages {
@@ -283,7 +284,7 @@ func TestDamagedFilesComeUpByThemselves(t *testing.T) {
 				kept += comesUp(t, name, s, samples)
 				must(t, s.Close())
 			}
-			// In some damaged files bbolt's check never ends. The child is killed after its limit.
+			// bbolt's check never ends in some damaged files. The child is killed at its time limit.
 			if slowest > 2*checkLimit {
 				t.Errorf("seed %d: one took %v", seed, slowest)
 			}
@@ -294,7 +295,7 @@ func TestDamagedFilesComeUpByThemselves(t *testing.T) {
 	}
 }
 
-// comesUp compares a recovered store with its former content, and returns the number of samples that are left.
+// comesUp compares a recovered store with its former content, and returns the number of samples in it.
 func comesUp(t *testing.T, name string, s *store.Store, samples map[string]objects.Sample) (kept int) {
 	t.Helper()
 	must(t, s.SetIntegrations(both))
@@ -317,7 +318,7 @@ func comesUp(t *testing.T, name string, s *store.Store, samples map[string]objec
 	return kept
 }
 
-// lastUsed is where the last page ends that is not empty.
+// lastUsed returns where the last page ends that is not empty.
 func lastUsed(data []byte) int {
 	at := len(data) / page * page
 	for at > page && bytes.Equal(data[at-page:at], make([]byte, page)) {
@@ -326,8 +327,8 @@ func lastUsed(data []byte) int {
 	return at
 }
 
-// TestALengthThatLeadsOutOfTheFileIsFound: the last value of a page says that it is longer than what follows in the
-// file. To read it would end the process, so a child finds it first, in whatever bucket it is.
+// TestALengthThatLeadsOutOfTheFileIsFound: the last value of a page has a length that is longer than the rest of the
+// file. Reading the value would end the process, so a child must find it first, in whatever bucket it is.
 func TestALengthThatLeadsOutOfTheFileIsFound(t *testing.T) {
 	original, samples := laden(t)
 	data, err := os.ReadFile(original)
@@ -335,7 +336,7 @@ func TestALengthThatLeadsOutOfTheFileIsFound(t *testing.T) {
 	names, err := os.ReadFile(original + ".names")
 	must(t, err)
 	used := data[:lastUsed(data)]
-	var lengths []int // where the last value of each leaf page has its length
+	var lengths []int // offset of the length of the last value, for each leaf page
 	for at := 2 * page; at+page <= len(used); at += page {
 		count := int(binary.LittleEndian.Uint16(used[at+10:]))
 		element := at + 16*count // behind the header of the page

@@ -18,9 +18,9 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// logged makes a store with rows of all kinds for both integrations, which have the same topic: accepted, failed,
-// replayed, being retried, and gaps. One gap has grown and one retry was repeated after the first commit, so that the
-// file holds old copies of both.
+// logged makes a store with rows of all kinds: accepted, failed, replayed, being retried, and gaps. Both integrations
+// have the same topic. After the first commit one gap has grown and one retry was repeated, so that the file has old
+// copies of both rows.
 func logged(t *testing.T, path string) (rows []store.Trigger) {
 	t.Helper()
 	sameTopic := []store.Integration{{ID: "aws", Topic: "T"}, {ID: "gcp", Topic: "T"}}
@@ -47,7 +47,7 @@ func logged(t *testing.T, path string) (rows []store.Trigger) {
 					Reason: objects.GapBus + ": no answer",
 				}))
 			}
-			must(t, s.SetDeviceID(fmt.Sprint(device[:23], 2*run+uint64(i)))) // has a commit made
+			must(t, s.SetDeviceID(fmt.Sprint(device[:23], 2*run+uint64(i)))) // makes a commit
 		}
 		rows = triggers(t, s, store.TriggerQuery{Limit: 1000})
 		must(t, s.Close())
@@ -56,7 +56,7 @@ func logged(t *testing.T, path string) (rows []store.Trigger) {
 	return rows
 }
 
-// TestSalvageKeepsTheGapsAndDeadLetters takes the heads of a file away. Rows of publications are a log, and go.
+// TestSalvageKeepsTheGapsAndDeadLetters clears the heads of a file. Rows of deliveries are only a log, and are lost.
 func TestSalvageKeepsTheGapsAndDeadLetters(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "noi.db")
 	logged := logged(t, path)
@@ -78,8 +78,8 @@ func TestSalvageKeepsTheGapsAndDeadLetters(t *testing.T) {
 	}
 }
 
-// TestSalvageKeepsTheGapsOfIntegrationsThatAreLost takes away what a file says of its integrations, too, and the sweeps
-// on their way.
+// TestSalvageKeepsTheGapsOfIntegrationsThatAreLost also clears the records of the integrations, and the sweeps that
+// wait for them.
 func TestSalvageKeepsTheGapsOfIntegrationsThatAreLost(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "noi.db")
 	want := logged(t, path)
@@ -101,7 +101,8 @@ func TestSalvageKeepsTheGapsOfIntegrationsThatAreLost(t *testing.T) {
 	}
 }
 
-// firstByte is that of the first value on a leaf page, which says what the page holds; 0: it is none.
+// firstByte is the first byte of the first value on a leaf page, which is the kind of the records. It is 0 if the
+// page is no leaf.
 func firstByte(b []byte) byte {
 	if b[8] != 2 {
 		return 0
@@ -120,8 +121,9 @@ func gapsIn(rows []store.Trigger) (gaps []store.Trigger) {
 	return gaps
 }
 
-// TestSalvageKeepsDeadLetters takes the heads of a file away that has dead letters, one of which has arrived since and
-// comes back from an old page; and once more, since they must keep the id of the store that took their samples.
+// TestSalvageKeepsDeadLetters clears the heads of a file with dead letters. One of them was sent later, and comes
+// back from an old page. A second salvage follows: dead letters must keep the id of the store that took their
+// samples.
 func TestSalvageKeepsDeadLetters(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "noi.db")
 	s := openAt(t, path, store.Options{})

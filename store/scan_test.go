@@ -29,7 +29,7 @@ func scanAll(t *testing.T, scan *store.Scan) (all []store.Kept) {
 	}
 }
 
-// keptNumbers are the sample numbers of sweeps, those in the range only.
+// keptNumbers are the numbers of the samples of sweeps that are in the range.
 func keptNumbers(kept []store.Kept, r store.Range) []uint64 {
 	out := []uint64{}
 	for i := range kept {
@@ -44,12 +44,12 @@ func keptNumbers(kept []store.Kept, r store.Range) []uint64 {
 
 func TestScanFindsTheRangeInFileAndMemory(t *testing.T) {
 	o := keeping
-	o.CommitEvery = time.Hour // what is offered later stays in memory
+	o.CommitEvery = time.Hour // later offers stay in memory
 	s := open(t, o)
 	for n := uint64(1); n <= 40; n++ {
 		offer(t, s, storetest.Sweep(s.Run(), n, 1, "aws"))
 	}
-	must(t, s.SetDeviceID("5300520006504b5957343920")) // has a commit made
+	must(t, s.SetDeviceID("5300520006504b5957343920")) // makes a commit
 	if st := s.Stats(); st.Committed != 40 {
 		t.Fatalf("%d are committed, want 40", st.Committed)
 	}
@@ -86,7 +86,8 @@ func TestScanFindsWhatNobodyKnowsTheTimeOf(t *testing.T) {
 	}
 }
 
-// More sweeps than one step takes, while others are appended: each of those that were there, once, and none of the new.
+// More sweeps than one step reads, while others are appended: the scan finds each sweep that was stored before it
+// once, and none of the new ones.
 func TestScanEndsWithWhatWasThereWhenItBegan(t *testing.T) {
 	s := open(t, keeping)
 	n := uint64(0)
@@ -117,7 +118,7 @@ func TestScanEndsWithWhatWasThereWhenItBegan(t *testing.T) {
 	}
 }
 
-// A step with large sweeps ends early: memory does not grow with the samples either.
+// A step with large sweeps ends early: the samples of a step are limited too.
 func TestScanStepIsBoundBySamples(t *testing.T) {
 	s := open(t, keeping)
 	for i := range uint64(5) {
@@ -160,7 +161,7 @@ func TestScanSkipsAndCountsWhatIsDamaged(t *testing.T) {
 	must(t, s.Close())
 }
 
-// Samples in a salvaged store keep the id of their former store.
+// Samples in a salvaged store keep the id of the store that took them.
 func TestScanTellsTheStoreThatTookASample(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "noi.db")
 	s := openAt(t, path, keeping)
@@ -190,7 +191,7 @@ func TestArchiveReadsWithoutAnAgentAndLeavesTheFileAsItWas(t *testing.T) {
 	a, err := store.OpenArchive(path)
 	must(t, err)
 	scan := a.Scan(store.Range{})
-	s = openAt(t, path, keeping) // an agent may start while the archive is open, and the scan says so
+	s = openAt(t, path, keeping) // an agent starts while the archive is open: the scan must report that
 	if _, _, err := scan.Step(); !errors.Is(err, store.ErrLocked) {
 		t.Errorf("after an agent has started: %v", err)
 	}
@@ -210,15 +211,14 @@ func TestArchiveReadsWithoutAnAgentAndLeavesTheFileAsItWas(t *testing.T) {
 	must(t, s.Close())
 }
 
-// Names that come with a record are known to the commit that writes it: else it would take the record for one that is
-// damaged.
+// Names in a new record must be known when it is written. Otherwise the commit takes the record for damaged.
 func TestWhatIsAcceptedInItsFirstWindowIsKept(t *testing.T) {
 	o := keeping
 	o.CommitEvery = time.Hour
 	s := open(t, o)
 	offer(t, s, storetest.Sweep(s.Run(), 1, 4, "aws"), storetest.Sweep(s.Run(), 5, 4, "aws"))
 	settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 8)...)
-	must(t, s.SetDeviceID("5300520006504b5957343920")) // has a commit made
+	must(t, s.SetDeviceID("5300520006504b5957343920")) // makes a commit
 	if got := keptNumbers(scanAll(t, s.Scan(store.Range{})), store.Range{}); !cmp.Equal(got, upTo(1, 8)) {
 		t.Errorf("kept %v, want 1 to 8", got)
 	}
@@ -246,7 +246,7 @@ func TestSettledIsWhatAnIntegrationHasHad(t *testing.T) {
 		}
 	}
 	if _, err := s.Settled("other", &store.Kept{}); !errors.Is(err, store.ErrUnknownIntegration) {
-		t.Errorf("of an unknown one: %v", err)
+		t.Errorf("of an unknown integration: %v", err)
 	}
 }
 

@@ -21,13 +21,13 @@ func TestALargerMaxSizeRaisesTheLimitOfTheFile(t *testing.T) {
 		return err
 	}
 	if err := fill(3 << 20); !errors.Is(err, ErrFull) {
-		t.Fatalf("the file's limit does not stop it: %v", err)
+		t.Fatalf("append at the limit of the file: %v", err)
 	}
 	if err := s.SetLimits(Limits{MaxSize: 32 << 20, RejectNewest: true}); err != nil {
 		t.Fatal(err)
 	}
 	if s.db.MaxSize != file.Limit(32<<20) {
-		t.Errorf("the file may have %d bytes", s.db.MaxSize)
+		t.Errorf("the file's limit is %d bytes", s.db.MaxSize)
 	}
 	if err := fill(3 << 20); err != nil {
 		t.Errorf("at the larger limit: %v", err)
@@ -36,12 +36,12 @@ func TestALargerMaxSizeRaisesTheLimitOfTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s.db.MaxSize != file.Limit(32<<20) {
-		t.Errorf("the file may have %d bytes only, and its deletions need pages", s.db.MaxSize)
+		t.Errorf("the file's limit is %d bytes, and deletions need more pages", s.db.MaxSize)
 	}
 	if err := CompactNow(s); err != nil {
 		t.Fatal(err)
 	}
 	if s.db.MaxSize != file.Limit(1<<20) || s.Stats().RecordBytes > 1<<20 {
-		t.Errorf("the new file may have %d bytes, with %d of records", s.db.MaxSize, s.Stats().RecordBytes)
+		t.Errorf("the limit of the new file is %d bytes, with %d bytes of records", s.db.MaxSize, s.Stats().RecordBytes)
 	}
 }

@@ -16,7 +16,7 @@ import (
 
 func TestASmallerMaxSizeMakesRoomWithTheNextCommits(t *testing.T) {
 	s := open(t, store.Options{})
-	const sweeps = 25_000 // more than two commits take out
+	const sweeps = 25_000 // more than two commits delete
 	var all []objects.Sweep
 	for n := uint64(1); n <= sweeps; n++ {
 		all = append(all, storetest.Sweep(1, n, 1, "aws"))
@@ -24,7 +24,7 @@ func TestASmallerMaxSizeMakesRoomWithTheNextCommits(t *testing.T) {
 	add(t, s, all...)
 	const limit = 8 << 10
 	must(t, s.SetLimits(store.Limits{MaxSize: limit}))
-	const more = 2 // commits: one takes out 10,000
+	const more = 2 // commits, each deletes up to 10,000
 	for n := uint64(1); n <= more; n++ {
 		add(t, s, storetest.Sweep(1, sweeps+n, 1, "aws"))
 	}
@@ -67,7 +67,7 @@ func TestWhatGivesWayWhenFullCanBeChanged(t *testing.T) {
 	must(t, s.SetLimits(store.Limits{MaxSize: limit}))
 	fill(1001)
 	if kept = numbers(pending(t, s, "aws", 1000)); kept[0] < 1000 || kept[len(kept)-1] != 1500 {
-		t.Errorf("the oldest give way again, and %d to %d are kept", kept[0], kept[len(kept)-1])
+		t.Errorf("the oldest samples must be deleted again, and %d to %d are kept", kept[0], kept[len(kept)-1])
 	}
 }
 
@@ -100,7 +100,7 @@ func TestTheCommitWindowCanBeChanged(t *testing.T) {
 		must(t, s.SetLimits(store.Limits{CommitEvery: 10 * time.Second}))
 		<-waiting.Done()
 		if took := time.Since(begin); took != time.Second {
-			t.Errorf("what waited was durable after %v, want 1s: the change ends the window", took)
+			t.Errorf("the waiting sweep was durable after %v, want 1s: the change ends the window", took)
 		}
 		for _, every := range []time.Duration{10 * time.Second, time.Minute, 0} {
 			must(t, s.SetLimits(store.Limits{CommitEvery: every}))
@@ -128,7 +128,7 @@ func TestTheFlushFollowsAChange(t *testing.T) {
 		if n := inTheFile(); n != 0 {
 			t.Errorf("%d rows in the file", n)
 		}
-		must(t, s.SetLimits(store.Limits{FlushTriggers: 10 * time.Second})) // its own commit takes the row along
+		must(t, s.SetLimits(store.Limits{FlushTriggers: 10 * time.Second})) // its own commit also writes the row
 		settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 1)...)
 		time.Sleep(9 * time.Second)
 		synctest.Wait()
@@ -156,7 +156,7 @@ func TestASmallerKeepPrunesTheLog(t *testing.T) {
 	must(t, s.SetLimits(store.Limits{KeepTriggers: 4}))
 	add(t, s, storetest.Sweep(1, 21, 1, "aws", "gcp"))
 	for _, id := range []string{"aws", "gcp"} {
-		settle(t, s, id, store.Accepted, pending(t, s, id, 21)...) // for aws also those whose row is cut then
+		settle(t, s, id, store.Accepted, pending(t, s, id, 21)...) // for aws including samples whose row is cut next
 	}
 	must(t, s.Close())
 	s = openAt(t, path, store.Options{})
@@ -178,7 +178,7 @@ func TestRetainAfterAckCanBeChanged(t *testing.T) {
 		settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 1)...)
 	}
 	take(1)
-	add(t, s, storetest.Sweep(1, 2, 1, "aws")) // its commit takes the first one out
+	add(t, s, storetest.Sweep(1, 2, 1, "aws")) // its commit deletes the first sample
 	must(t, s.SetLimits(store.Limits{RetainAfterAck: 1000 * time.Hour}))
 	settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 1)...)
 	take(3)
@@ -207,7 +207,7 @@ func TestEqualLimitsCostNoCommit(t *testing.T) {
 	}
 }
 
-// TestLimitsChangeUnderLoad is for the race detector.
+// TestLimitsChangeUnderLoad has no own checks of the order: it is for the race detector.
 func TestLimitsChangeUnderLoad(t *testing.T) {
 	s := open(t, store.Options{})
 	var wg sync.WaitGroup

@@ -7,7 +7,7 @@ import (
 	"noi-agent/store"
 )
 
-// TestTheTimeOfASample holds the cases of docs/time.md, one by one.
+// TestTheTimeOfASample has the cases of docs/time.md.
 func TestTheTimeOfASample(t *testing.T) {
 	floor := time.Date(2026, 11, 28, 8, 0, 0, 0, time.UTC)
 	boot := floor.Add(10 * time.Hour)

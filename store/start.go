@@ -50,11 +50,11 @@ func (s *Store) identityLocked() record.Identity {
 	return record.Identity{ID: s.id, Run: s.run, Device: s.device, Origins: s.origins}
 }
 
-// lostResult is the error of a row whose sample is settled and whose last result is not known:
-// rows are written less often than cursors.
+// lostResult is the error of a row whose sample is settled and whose last result is not known: rows are written less
+// often than cursors.
 const lostResult = "Unknown: the sample is settled; how its last attempt ended was lost in a restart"
 
-// routed returns the one that has a delivery: the integration or its lane. Only the sweep shows this, because faults
+// routed returns where a delivery waits: in the integration or in its lane. Only the sweep shows this, because faults
 // and alarms do not go into a lane that is closed and not empty.
 func (m *beginning) routed(tx *bolt.Tx, it *integration, at record.Place) *integration {
 	if it.lane == nil {

@@ -25,7 +25,7 @@ func TestIdentityIsKeptAndRunsAreCounted(t *testing.T) {
 		t.Errorf("a new store has run %d and device %q", s.Run(), s.DeviceID())
 	}
 	must(t, s.SetDeviceID("5300520006504b5957343920"))
-	early := copyOf(t, path) // durable before Close
+	early := copyOf(t, path) // the file before Close
 	must(t, s.Close())
 	for run := uint64(2); run <= 3; run++ {
 		s := openAt(t, early, store.Options{})
@@ -53,7 +53,7 @@ func TestSecondAgentIsRefused(t *testing.T) {
 	if err := store.Check(path); !errors.Is(err, store.ErrLocked) {
 		t.Errorf("check: %v", err)
 	}
-	add(t, s, storetest.Sweep(1, 1, 3, "aws")) // the first goes on
+	add(t, s, storetest.Sweep(1, 1, 3, "aws")) // the first store still works
 }
 
 func TestOpenSaysWhatIsWrong(t *testing.T) {
@@ -73,7 +73,7 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 func TestInterruptedCreationIsMadeGood(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "noi.db")
-	must(t, os.WriteFile(path, nil, 0o600)) // as an old version, or touch, may have left it
+	must(t, os.WriteFile(path, nil, 0o600)) // an empty file, as an old version or touch leaves it
 	must(t, os.WriteFile(path+".new-123", []byte("half a page"), 0o600))
 	s := openAt(t, path, store.Options{})
 	must(t, s.Close())
@@ -81,7 +81,7 @@ func TestInterruptedCreationIsMadeGood(t *testing.T) {
 	must(t, err)
 	for i, want := range []string{"noi.db", "noi.db.clean", "noi.db.names"} {
 		if len(entries) != 3 || entries[i].Name() != want {
-			t.Fatalf("left behind: %v", entries)
+			t.Fatalf("files are left: %v", entries)
 		}
 	}
 }
@@ -90,7 +90,7 @@ func TestCallsAfterCloseFail(t *testing.T) {
 	s := open(t, store.Options{})
 	must(t, s.Close())
 	changed := s.Changed("aws")
-	<-changed // closed: the one that waits looks, and finds out
+	<-changed // Close closes the channel, so the waiter looks again
 	_, errPending := s.Pending("aws", 1, nil)
 	_, _, errTriggers := s.Triggers(store.TriggerQuery{})
 	for what, err := range map[string]error{

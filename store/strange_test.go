@@ -15,20 +15,19 @@ import (
 	"noi-agent/store"
 )
 
-// nobody is the id of a user without files.
+// nobody is the id of a user that owns no files.
 const nobody = 65534
 
-const childUnprivileged = childPrefix + "unprivileged" // recovers a store and says what became of it
+const childUnprivileged = childPrefix + "unprivileged" // recovers a store and prints the result
 
-// TestAFileOfAnotherUserIsMovedAside starts a store as a user to whom the directory belongs and the file in it does
-// not, as after the agent has run as root once. Where the directory is not the user's either, nothing is
-// touched.
+// TestAFileOfAnotherUserIsMovedAside: the store's user owns the directory, and another user owns the file, as after
+// one run as root. If the user does not own the directory either, nothing is changed.
 func TestAFileOfAnotherUserIsMovedAside(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can make a file that another user may not open")
 	}
 	for what, c := range map[string]struct {
-		owner int // of the directory
+		owner int // owner of the directory
 		mode  fs.FileMode
 		want  string
 	}{
@@ -36,7 +35,7 @@ func TestAFileOfAnotherUserIsMovedAside(t *testing.T) {
 		"the directory is not either": {0, 0o755, "refused: permission denied"},
 	} {
 		t.Run(what, func(t *testing.T) {
-			dir, err := os.MkdirTemp("", "noi-strange") // t.TempDir lies in a directory that only its owner may enter
+			dir, err := os.MkdirTemp("", "noi-strange") // only its owner may enter the parent of t.TempDir
 			must(t, err)
 			t.Cleanup(func() { must(t, os.RemoveAll(dir)) })
 			path := filepath.Join(dir, "noi.db")
@@ -55,7 +54,7 @@ func TestAFileOfAnotherUserIsMovedAside(t *testing.T) {
 			must(t, err)
 			if !os.SameFile(before, after) || after.Size() != before.Size() ||
 				!after.ModTime().Equal(before.ModTime()) {
-				t.Errorf("%s is not the file as it was", kept)
+				t.Errorf("%s is not the unchanged file", kept)
 			}
 			must(t, store.Check(path))
 		})
@@ -65,7 +64,7 @@ func TestAFileOfAnotherUserIsMovedAside(t *testing.T) {
 // childOfNobody runs the child without privileges and returns its output.
 func childOfNobody(t *testing.T, path string) string {
 	t.Helper()
-	// by its name the binary lies where only root may look
+	// Another user cannot reach the binary by its name.
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", childUnprivileged, path)
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
@@ -73,7 +72,7 @@ func childOfNobody(t *testing.T, path string) string {
 	if cmd.ProcessState == nil {
 		end := t.Skipf
 		if os.Getenv("CI") == "true" {
-			end = t.Fatalf // root may, unless a sandbox took it away: then say so to CI
+			end = t.Fatalf // root may do this, except in a sandbox: CI must see that
 		}
 		end("no child without privileges: %v", err)
 	}
@@ -83,11 +82,11 @@ func childOfNobody(t *testing.T, path string) string {
 	return string(out)
 }
 
-// recoverUnprivileged is the child: it starts a store as an agent does, without a check of its own, for nothing is to
-// be checked.
+// recoverUnprivileged is the child. It starts a store as an agent does, without a check of the file, because the file
+// cannot be opened.
 func recoverUnprivileged(path string) error {
 	if f, err := os.OpenFile(path, os.O_RDWR, 0); err == nil {
-		return errors.Join(errors.New("the file can be opened: this is no test"), f.Close())
+		return errors.Join(errors.New("the file can be opened, so the test proves nothing"), f.Close())
 	}
 	s, r, err := store.Recover(context.Background(), path, store.Options{Now: soon}, store.RecoverOptions{})
 	if errors.Is(err, fs.ErrPermission) {

@@ -20,14 +20,15 @@ import (
 // failEnv names the file that the re-executed test binary uses once, while a system call fails.
 const failEnv = "NOI_STORE_FAIL"
 
-// failDone is the exit code of a child that could do everything; with failErr it met an error and said so.
+// failDone is the exit code of a child that did everything. failErr is that of a child that met an error and printed
+// it.
 const (
 	failDone = 0
 	failErr  = 1
 )
 
-// useOnce is the child: it starts, appends, drains, and closes. It says "+run n" and "-run n id" as in
-// appendUntilKilled. What is full is no reason to end.
+// useOnce is the child. It starts, appends, drains, and closes. It prints "+run n" and "-run n id" like
+// appendUntilKilled. A full store does not end it.
 func useOnce(path string) int {
 	s, _, err := store.Recover(context.Background(), path, store.Options{Now: soon}, store.RecoverOptions{})
 	if err != nil {
@@ -68,17 +69,16 @@ func appendAndTake(s *store.Store, n uint64) error {
 	return full
 }
 
-// failure is one kind of system call that fails. Its names are those that the kernel of some machine has for it.
+// failure is one kind of failing system call. calls lists the names that kernels of different machines have for it.
 type failure struct {
-	file  string // what the child finds: a key of files
+	file  string // state of the file at the start, a key of files
 	calls string
 	errno string
-	from  string // "+": all from the n-th on fail, as on a full disk
-	every int    // which are tried: 1 is all
+	from  string // "+": the n-th and all later calls fail, as on a full disk
+	every int    // step between the calls that are tried: 1 tries all
 }
 
-// failures are a few in the short test, where every run costs the start of a process under strace, and all in the long
-// one.
+// failures are a few in the short test, because every run starts a process under strace. The long test has all.
 func failures() []failure {
 	if !storetest.Torture() {
 		return []failure{
@@ -96,8 +96,8 @@ func failures() []failure {
 			"unlinkat,unlink",
 		} {
 			for _, errno := range []string{"EIO", "ENOSPC", "EMFILE"} {
-				// A file that says EIO when it is opened has a medium that gives nothing any more: it is lost, and kept
-				// aside.
+				// A file that returns EIO when it is opened cannot be read at all: its samples are lost, and the file
+				// is kept aside.
 				if (errno == "EMFILE") == (calls == "openat") {
 					all = append(all, failure{file, calls, errno, "", 1}, failure{file, calls, errno, "+", 1})
 				}
@@ -114,9 +114,9 @@ var files = map[string]func(*life){
 	"a broken file": func(l *life) { l.work(); l.loseHeads() },
 }
 
-// TestEveryFailedSystemCallEndsInAnErrorAndLosesNothing fails the n-th system call of a kind, one n after the other,
-// until there are no more. The store may end with an error, but by no panic and no signal, and the next start finds all
-// that was acknowledged, before the failure and after it.
+// TestEveryFailedSystemCallEndsInAnErrorAndLosesNothing lets the n-th system call of a kind fail, for each n until
+// there are no more calls. The store may end with an error, but not with a panic or a signal. The next start finds
+// all samples that were acknowledged, before the failure and after it.
 func TestEveryFailedSystemCallEndsInAnErrorAndLosesNothing(t *testing.T) {
 	modbustest.NeedPeer(t, "strace that may trace", "strace", "strace", "-f", "-o", "/dev/null", "true")
 	found := map[string]*life{}
@@ -149,7 +149,7 @@ func TestEveryFailedSystemCallEndsInAnErrorAndLosesNothing(t *testing.T) {
 	}
 }
 
-// again is a life that goes on from here with copies of its files.
+// again returns a copy of this life, with copies of its files.
 func (l *life) again(t *testing.T) *life {
 	t.Helper()
 	next := newLife(t, 0)
@@ -162,16 +162,16 @@ func (l *life) again(t *testing.T) *life {
 	return next
 }
 
-// failOnce reports which calls failed, and whether the child got by all the same. strace counts for each thread on its
-// own, and Go moves a goroutine from one to another: which calls are hit differs from run to run, and may be more than
-// one.
+// failOnce reports which calls failed, and whether the child succeeded nevertheless. strace counts the calls of each
+// thread, and Go moves a goroutine from one thread to another. So the calls that fail differ from run to run, and may
+// be more than one.
 func failOnce(t *testing.T, f failure, n int, from *life) (hit []int, ok bool) {
 	t.Helper()
 	l := from.again(t)
 	trace := filepath.Join(t.TempDir(), "trace")
 	args := []string{"-f", "--seccomp-bpf", "-o", trace, "-e", "trace=" + f.calls, "-e",
 		fmt.Sprintf("inject=%s:error=%s:when=%d%s", f.calls, f.errno, n, f.from)}
-	if f.calls == "openat" { // only the store's: the dynamic linker opens files too
+	if f.calls == "openat" { // only calls for the store's file: the dynamic linker opens files too
 		dir := filepath.Dir(l.path)
 		for _, name := range []string{dir, l.path, l.path + ".clean", l.path + ".names", l.path + ".names.new-",
 			l.path + ".damaged-0001"} {
@@ -186,7 +186,7 @@ func failOnce(t *testing.T, f failure, n int, from *life) (hit []int, ok bool) {
 		t.Errorf("%d: exit code %d:\n%s", n, code, said)
 	}
 	if hit = injected(string(traced)); len(hit) == 0 && code != failDone {
-		t.Errorf("%d: nothing failed, exit code %d:\n%s", n, code, said)
+		t.Errorf("%d: no call failed, exit code %d:\n%s", n, code, said)
 	}
 	s, _ := recoverAt(t, l.path, store.RecoverOptions{})
 	for _, id := range []string{"aws", "gcp"} {
@@ -197,7 +197,7 @@ func failOnce(t *testing.T, f failure, n int, from *life) (hit []int, ok bool) {
 	return hit, code == failDone
 }
 
-// injected returns the numbers of the calls that strace let fail, among those it traced.
+// injected returns the numbers of the traced calls that strace made fail.
 func injected(trace string) (hit []int) {
 	calls := 0
 	for line := range strings.Lines(trace) {
@@ -211,7 +211,7 @@ func injected(trace string) (hit []int) {
 	return hit
 }
 
-// work has a child use the file that nothing fails for.
+// work runs a child without failing calls.
 func (l *life) work() {
 	l.t.Helper()
 	if code, said := l.use(os.Args[0]); code != failDone {
@@ -220,7 +220,7 @@ func (l *life) work() {
 	must(l.t, os.Remove(l.path+".clean"))
 }
 
-// use runs a child that ends by itself, and records its output.
+// use runs a child to its end, and records its output.
 func (l *life) use(argv ...string) (code int, stderr []byte) {
 	l.t.Helper()
 	cmd := exec.CommandContext(l.t.Context(), argv[0], argv[1:]...)

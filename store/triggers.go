@@ -19,7 +19,7 @@ type TriggerQuery struct {
 	Integration string                // empty: of all
 	Gaps        bool                  // only rows about gaps
 	Success     *bool                 // nil: both; rows about gaps count as no success
-	Match       func(t *Trigger) bool // nil: all of these; else the rows for which it returns true. It must be quick
+	Match       func(t *Trigger) bool // selects among these rows; nil: all. It must be quick
 	Limit       int                   // 0 or less: 100; 1,000 at most
 	Before      uint64                // only rows with a smaller id; 0: from the newest on
 }

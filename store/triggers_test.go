@@ -59,7 +59,7 @@ func TestRetriesUpdateOneRow(t *testing.T) {
 			t.Errorf("try %d: attempts %d and %d", try, ds[0].Attempts, ds[1].Attempts)
 		}
 		settle(t, s, "aws", store.Retrying, ds[0])
-		if try%2 == 0 { // two tries in this run, two in the next
+		if try%2 == 0 { // two tries in each run
 			must(t, s.Close())
 			s = openAt(t, path, store.Options{})
 		}
@@ -85,7 +85,7 @@ func TestRowWhoseResultWasLostIsNotOpen(t *testing.T) {
 	must(t, s.Close()) // writes both rows
 	s = openAt(t, path, store.Options{})
 	settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 1)...)
-	add(t, s, storetest.Sweep(2, 3, 1, "aws")) // carries the cursor, and the row not yet
+	add(t, s, storetest.Sweep(2, 3, 1, "aws")) // its commit writes the cursor, and not yet the row
 	after := openAt(t, copyOf(t, path), store.Options{})
 	rows := triggers(t, after, store.TriggerQuery{})
 	if len(rows) != 2 || !rows[0].Open || rows[1].Open || !strings.HasPrefix(rows[1].Error, "Unknown: ") {
@@ -99,7 +99,7 @@ func TestRowWhoseResultWasLostIsNotOpen(t *testing.T) {
 func TestTriggersAreListedNewestFirstInPages(t *testing.T) {
 	s := open(t, store.Options{Limits: store.Limits{FlushTriggers: time.Hour}})
 	for n := uint64(1); n <= 60; n += 10 {
-		add(t, s, storetest.Sweep(1, n, 10, "aws", "gcp")) // carries the rows of the round before
+		add(t, s, storetest.Sweep(1, n, 10, "aws", "gcp")) // its commit writes the rows of the last round
 		for _, id := range []string{"aws", "gcp"} {
 			ds := pending(t, s, id, 10)
 			settle(t, s, id, store.Accepted, ds[:7]...)
@@ -124,7 +124,7 @@ func TestTriggersAreListedNewestFirstInPages(t *testing.T) {
 			for _, w := range rows {
 				if w.ID >= last || q.Success != nil && w.Success || q.Integration != "" &&
 					w.Integration != q.Integration {
-					t.Errorf("%s: row %+v after %d", what, w, last)
+					t.Errorf("%s: row %+v comes after row %d", what, w, last)
 				}
 				last = w.ID
 			}
@@ -151,7 +151,7 @@ func TestLogKeepsTheNewestRows(t *testing.T) {
 		settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 10)...)
 	}
 	add(t, s, storetest.Sweep(1, 101, 1, "aws"))
-	must(t, s.Close()) // the file is what keeps to the limit
+	must(t, s.Close()) // the limit counts for the file
 	s = openAt(t, path, store.Options{Limits: store.Limits{KeepTriggers: 10}})
 	rows := triggers(t, s, store.TriggerQuery{Limit: 1000})
 	if len(rows) != 10 || rows[0].Sample.N != 100 || rows[9].Sample.N != 91 {
@@ -184,7 +184,7 @@ func TestDrainingABacklogFlushesItsRows(t *testing.T) {
 		settle(t, s, "aws", store.Accepted, ds...)
 	}
 	for s.Stats().Commits == before {
-		runtime.Gosched() // 5,000 rows that wait for an hour's flush hang here
+		runtime.Gosched() // the test hangs here if 5,000 rows wait an hour for their flush
 	}
 }
 

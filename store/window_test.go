@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TestAWindowEndsSliceBySlice: a window has slices. Each slice is due one window after its own begin.
+// TestAWindowEndsSliceBySlice: a window has slices. Each slice is due one window's length after its own begin.
 func TestAWindowEndsSliceBySlice(t *testing.T) {
 	const every = 8 * time.Second
 	at := func(s int) time.Time { return time.Unix(int64(s), 0) }

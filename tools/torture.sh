@@ -22,6 +22,6 @@ part "a full disk" ./store TestDiskFilledByANeighbourNeverStopsTheDraining
 part "worlds of controllers" ./agent TestWorlds
 part "the model" ./store TestStoreAgreesWithModel
 printf '\n== a large backlog: start, memory, rate (%ds)\n' "$SECONDS"
-go test -run '^$' -bench 'Backlog/(0|100000|1000000|10000000)$' -benchtime 1x -timeout 60m ./store | grep -E 'Benchmark|FAIL' || failed=1
+go test -run '^$' -bench 'Backlog/(0|100000|1000000|10000000)$' -benchtime 1x -timeout 60m ./store | grep -E 'Benchmark|FAIL|_test.go' || failed=1
 printf '\n== %s (%ds)\n' "$([ $failed = 0 ] && echo "nothing found" || echo "FAILED: see above")" "$SECONDS"
 exit $failed

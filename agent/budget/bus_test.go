@@ -29,8 +29,8 @@ func loadOf(t *testing.T, line, slave string) budget.BusLoad {
 // char is a character at 9600 8N2: 11 bits.
 const char = time.Second * 11 / 9600
 
-// A request is 8 characters and its reply 5 and two a register; t3.5 is before it, and again until the slave has seen
-// its end.
+// A request has 8 characters. Its reply has 5, and two a register. t3.5 is before the request, and once more until
+// the slave has detected its end.
 func chars(registers int) float64 { return 8 + 5 + 3.5 + 3.5 + 2*float64(registers) }
 
 func near(a, b float64) bool { return math.Abs(a-b) <= 1e-6*max(math.Abs(b), 1e-3) }
@@ -77,9 +77,9 @@ func TestLoadNamesWhatNoReadCanBring(t *testing.T) {
 	}
 }
 
-// TestLoadCountsWhatASimulatedScheduleDoes draws intervals and compares with moments counted one by one over their
-// common multiple. It holds too: each interval comes as often as it says, and each object is in one read of each of its
-// moments.
+// TestLoadCountsWhatASimulatedScheduleDoes uses random log intervals, and compares with single moments over their
+// common multiple. Each interval must come as often as it says. Each object must be in exactly one read at each of
+// its moments.
 func TestLoadCountsWhatASimulatedScheduleDoes(t *testing.T) {
 	names := []string{"adc_ia", "adc_vbterm", "adc_il", "vb_ref", "charge_state", "EV_reg", "EV_float", "T_hs"}
 	seconds := []int{1, 2, 3, 4, 5, 6, 10, 15, 30, 60}
@@ -96,7 +96,7 @@ func TestLoadCountsWhatASimulatedScheduleDoes(t *testing.T) {
 		keys := fmt.Sprintf("model: PSPWM, objects: '%s', intervals: {%s}", strings.Join(names, ","), strings.Join(words, ", "))
 		l := loadOf(t, "/dev/ttyA", keys)
 
-		const period = 60 // all of them divide it
+		const period = 60 // a multiple of all intervals
 		sets := map[string]int{}
 		for second := range period {
 			due := map[int]bool{}
@@ -145,11 +145,11 @@ func checkMoments(t *testing.T, s budget.SlaveLoad, sets map[string]int, period 
 		}
 	}
 	for key, n := range sets {
-		t.Errorf("%s comes %d times in a minute and is in no moment", key, n)
+		t.Errorf("%s comes %d times in a minute, and the load has no moment for it", key, n)
 	}
 }
 
-// More intervals than are combined exactly must not cost forty billion plans; what is said then is the most it can be.
+// More intervals than are combined exactly must not cost forty billion plans. The load is then an upper limit.
 func TestLoadOfVeryManyIntervalsIsBoundedFromAbove(t *testing.T) {
 	catalog := catalogOf(t)
 	family, _ := catalog.Family("PSPWM")

@@ -21,14 +21,14 @@ integrations:
 	for name, c := range map[string]struct {
 		more            string
 		online, offline float64 // MB a day, at the most
-		least           float64 // online; 0: the same
+		least           float64 // online, at least; 0: equal to online
 	}{
 		"a sweep a minute":         {"", 1440 * (14400 + 13000 + 90) / 1e6, 1440 * (14400 + 42) / 1e6, 0},
 		"a window of a minute":     {"buffer: {commit_every: 1m}", 1440 * (14400 + 13000 + 90) / 1e6, 1440 * (14400 + 42) / 1e6, 0},
 		"rows once in ten minutes": {"triggers: {flush_every: 10m}", (144*(14400+13000) + 1440*90) / 1e6, 1440 * (14400 + 42) / 1e6, 0},
 		"a log of five rows":       {"triggers: {flush_every: 10m, keep: 5}", 144 * (14400 + 13000 + 5*90) / 1e6, 1440 * (14400 + 42) / 1e6, 0},
 		"all is kept for a day":    {"buffer: {retain_after_ack: 24h}", 1440 * (2*14400 + 13000 + 90 + 42) / 1e6, 1440 * (14400 + 42) / 1e6, 0},
-		// A sample that waits for its turn is committed before it.
+		// A commit comes before the turn of a waiting sample.
 		"sent every five minutes":  {"    publish_every: 5m", 1440 * (2*14400 + 13000 + 90 + 42) / 1e6, 1440 * (14400 + 42) / 1e6, 0},
 		"sent within the window":   {"    publish_every: 1m\nbuffer: {commit_every: 1m}", 1440 * (14400 + 13000 + 90) / 1e6, 1440 * (14400 + 42) / 1e6, 0},
 		"changes":                  {"    when: change", 1440 * (14400 + 13000 + 90) / 1e6, 1440 * (14400 + 42) / 1e6, 24 * (14400 + 13000 + 90) / 1e6},

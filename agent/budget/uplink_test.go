@@ -10,8 +10,8 @@ import (
 	"noi-agent/sinks/sns"
 )
 
-// What one request, message and sample cost here is the table's in uplinkbudget.go; on Pub/Sub with all five
-// attributes, the default.
+// The cost of a request, a message and a sample here is that of the table in uplinkbudget.go. On Pub/Sub it is with
+// all five attributes, the default.
 func TestUplinkIsPredicted(t *testing.T) {
 	const (
 		aws, gcp = 1069.0, 970.0       // a request
@@ -63,7 +63,7 @@ integrations:
 
 const onSNS = `type: aws, topic_arn: "arn:aws:sns:us-east-2:393221637266:Main"`
 
-// costOf asks the clouds, as the command line does.
+// costOf returns the costs of the clouds, like the command line.
 func costOf(cloud string, shape sinks.Shape) sinks.Cost {
 	return map[string]func(sinks.Shape) sinks.Cost{configs.AWS: sns.Cost, configs.GCP: pubsub.Cost}[cloud](shape)
 }

@@ -8,22 +8,22 @@ import (
 	"noi-agent/configs"
 )
 
-// TestWhatIsBelieved holds the rules of docs/time.md, one by one.
+// TestWhatIsBelieved has the rules of docs/time.md.
 func TestWhatIsBelieved(t *testing.T) {
 	now := time.Date(2026, 11, 25, 8, 0, 0, 0, time.UTC)
 	const up = 10 * time.Hour
-	boot := now.Add(-up) // by the clock as it is
+	boot := now.Add(-up) // by the present clock
 	synched := func(at time.Time) Synch { return Synch{Service: chrony, Synched: true, At: at} }
 	unsynched := Synch{Service: timesyncd}
 	year := 365 * 24 * time.Hour
 	for _, c := range []struct {
 		name         string
-		system, mute bool // mute: no source was asked yet
+		system, mute bool // mute: there was no answer of a source yet
 		built        time.Time
 		synch        Synch
 		floor        time.Time
 		trusted      time.Time
-		from         time.Time // since when the clock was not set; zero: the boot
+		from         time.Time // last time at which the clock was set; zero: the boot
 		good, ages   bool
 		reason       string
 	}{
@@ -68,7 +68,7 @@ func TestWhatIsBelieved(t *testing.T) {
 	}
 }
 
-// TestStepIsNoticedAndDriftIsNot by any look, whichever part looks.
+// TestStepIsNoticedAndDriftIsNot: each look finds a step, whichever part of the agent looks.
 func TestStepIsNoticedAndDriftIsNot(t *testing.T) {
 	wall, up := time.Date(2026, 11, 25, 8, 0, 0, 0, time.UTC), time.Hour
 	w := NewWall(Options{

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// What chronyc 4.3 printed, in this order: of a chronyd with a local reference, and of one without any source.
+// The output of chronyc 4.3: first of a chronyd with a local reference, then of one without a source.
 const (
 	trackingNormal   = "7F7F0101,,10,1795573212.795267252,0.000000000,0.000000000,0.000000000,0.000,0.000,0.000,0.000000000,0.000000000,0.0,Normal\n"
 	trackingUnsynced = "00000000,,0,0.000000000,0.000000000,0.000000000,0.000000000,0.000,0.000,0.000,1.000000000,1.000000000,0.0,Not synchronised\n"
@@ -83,14 +83,14 @@ func TestWhoKeepsTheClock(t *testing.T) {
 	}
 }
 
-// TestRealChronySaysWhatWeRead runs a chronyd that leaves the clock alone (-x), on loopback. It is no package that the
-// tests install: on a developer's machine it would take the place of the time service there.
+// TestRealChronySaysWhatWeRead runs a chronyd that does not set the clock (-x), on loopback. The tests do not install
+// its package: on a developer's machine it would replace the time service.
 func TestRealChronySaysWhatWeRead(t *testing.T) {
 	chronyd, err := exec.LookPath("chronyd")
 	if err != nil {
-		t.Skip("chronyd is missing, and installing it would replace this machine's own time service; the recorded answers are read all the same")
+		t.Skip("chronyd is missing, and installing it would replace this machine's own time service; the recorded answers are tested in any case")
 	}
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0") // a port that is free
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0") // finds a free port
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestRealChronySaysWhatWeRead(t *testing.T) {
 			t.Errorf("with %q: %+v", local, got)
 		}
 		if off := time.Since(got.At); got.Synched && (off < -time.Minute || off > time.Minute) {
-			t.Errorf("it has measured at %v", got.At)
+			t.Errorf("the last measurement was at %v", got.At)
 		}
 		if err := daemon.Process.Kill(); err != nil {
 			t.Error(err)
@@ -135,5 +135,5 @@ func TestSystemTimeKnowsBootAndUptime(t *testing.T) {
 	if len(s.Boot) != 36 || first <= 0 || s.Uptime() < first {
 		t.Errorf("boot %q, up %v", s.Boot, first)
 	}
-	s.Probe(t.Context()) // whatever is there: it ends, and asks for no rights
+	s.Probe(t.Context()) // with any time service it ends, and needs no permissions
 }

@@ -16,7 +16,7 @@ import (
 // site feeds a history with the samples of one machine, whose clock may be wrong.
 type site struct {
 	store  *history.Store
-	booted time.Time // by the clock as it is
+	booted time.Time // by the present clock
 	up     time.Duration
 }
 
@@ -35,7 +35,7 @@ func (s *site) sample(object string, every time.Duration, v objects.Value, gaps 
 	})
 }
 
-// missing is what the list of missing samples says of an object, from one uptime to another.
+// missing returns an entry of the list of missing samples for an object, from one uptime to another.
 func (s *site) missing(object string, from, to time.Duration, why string) objects.Gap {
 	return objects.Gap{Object: object, From: s.booted.Add(from), To: s.booted.Add(to), Count: 1, Reason: why}
 }
@@ -51,7 +51,7 @@ func (s *site) ask(t *testing.T, object string, span time.Duration) api.History 
 
 const volts = "adc_vbterm"
 
-// poll samples volts each minute until an uptime; value is its value then.
+// poll samples volts each minute until an uptime. value returns the voltage at that time.
 func (s *site) poll(until time.Duration, value func(up time.Duration) float64) {
 	for ; s.up < until; s.up += time.Minute {
 		s.sample(volts, time.Minute, objects.Number(value(s.up)))
@@ -113,10 +113,10 @@ func TestNoClockMovesTheHistory(t *testing.T) {
 func TestAGapIsAGap(t *testing.T) {
 	s := newSite(24 * time.Hour)
 	s.poll(time.Hour, steady(0))
-	s.up += 40 * time.Minute // nothing from 0:59 to 1:40
+	s.up += 40 * time.Minute // no samples from 0:59 to 1:40
 	s.sample(volts, time.Minute, objects.Number(12), s.missing(volts, 59*time.Minute, s.up, "bus: no answer"))
 	s.poll(2*time.Hour, steady(0))
-	s.up += time.Hour // and nothing since 1:59
+	s.up += time.Hour // and none since 1:59
 
 	got := s.ask(t, volts, 24*time.Hour)
 	at := func(m int) time.Time { return boot.Add(time.Duration(m) * time.Minute) }
@@ -126,11 +126,11 @@ func TestAGapIsAGap(t *testing.T) {
 		t.Errorf("gaps %v, want %v", got.Gaps, want)
 	}
 	if n := len(got.Curves(480)); n != 2 {
-		t.Errorf("%d curves, want 2: none goes over a gap", n)
+		t.Errorf("%d curves, want 2: no curve crosses a gap", n)
 	}
 }
 
-// TestNoGapIsDrawnWhereSamplesAre has a line that loses now one, now many samples, at any log interval.
+// TestNoGapIsDrawnWhereSamplesAre has a line that loses sometimes one sample, sometimes many, at any log interval.
 func TestNoGapIsDrawnWhereSamplesAre(t *testing.T) {
 	for _, every := range []time.Duration{time.Second, 7 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute,
 		15 * time.Minute, time.Hour} {
@@ -210,7 +210,7 @@ func TestFaultsAreRuns(t *testing.T) {
 	}
 }
 
-// TestHoursHaveEqualWidths holds on the days on which the clock is moved for summer time.
+// TestHoursHaveEqualWidths is about the days on which summer time begins or ends.
 func TestHoursHaveEqualWidths(t *testing.T) {
 	zone, err := time.LoadLocation("America/Chicago")
 	if err != nil {
@@ -259,7 +259,7 @@ func TestAnotherLogIntervalKeepsWhatWas(t *testing.T) {
 	}
 }
 
-// sweepOf is a sweep of a controller of a family, in which each object of it has a value.
+// sweepOf is a sweep of a controller of a family with a value for each object.
 func sweepOf(f *objects.Family, unit int, up, every time.Duration) history.Sweep {
 	t := history.Sweep{Source: &objects.Source{Line: "rs485", UnitID: uint8(unit)}, Family: f, BootedAt: boot}
 	for _, o := range f.Objects {
@@ -279,7 +279,7 @@ func sweepOf(f *objects.Family, unit int, up, every time.Duration) history.Sweep
 	return t
 }
 
-// fill has controllers of a family sampled for a day and more. Their states change each hour.
+// fill samples controllers of a family for more than a day. Their states change each hour.
 func fill(f *objects.Family, controllers int, every time.Duration) *history.Store {
 	h := history.New(24*time.Hour, 0)
 	for up := time.Duration(0); up < 26*time.Hour; up += time.Hour {
@@ -325,7 +325,7 @@ func TestTheHistoryOfTenControllersFits(t *testing.T) {
 	}
 }
 
-// TestBytesAreWhatTheMemorySays compares the count of the history with what the runtime has.
+// TestBytesAreWhatTheMemorySays compares the history's own count with the memory of the runtime.
 func TestBytesAreWhatTheMemorySays(t *testing.T) {
 	f := family(t, "PSPWM")
 	var before, after runtime.MemStats
@@ -373,7 +373,7 @@ func TestAddAllocatesNothing(t *testing.T) {
 	}
 }
 
-// BenchmarkAdd adds a sweep of a PS-PWM, and reports what ten of them take.
+// BenchmarkAdd adds a sweep of a PS-PWM, and reports the memory of ten controllers.
 func BenchmarkAdd(b *testing.B) {
 	f := family(b, "PSPWM")
 	h := fill(f, 10, time.Minute)

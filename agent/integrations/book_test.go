@@ -38,7 +38,7 @@ func TestLifeOfAnIntegration(t *testing.T) {
 		t.Fatalf("replaced: %v %s", err, asJSON(t, r))
 	}
 	if _, err := d.Replace(t.Context(), id, e.ETag, []byte(solar)); problem(t, err).Status != http.StatusPreconditionFailed {
-		t.Errorf("with the version of before: %v", err)
+		t.Errorf("with the earlier version: %v", err)
 	}
 	if _, err := d.Replace(t.Context(), id, "", []byte(solar)); problem(t, err).Status != http.StatusPreconditionRequired {
 		t.Errorf("without a version: %v", err)
@@ -50,7 +50,7 @@ func TestLifeOfAnIntegration(t *testing.T) {
 	if _, err := d.SetEnabled(t.Context(), id, false); err != nil || len(d.engine.edits) != 3 {
 		t.Errorf("paused again: %v, %d edits", err, len(d.engine.edits))
 	}
-	// Another start finds the same set, and so does a reload.
+	// Another start and a reload find the same set.
 	d.start()
 	if got, _ := d.Get(id); got.ETag != p.ETag {
 		t.Errorf("after a start: %s, before: %s", asJSON(t, got), asJSON(t, p))
@@ -59,9 +59,9 @@ func TestLifeOfAnIntegration(t *testing.T) {
 		t.Errorf("after a reload: %s", got)
 	}
 	if _, err := d.Replace(t.Context(), "nobody", "*", []byte(solar)); problem(t, err).Status != http.StatusNotFound {
-		t.Errorf("any version of none: %v", err)
+		t.Errorf("any version of a missing integration: %v", err)
 	}
-	whole, err := d.Replace(t.Context(), id, "*", []byte(wider)) // whichever version there is
+	whole, err := d.Replace(t.Context(), id, "*", []byte(wider)) // replaces any version
 	if err != nil || whole.ETag != r.ETag {
 		t.Errorf("any version: %v %s", err, asJSON(t, whole))
 	}
@@ -126,14 +126,14 @@ func TestFaultsOfABody(t *testing.T) {
 	} {
 		_, err := d.Create(t.Context(), []byte(c.body))
 		if err == nil {
-			t.Errorf("%s: taken", c.name)
+			t.Errorf("%s: accepted", c.name)
 			continue
 		}
 		if p := problem(t, err); p.Status != c.status || !strings.HasPrefix(fields(p), c.fields) {
 			t.Errorf("%s: %d %q, want %d %q: %v", c.name, p.Status, fields(p), c.status, c.fields, p)
 		}
 		if _, err := d.Preview("", []byte(c.body)); err == nil {
-			t.Errorf("%s: the preview takes it", c.name)
+			t.Errorf("%s: the preview accepts it", c.name)
 		}
 	}
 	if len(d.engine.edits) != 1 {
@@ -171,7 +171,7 @@ func TestWhatIsReadCanBeSentBack(t *testing.T) {
 		}
 		before := d.engine.edits[edits-1]
 		if again := d.start(); !cmp.Equal(before, again.Integrations, cmp.AllowUnexported(configs.Names{})) {
-			t.Errorf("%d: another start reads something else:\n%s", i, cmp.Diff(before, again.Integrations, cmp.AllowUnexported(configs.Names{})))
+			t.Errorf("%d: another start reads a different set:\n%s", i, cmp.Diff(before, again.Integrations, cmp.AllowUnexported(configs.Names{})))
 		}
 		d.engine.edits = [][]configs.Integration{before}
 	}
@@ -213,7 +213,7 @@ func TestTwoWritersNeverLoseAnEdit(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				e.Config.CatchUp.Rate++ // the sum of all edits
+				e.Config.CatchUp.Rate++ // counts all edits
 				_, err = d.Replace(t.Context(), id, e.ETag, []byte(asJSON(t, e.Config)))
 				switch {
 				case err == nil:
@@ -235,7 +235,7 @@ func TestTwoWritersNeverLoseAnEdit(t *testing.T) {
 	t.Logf("%d edits, %d times 412", 2*each, stale.Load())
 }
 
-// TestAFaultyFileStopsNothing: the agent keeps the integrations that it uses, and does not overwrite the text of a person.
+// TestAFaultyFileStopsNothing: the agent keeps its present integrations, and does not overwrite the text of a person.
 func TestAFaultyFileStopsNothing(t *testing.T) {
 	d := newDesk(t)
 	e := d.create(solar)
@@ -256,7 +256,7 @@ func TestAFaultyFileStopsNothing(t *testing.T) {
 		if p := problem(t, err); p.Status != http.StatusConflict || p.Code() != "integrations_file" || d.text() != c.text {
 			t.Errorf("%s: a change is answered with %+v, and the file is\n%s", name, p, d.text())
 		}
-		// A start takes the set of before the last change.
+		// A start uses the set before the last change.
 		if got := names(d.start().Integrations); got != "fixed solar" || !strings.Contains(d.engine.fault, ".previous are active") {
 			t.Errorf("%s: after a start the agent uses %s, problem %q", name, got, d.engine.fault)
 		}
@@ -265,7 +265,7 @@ func TestAFaultyFileStopsNothing(t *testing.T) {
 			t.Errorf("%s: after the correction the agent uses %s, problem %q", name, got, d.engine.fault)
 		}
 	}
-	// Without a set of before, what has no fault runs.
+	// Without an earlier set, integrations without a fault run.
 	if err := os.Remove(d.path() + ".previous"); err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +275,8 @@ func TestAFaultyFileStopsNothing(t *testing.T) {
 	}
 }
 
-// TestAChangeOfTheLinesStopsNoIntegration: words that mean nothing any more pick nothing, and the rest goes on.
+// TestAChangeOfTheLinesStopsNoIntegration: patterns that no longer match select nothing, and everything else
+// continues.
 func TestAChangeOfTheLinesStopsNoIntegration(t *testing.T) {
 	d := newDesk(t)
 	e := d.create(strings.Replace(solar, "{", `{"slaves":["pump"],`, 1))
@@ -293,7 +294,7 @@ func TestAChangeOfTheLinesStopsNoIntegration(t *testing.T) {
 	if _, err := d.Replace(t.Context(), e.Config.ID, e.ETag, []byte(solar)); err != nil || d.engine.fault != "" {
 		t.Errorf("the change that corrects it: %v, problem %q", err, d.engine.fault)
 	}
-	// One that the configuration file has now, too, runs once.
+	// An integration that is now in the configuration file too runs once.
 	both := strings.Replace(mainFile, "name: fixed", "name: solar", 1)
 	if got := names(d.reload(both).Integrations); got != "solar" || d.engine.fault == "" {
 		t.Errorf("the agent uses %s, problem %q", got, d.engine.fault)
@@ -303,7 +304,7 @@ func TestAChangeOfTheLinesStopsNoIntegration(t *testing.T) {
 func TestAChangeThatIsNotWrittenIsNotInForce(t *testing.T) {
 	d := newDesk(t)
 	e := d.create(solar)
-	// A directory with something in it, in the place of the new file: not even root writes there.
+	// A directory that is not empty is in the place of the new file: even root cannot write there.
 	if err := os.MkdirAll(d.path()+".new/x", 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -362,7 +363,8 @@ func TestTestOfAnIntegration(t *testing.T) {
 	}
 }
 
-// The commands for the cloud are for the identity that a test has seen, and before one for what a refusal has named.
+// The commands for the cloud are for the identity of a successful test. Before a test, they are for the identity that
+// a refusal has named.
 func TestNeedsAreForTheIdentityThatIsKnown(t *testing.T) {
 	d := newDesk(t)
 	e := d.create(solar)
@@ -375,6 +377,6 @@ func TestNeedsAreForTheIdentityThatIsKnown(t *testing.T) {
 		}
 	}
 	if _, err := d.Needs("nobody"); problem(t, err).Status != http.StatusNotFound {
-		t.Errorf("an integration that there is not: %v", err)
+		t.Errorf("a missing integration: %v", err)
 	}
 }

@@ -8,7 +8,7 @@ type Step struct {
 	Do   func() error
 }
 
-// ReplaceSteps are the operations that put a text in the place of a file.
+// ReplaceSteps are the operations that replace a file by a text.
 func ReplaceSteps(path string, text []byte) (list []Step) {
 	for _, s := range replaceSteps(path, text) {
 		list = append(list, Step{s.what, s.do})

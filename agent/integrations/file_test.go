@@ -8,8 +8,8 @@ import (
 	"noi-agent/agent/integrations"
 )
 
-// TestACrashLeavesTheOldSetOrTheNew ends a change after each of its operations, and within each write, and starts the
-// agent again.
+// TestACrashLeavesTheOldSetOrTheNew ends a change after each of its operations, and in the middle of each write. Then
+// it starts the agent again.
 func TestACrashLeavesTheOldSetOrTheNew(t *testing.T) {
 	d := newDesk(t)
 	d.create(solar)
@@ -30,7 +30,7 @@ func TestACrashLeavesTheOldSetOrTheNew(t *testing.T) {
 				t.Fatalf("%s: %s: %v", name, s.What, err)
 			}
 		}
-		if torn != "" { // what is under way got half of the way
+		if torn != "" { // the running write is half done
 			path := strings.TrimPrefix(list[ended].What, "write ")
 			if err := os.WriteFile(path, []byte(torn), 0o600); err != nil {
 				t.Fatal(err)
@@ -41,7 +41,7 @@ func TestACrashLeavesTheOldSetOrTheNew(t *testing.T) {
 			t.Errorf("%s: the agent uses %s, want %s; problem %q", name, got, want, d.engine.fault)
 		}
 		seen[got]++
-		// The next change works, whatever the crash has left.
+		// The next change works after any crash.
 		d.create(strings.Replace(solar, "solar", "shed-2", 1))
 		if got := names(d.start().Integrations); !strings.HasSuffix(got, " shed-2") {
 			t.Errorf("%s: after the next change the agent uses %s", name, got)
@@ -56,7 +56,7 @@ func TestACrashLeavesTheOldSetOrTheNew(t *testing.T) {
 		}
 	}
 	if len(seen) != 2 {
-		t.Errorf("seen %v: the crashes are all on one side of the change", seen)
+		t.Errorf("sets %v: all crashes are before, or all after, the change", seen)
 	}
 }
 
@@ -68,7 +68,7 @@ func TestTheFileOfBeforeIsKept(t *testing.T) {
 	d.create(strings.Replace(solar, "solar", "roof", 1))
 	kept, err := os.ReadFile(d.path() + ".previous")
 	if err != nil || string(kept) != first {
-		t.Errorf("%v: kept is\n%s\nwant\n%s", err, kept, first)
+		t.Errorf("%v: the kept file is\n%s\nwant\n%s", err, kept, first)
 	}
 	if info, err := os.Stat(d.path() + ".previous"); err != nil || info.Mode() != 0o600 {
 		t.Errorf("mode %v %v", info.Mode(), err)

@@ -23,7 +23,7 @@ func FuzzFile(f *testing.F) {
 		if len(faults) > 0 {
 			for i, in := range added.Sound(faults) {
 				if len(in.ID) != 20 || in.Destination() == "" {
-					t.Errorf("integration %d is called sound: %+v", i, in)
+					t.Errorf("integration %d counts as sound: %+v", i, in)
 				}
 			}
 			return
@@ -31,7 +31,7 @@ func FuzzFile(f *testing.F) {
 		text := integrations.TextOf(added.Integrations)
 		again, faults := configs.ParseAdded(text, d.main, d.cat)
 		if len(faults) > 0 {
-			t.Fatalf("written it has faults: %v\n%s", faults, text)
+			t.Fatalf("the written file has faults: %v\n%s", faults, text)
 		}
 		if second := integrations.TextOf(again.Integrations); string(second) != string(text) {
 			t.Errorf("written again it differs: %s", cmp.Diff(string(text), string(second)))

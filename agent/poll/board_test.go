@@ -8,7 +8,7 @@ import (
 	"noi-agent/modbus"
 )
 
-// TestALineThatFailsAgainKeepsTheBeginOfItsFault: until it was open.
+// TestALineThatFailsAgainKeepsTheBeginOfItsFault: the begin stays until the line was open.
 func TestALineThatFailsAgainKeepsTheBeginOfItsFault(t *testing.T) {
 	var b board
 	start := time.Now()

@@ -5,9 +5,11 @@
 //
 //   - A failed read gives no sample. The Poller asks again after one second (no reply, busy) or ten seconds, or at the
 //     log interval. A due time that passed while the line was busy is skipped and counted, never queued.
-//   - The slave that has waited longest gets the line. A dead slave costs the others one timeout, less and less often.
+//   - The slave that has waited longest gets the line. A dead slave delays the others by one timeout, at growing
+//     intervals.
 //   - Polling never waits for the disk or a cloud: sweeps go into a queue.
-//   - All schedules, waits and ages use monotonic time. Wall time is only for stamps, and comes in from outside.
+//   - All schedules, waits and ages use monotonic time. Only the times of samples use wall time, which the
+//     caller gives.
 //   - Missing samples are reported as a gap with the reason, before the sample that ends the gap, and once an hour
 //     while the gap lasts.
 //
@@ -24,12 +26,12 @@
 //   - slave.go: the state of a slave, and the meaning of the line's errors
 //   - sweep.go: one sweep, from due objects to the queue
 //   - revive.go: a slave that did not answer last time
-//   - replies.go: the reads that a slave answers, and those that it is known not to answer
-//   - identify.go, identification.go, judgement.go: which controller it is, when to ask, whether it is the right one
+//   - replies.go: the reads that a slave answers, and the reads that it never answers
+//   - identify.go, identification.go, judgement.go: which controller it is; when to ask; is it the configured one
 //   - restamp.go: one clock for a sweep; schedules that follow a corrected clock
 //   - ask.go: a read for an operator, between two sweeps
 //   - board.go, view.go, missing.go, alarms.go, status.go: copies for the status, why a slave gives no samples, and the
 //     problems of line and slaves
-//   - inherit.go: counters that outlive a reload
+//   - inherit.go: counters that continue after a reload
 //   - settings.go: the port's settings in the words of package modbus
 package poll

@@ -47,21 +47,21 @@ func startPoller(t *testing.T, baud, interval string, slave *modbustest.Slave, s
 	return p
 }
 
-// forgetful knows nothing about the clock and keeps nothing.
+// forgetful knows no times and keeps nothing.
 type forgetful struct{}
 
 func (forgetful) LastGood() time.Time { return time.Time{} }
 func (forgetful) Booted() time.Time   { return time.Time{} }
 func (forgetful) SetBooted(time.Time) {}
 
-// TestABusyLineComesBeforeTheHandover: from one sweep to the next the line rests for the silence and no longer. What a
-// sweep has read is handed on when the next request is on the wire. Else what follows, down to the clouds, would take
-// the processor when the line wants it.
+// TestABusyLineComesBeforeTheHandover: between two sweeps the line is idle only for its silence. The poller hands on
+// a sweep when the next request is on the wire. Otherwise the later work, up to the clouds, would use the processor
+// when the line needs it.
 func TestABusyLineComesBeforeTheHandover(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		settings := modbus.Settings{Baud: 115200}
 		sweeps := make(chan *poll.Sweep, 1000)
-		var quiet time.Time // when the reply before has passed, and the silence
+		var quiet time.Time // end of the last reply and of the silence after it
 		requests, handed := 0, 0
 		slave := &modbustest.Slave{Unit: 1, Read: modbustest.OwnAddress}
 		slave.Script = func(r modbustest.Request) (f modbustest.Fault) {
@@ -92,7 +92,7 @@ func TestABusyLineComesBeforeTheHandover(t *testing.T) {
 	})
 }
 
-// TestALineWithAPauseHandsOnAtOnce: where nothing is due, a sweep does not wait for the next request.
+// TestALineWithAPauseHandsOnAtOnce: if nothing is due, a sweep does not wait for the next request.
 func TestALineWithAPauseHandsOnAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := startPoller(t, "9600", "10s", &modbustest.Slave{Unit: 1, Read: modbustest.OwnAddress},

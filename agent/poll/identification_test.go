@@ -9,7 +9,7 @@ import (
 
 var controllerA = modbus.Identity{ProductCode: "PS-PWM-30M"}
 
-// fail lets a whole round end in vain.
+// fail makes a whole round of identification fail.
 func (id *identification) fail(refused bool) {
 	for !id.failed(refused, identifyTries) {
 	}
@@ -20,11 +20,11 @@ func TestASlaveThatReportsNothingIsAskedAtGrowingIntervals(t *testing.T) {
 	now := time.Duration(1)
 	for _, want := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
 		if !id.due(now) {
-			t.Fatalf("at %v it is not due", now)
+			t.Fatalf("at %v no identification is due", now)
 		}
 		id.fail(true)
 		id.inVain(now)
-		id.doubt() // a missed reply does not make it know more
+		id.doubt() // a missed reply does not change what the slave can report
 		if again := id.again - now; again != want*time.Minute || id.due(id.again-1) {
 			t.Errorf("after %v, want %v", again, want*time.Minute)
 		}
@@ -41,7 +41,7 @@ func TestLaterRoundsHaveOneTryEach(t *testing.T) {
 		return n
 	}
 	if first, second := tries(), tries(); first != 3*len(identityWays()) || second != len(identityWays()) {
-		t.Errorf("%d tries and then %d", first, second)
+		t.Errorf("%d tries in the first round, %d in the second", first, second)
 	}
 }
 
@@ -67,7 +67,7 @@ func TestWhatProvesAnotherDevice(t *testing.T) {
 			t.Errorf("%s: kept %v", c.name, kept)
 		}
 		if !id.settled {
-			t.Errorf("%s: the samples wait", c.name)
+			t.Errorf("%s: the samples still wait for the identity", c.name)
 		}
 	}
 }
@@ -78,14 +78,14 @@ func TestAKnownSlaveIsAskedAfterAMissedReplyEvenIfItFailedBefore(t *testing.T) {
 	id.fail(false)
 	id.inVain(time.Second)
 	if id.due(2 * time.Second) {
-		t.Error("due at once")
+		t.Error("an identification is due at once")
 	}
 	id.doubt()
 	if !id.due(2 * time.Second) {
-		t.Error("not due after a missed reply")
+		t.Error("no identification is due after a missed reply")
 	}
 	id.answered(controllerA, 3*time.Second)
 	if id.due(10*time.Minute+2*time.Second) || !id.due(10*time.Minute+3*time.Second) {
-		t.Error("not every ten minutes")
+		t.Error("no identification is due after ten minutes")
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"noi-agent/objects"
 )
 
-// autoPoller is a poller of a `model: auto` slave whose line is never used. Its clock is advanced by hand.
+// autoPoller is a poller of a `model: auto` slave without a line. The test advances its clock.
 func autoPoller(t *testing.T, elapsed *time.Duration, queue chan *Sweep) (*Poller, *slave) {
 	t.Helper()
 	catalog, err := objects.LoadCatalog()
@@ -35,8 +35,8 @@ lines:
 	return p, p.slaves[0]
 }
 
-// TestWhatOnlyTheFormerControllerHadIsMissing: a controller is replaced by one that reports nothing at first, and then by
-// one of another family. The objects that only the first one had end in a gap.
+// TestWhatOnlyTheFormerControllerHadIsMissing: a controller is replaced by one that reports nothing at first, and
+// then by one of another family. The gap of the objects that only the first one had ends.
 func TestWhatOnlyTheFormerControllerHadIsMissing(t *testing.T) {
 	elapsed, queue := time.Minute, make(chan *Sweep, 9)
 	p, s := autoPoller(t, &elapsed, queue)
@@ -45,7 +45,7 @@ func TestWhatOnlyTheFormerControllerHadIsMissing(t *testing.T) {
 	s.identity.doubt()
 	p.notIdentified(s)
 	if !s.judged.barred() {
-		t.Fatal("the slave is sampled, though it is not known what it is")
+		t.Fatal("the slave is sampled although it is not identified")
 	}
 	elapsed += 10*time.Minute - time.Second
 	p.identifiedAs(s, modbus.Identity{ProductCode: "TS-MPPT-45"})
@@ -70,7 +70,7 @@ func TestWhatOnlyTheFormerControllerHadIsMissing(t *testing.T) {
 	}
 }
 
-// TestTwoReloadsForgetNoMoment: the second one comes before the controller was identified after the first.
+// TestTwoReloadsForgetNoMoment: the second reload comes before the controller was identified after the first.
 func TestTwoReloadsForgetNoMoment(t *testing.T) {
 	elapsed, queue := time.Minute, make(chan *Sweep, 9)
 	first, s := autoPoller(t, &elapsed, queue)

@@ -38,7 +38,7 @@ func TestALineThatBecomesLossyProvesNothing(t *testing.T) {
 	}
 }
 
-// TestSilenceOfOneRegisterIsProven: the others are always answered, or two of five replies are lost.
+// TestSilenceOfOneRegisterIsProven: the other registers are always answered, or two of five replies are lost.
 func TestSilenceOfOneRegisterIsProven(t *testing.T) {
 	for _, c := range []struct {
 		lost float64

@@ -13,9 +13,10 @@ import (
 	"noi-agent/objects"
 )
 
-// TestEachMomentIsOneSampleOrInOneGap drives a schedule as a poller does, at random: reads that succeed, fail, or take
-// longer than the log interval, replies that wait for an identification, silence, a clock that becomes right, gaps that
-// are reported each hour, reloads and other families. Each regular moment must be one sample, or counted in one gap.
+// TestEachMomentIsOneSampleOrInOneGap uses a schedule as a poller does, at random. Reads succeed, fail, or take
+// longer than the log interval. Replies wait for an identification. There is silence, a clock that becomes right,
+// hourly reports of gaps, reloads and other families. Each regular moment must have one sample, or be counted in one
+// gap.
 func TestEachMomentIsOneSampleOrInOneGap(t *testing.T) {
 	seeds := []uint64{rand.Uint64(), rand.Uint64(), rand.Uint64(), rand.Uint64(), 1, 2, 3, 4}
 	if text := os.Getenv("NOI_SEED"); text != "" {
@@ -33,17 +34,17 @@ func TestEachMomentIsOneSampleOrInOneGap(t *testing.T) {
 			}
 			m.reload()
 			if m.samples == 0 || m.missed == 0 {
-				t.Errorf("%d samples and %d missing moments prove nothing", m.samples, m.missed)
+				t.Errorf("%d samples and %d missing moments are too few to prove anything", m.samples, m.missed)
 			}
 		})
 	}
 }
 
-// momentModel has, beside the schedule, the moments themselves.
+// momentModel has the schedule and, independent of it, the moments.
 type momentModel struct {
 	t     *testing.T
 	rng   *rand.Rand
-	now   time.Duration // monotonic, and since the boot
+	now   time.Duration // monotonic time, which is also the time since the boot
 	wall  time.Time     // of the boot
 	plan  *schedule
 	items []momentItem
@@ -54,12 +55,12 @@ type momentModel struct {
 }
 
 type momentItem struct {
-	open []time.Duration // moments that are no sample, and in no gap
+	open []time.Duration // moments without a sample that are in no gap yet
 	next time.Duration
 
 	held  bool // a reply waits for the identification
 	read  time.Duration
-	by    uint64 // moments up to it
+	by    uint64 // index of the first moment after the reply
 	mixed bool   // the open moments are of two phases
 }
 
@@ -77,7 +78,7 @@ func newMomentModel(t *testing.T, seed uint64) *momentModel {
 
 func (m *momentModel) at() time.Time { return m.wall.Add(m.now) }
 
-// begin has the moments go on at multiples by the present clock, from one at begun itself on.
+// begin makes the next moments multiples by the present clock, from begun itself on.
 func (m *momentModel) begin(begun time.Duration) {
 	for i := range m.items {
 		it := &m.items[i]
@@ -87,7 +88,7 @@ func (m *momentModel) begin(begun time.Duration) {
 	m.pass(0)
 }
 
-// pass lets time go on.
+// pass lets the time pass.
 func (m *momentModel) pass(d time.Duration) {
 	m.now += d
 	for i := range m.items {
@@ -97,7 +98,7 @@ func (m *momentModel) pass(d time.Duration) {
 	}
 }
 
-// some is a time that fits the log intervals: none, a part of one, some of them, or exactly up to a moment.
+// some is a time that fits the log intervals: zero, a part of one, some of them, or exactly up to a moment.
 func (m *momentModel) some() time.Duration {
 	i := m.rng.IntN(len(m.items))
 	every := m.plan.items[i].polled.Interval
@@ -189,7 +190,7 @@ func (m *momentModel) sweep() {
 	}
 }
 
-// hand hands on what was read. The last moment up to the reply is its sample.
+// hand hands on the readings. The last moment before the reply gets its sample.
 func (m *momentModel) hand() {
 	m.note("hand")
 	for i := range m.items {
@@ -212,7 +213,7 @@ func (m *momentModel) hand() {
 	}
 }
 
-// gap compares one with the moments that it must count.
+// gap compares a gap with the moments that it must count.
 func (m *momentModel) gap(i int, gap objects.Gap, ok bool, want []time.Duration) {
 	m.t.Helper()
 	if ok != (len(want) > 0) || gap.Count != uint64(len(want)) && ok {
@@ -237,7 +238,7 @@ func (m *momentModel) drop() {
 }
 
 func (m *momentModel) rephase() {
-	if m.taken && m.rng.IntN(10) > 0 { // a clock becomes right once; more often, more is tried
+	if m.taken && m.rng.IntN(10) > 0 { // a real clock becomes right once; a second time is rare here
 		return
 	}
 	m.taken = true
@@ -252,7 +253,7 @@ func (m *momentModel) rephase() {
 	}
 }
 
-// soFar reports the samples that are missing so far, without the last moment, and without those that wait for the
+// soFar reports the samples that are missing so far. It leaves out the last moment, and those that wait for the
 // identification.
 func (m *momentModel) soFar() {
 	m.note("so far")
@@ -276,7 +277,7 @@ func (m *momentModel) soFar() {
 	}
 }
 
-// passed is how many of the open moments the schedule has counted yet.
+// passed returns how many of the open moments the schedule has counted so far.
 func (m *momentModel) passed(i int) (n int) {
 	for n < len(m.items[i].open) && m.items[i].open[n] < m.plan.items[i].next {
 		n++
@@ -299,7 +300,7 @@ func (m *momentModel) end() {
 	}
 }
 
-// reload ends the poller and begins another one.
+// reload ends the poller and starts another one.
 func (m *momentModel) reload() {
 	m.note("reload")
 	if m.rng.IntN(2) == 0 {
@@ -321,7 +322,7 @@ func (m *momentModel) reload() {
 	m.plan.takeUp(before, begun)
 }
 
-// adopt has the slave be of another family with the same objects.
+// adopt changes the slave to another family with the same objects.
 func (m *momentModel) adopt() {
 	m.note("adopt")
 	m.drop()

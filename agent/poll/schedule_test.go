@@ -57,8 +57,8 @@ func TestOverrunIsSkippedAndCountedNeverQueued(t *testing.T) {
 	}
 }
 
-// TestAMomentDuringASweepIsDueAtItsEnd: a sweep that is longer than the log interval, or ends late, is followed by the
-// next one at once. A read that failed is not: it has its own wait.
+// TestAMomentDuringASweepIsDueAtItsEnd: after a sweep that is longer than the log interval, or ends late, the next
+// one follows at once. A failed read does not follow at once: it has its own wait.
 func TestAMomentDuringASweepIsDueAtItsEnd(t *testing.T) {
 	for _, c := range []struct {
 		begun, ended time.Duration // the regular moments are at 2, 3, 4 … s
@@ -83,7 +83,7 @@ func TestAMomentDuringASweepIsDueAtItsEnd(t *testing.T) {
 	}
 }
 
-// TestWhatWasDueTogetherStaysTogether: a regular moment comes while the schedule moves on.
+// TestWhatWasDueTogetherStaysTogether: a regular moment comes during a change of the schedule.
 func TestWhatWasDueTogetherStaysTogether(t *testing.T) {
 	elapsed := 2*time.Second - 5*time.Millisecond
 	p := &Poller{clock: clock.Clock{Elapsed: func() time.Duration { elapsed += time.Millisecond; return elapsed }}}
@@ -109,7 +109,7 @@ func TestFailedReadIsTriedAgainBeforeALongIntervalEnds(t *testing.T) {
 		t.Errorf("the hourly object is due at %v, want 21 s", at)
 	}
 	if at := s.items[1].at(); at != 11*time.Second {
-		t.Errorf("the one of a second is due at %v, want its next moment at 11 s", at)
+		t.Errorf("the object with an interval of 1 s is due at %v, want its next moment at 11 s", at)
 	}
 	s.done(0, 21*time.Second, 21*time.Second, 0)
 	if at := s.items[0].at(); at != 10*time.Second+39*time.Minute+40*time.Second {
@@ -135,14 +135,15 @@ func TestWhatALineMissedIsCountedAndDueOnceItIsBack(t *testing.T) {
 
 func TestPhaseIsRightBefore1970Too(t *testing.T) {
 	if d := untilMultiple(time.Unix(-10, 0), time.Minute); d != 10*time.Second {
-		t.Errorf("ten seconds before 1970 it is %v to the full minute", d)
+		t.Errorf("ten seconds before 1970 the next full minute is in %v", d)
 	}
 }
 
-// TestASlowStartMissesNothing: the first reply comes after the first regular moment, and stands for it. The start
-// itself was none.
+// TestASlowStartMissesNothing: the first reply comes after the first regular moment, and counts as its sample. The
+// start itself is not a regular moment.
 func TestASlowStartMissesNothing(t *testing.T) {
-	for begin, missing := range map[time.Duration]uint64{8 * time.Second: 0, 0: 1} { // after a regular moment
+	// times from a regular moment to the start
+	for begin, missing := range map[time.Duration]uint64{8 * time.Second: 0, 0: 1} {
 		wall := time.Date(2022, 6, 28, 8, 20, 0, 0, time.UTC).Add(begin)
 		s := newSchedule([]configs.Polled{{Object: objects.Object{Name: "x"}, Interval: 10 * time.Second}}, time.Minute, wall)
 		s.beginAt(time.Minute, time.Minute, time.Minute, "why")
@@ -170,15 +171,15 @@ func TestAReloadLosesNoMoment(t *testing.T) {
 	}
 	after.takeUp(nil, begun)
 	if it := after.items[0]; it.owed != 1 {
-		t.Errorf("%d owed after there was no earlier schedule", it.owed)
+		t.Errorf("%d owed without an earlier schedule", it.owed)
 	}
 }
 
-// TestTheEndCountsWhatPassedWhileTheSlaveWasGivenTime: one read in vain, and then no other before the end.
+// TestTheEndCountsWhatPassedWhileTheSlaveWasGivenTime: a read fails, and the poller ends before the next read.
 func TestTheEndCountsWhatPassedWhileTheSlaveWasGivenTime(t *testing.T) {
 	begun := time.Minute
 	s := newSchedule(polledEvery(time.Second), begun, wall)
-	s.beginAt(begun, begun, begun, "why") // a regular moment
+	s.beginAt(begun, begun, begun, "why") // begun is a regular moment
 	it := &s.items[0]
 	it.blame(objects.GapBus, 1)
 	s.done(0, begun, begun+1500*time.Millisecond, retrySoon)
@@ -192,8 +193,8 @@ func TestTheEndCountsWhatPassedWhileTheSlaveWasGivenTime(t *testing.T) {
 	}
 }
 
-// TestAReplyThatIsHandedOnLateEndsNoLaterGap: a reply waits for the identification of its controller, and meanwhile two
-// moments pass in vain. They are no part of the gap before the reply, and are owed by the next one.
+// TestAReplyThatIsHandedOnLateEndsNoLaterGap: a reply waits for the identification of its controller, and two moments
+// pass in the meantime. They do not belong to the gap before the reply, but to the next gap.
 func TestAReplyThatIsHandedOnLateEndsNoLaterGap(t *testing.T) {
 	s := newSchedule(polledEvery(10*time.Second), time.Minute, wall) // the first moment is at 70 s
 	it := &s.items[0]
@@ -208,16 +209,17 @@ func TestAReplyThatIsHandedOnLateEndsNoLaterGap(t *testing.T) {
 	s.done(0, 120*time.Second, 120*time.Second, 0)
 	gap, ok := it.gap(wall, 120*time.Second, it.later(it.moments))
 	if !ok || gap.Count != 2 || gap.Reason != "silent" {
-		t.Errorf("%d missing for %q before the next one, want those at 100 and 110 s", gap.Count, gap.Reason)
+		t.Errorf("%d missing for %q before the next reply, want those at 100 and 110 s", gap.Count, gap.Reason)
 	}
 }
 
-// TestANewPhaseForgetsNoMoment: three moments pass in vain while a service sets the clock, and the schedule moves to
-// the phase of the clock that is right.
+// TestANewPhaseForgetsNoMoment: three moments pass without a sample while a service sets the clock. The schedule then
+// changes to the phase of the right clock.
 func TestANewPhaseForgetsNoMoment(t *testing.T) {
 	s := newSchedule(polledEvery(10*time.Second), time.Minute, wall) // the first moment is at 70 s
 	it := &s.items[0]
-	s.rephase(95*time.Second, wall.Add(32*time.Second)) // 70, 80 and 90 s have passed; the new phase goes on at 103 s
+	// 70, 80 and 90 s have passed; the next moment of the new phase is at 103 s
+	s.rephase(95*time.Second, wall.Add(32*time.Second))
 	if it.at() > 95*time.Second || it.next != 103*time.Second {
 		t.Errorf("due at %v, and then at %v; want at once, and at 1m43s", it.at(), it.next)
 	}
@@ -227,7 +229,7 @@ func TestANewPhaseForgetsNoMoment(t *testing.T) {
 	}
 }
 
-// polledOf are the objects of a schedule.
+// polledOf returns the objects of a schedule.
 func polledOf(s *schedule) (polled []configs.Polled) {
 	for i := range s.items {
 		polled = append(polled, s.items[i].polled)

@@ -49,7 +49,7 @@ lines:
 	}
 }
 
-// noKeeper knows nothing about the clock and keeps nothing.
+// noKeeper knows no times and keeps nothing.
 type noKeeper struct{}
 
 func (noKeeper) LastGood() time.Time { return time.Time{} }

@@ -20,7 +20,7 @@ func TestBackoffStaysUnderItsCapAndSpreads(t *testing.T) {
 		longest = max(longest, d)
 	}
 	if longest < capNetwork/2 {
-		t.Errorf("the longest of 2,000 waits is %v: that is no full jitter up to %v", longest, capNetwork)
+		t.Errorf("the longest of 2,000 waits is %v, want full jitter up to %v", longest, capNetwork)
 	}
 	if n := b.succeed(); n != 2000 {
 		t.Errorf("%d failures counted", n)

@@ -16,7 +16,7 @@ import (
 	"noi-agent/store"
 )
 
-// sweepsOf returns deliveries: so many of each sweep, numbered through.
+// sweepsOf returns deliveries of sweeps of these sizes, with consecutive numbers.
 func sweepsOf(sizes ...int) (out []store.Delivery) {
 	n := uint64(0)
 	for seq, size := range sizes {
@@ -39,7 +39,7 @@ func outgoingOf(d []store.Delivery) []outgoing {
 	return out
 }
 
-// rows returns the objects of a batch's message, by a comma.
+// rows returns the objects of a batch's message, separated by commas.
 func rows(t *testing.T, body []byte) string {
 	t.Helper()
 	var parts []any
@@ -53,14 +53,14 @@ func rows(t *testing.T, body []byte) string {
 	return strings.Join(names, ",")
 }
 
-// narrow is a sink of a window.
+// narrow is a sink with this window.
 type narrow int
 
 func (n narrow) Publish(context.Context, []sinks.Message) []sinks.Result { return nil }
 func (n narrow) Window() int                                             { return int(n) }
 func (n narrow) Close() error                                            { return nil }
 
-// filled returns messages in memory of their own.
+// filled returns messages with their own memory.
 func filled(f *Forwarder, published time.Time, batch []outgoing) (out parcels) {
 	f.fill(&out, published, batch)
 	return out
@@ -88,8 +88,8 @@ func TestEachSweepIsAMessageAndEstimatedSamplesAreApart(t *testing.T) {
 	}
 }
 
-// Dead letters come in the order of their rows: faults and alarms may stand before what was read with them, and a sweep
-// of the store before beside one that has the same number in this.
+// Dead letters come in the order of their rows. Faults and alarms may come before the other samples of their sweep.
+// Two sweeps with the same number may come from two stores.
 func TestBatchIsOfOneSweepAndByAscendingNumbers(t *testing.T) {
 	f := &Forwarder{cfg: &configs.Integration{Envelope: configs.EnvelopeBatch}, deviceID: "d"}
 	batch := outgoingOf(sweepsOf(4))
@@ -109,7 +109,7 @@ func TestBatchIsOfOneSweepAndByAscendingNumbers(t *testing.T) {
 func TestBatchThatIsTooLargeIsSplit(t *testing.T) {
 	f := &Forwarder{cfg: &configs.Integration{Envelope: configs.EnvelopeBatch}, deviceID: "d"}
 	items := outgoingOf(sweepsOf(40))
-	items[7].Sample.Value = objects.Text(strings.Repeat("x", 5000)) // more than a message has, alone
+	items[7].Sample.Value = objects.Text(strings.Repeat("x", 5000)) // alone longer than a message may be
 	var out parcels
 	f.pack(&out, time.Unix(0, 0), items, 500)
 	at := 0
@@ -133,11 +133,11 @@ func TestBatchThatIsTooLargeIsSplit(t *testing.T) {
 	}
 }
 
-// The messages of a request share their memory. Adding to one message does not change another.
+// The messages of a request share memory. Appending to one message does not change another.
 func TestMessagesOfARequestAreApart(t *testing.T) {
 	f := &Forwarder{cfg: &configs.Integration{Attributes: configs.Attributes{"object", "sample_id"}}, deviceID: "d"}
 	batch := outgoingOf(sweepsOf(60))
-	batch[7].Sample.Value = objects.Text(strings.Repeat("x", 5000)) // more than there is room for
+	batch[7].Sample.Value = objects.Text(strings.Repeat("x", 5000)) // longer than the room for it
 	batch[3].estimated, batch[8].estimated = true, true
 	together := filled(f, time.Unix(0, 0), batch)
 	for i := range together.messages {
@@ -156,7 +156,7 @@ func TestMessagesOfARequestAreApart(t *testing.T) {
 	}
 }
 
-// The messages of a request are in the memory of those before. Only their ids are new.
+// The messages of a request use the memory of those before. Only their ids are allocated.
 func TestMessagesUseTheMemoryOfThoseBefore(t *testing.T) {
 	f := &Forwarder{cfg: &configs.Integration{Attributes: configs.Attributes{"object", "sample_id"}}, deviceID: "d"}
 	var out parcels
@@ -191,7 +191,7 @@ func TestSweepsAreNotCutByWindowsAndRates(t *testing.T) {
 			t.Fatalf("a window of %d", f.window())
 		}
 		if got := len(f.whole(sweepsOf(c.sweeps...))); got != c.want {
-			t.Errorf("%s: %d samples go, want %d", c.name, got, c.want)
+			t.Errorf("%s: %d samples are sent, want %d", c.name, got, c.want)
 		}
 		f.cfg.Envelope = configs.EnvelopeSingle
 		if got := f.whole(sweepsOf(c.sweeps...)); len(got) != len(sweepsOf(c.sweeps...)) {

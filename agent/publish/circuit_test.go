@@ -8,14 +8,14 @@ import (
 	"noi-agent/sinks"
 )
 
-// Results as the sinks give them.
+// Results in the form that the sinks return.
 var (
 	noLink    = sinks.Failed(sinks.Retry, sinks.CodeNetwork, "no route to host")
 	noRoom    = sinks.Failed(sinks.Retry, "ThrottlingException", "Rate exceeded")
 	forbidden = sinks.Failed(sinks.Wait, "AuthorizationError", "not authorized")
 )
 
-// working returns a circuit that has worked for a day, at now, with half of every spread as its share.
+// working returns a circuit that has worked for a day, and the present time. Its phase is half of each spread.
 func working(live, spread time.Duration) (c circuit, now time.Duration) {
 	in := &configs.Integration{ID: "FFjU28MMaL3W9B9hhhhH"}
 	c = newCircuit(newBackoff("5300520006504b5957343920", in), pacing{phase: 0.5, live: live, spread: spread})
@@ -39,7 +39,7 @@ func TestAnAttemptAfterAFailureIsSmallUntilOneIsAccepted(t *testing.T) {
 	} {
 		c, now := working(0, 0)
 		if n := c.window(tt.full); n != tt.full {
-			t.Errorf("%s: %d messages while nothing is wrong", tt.name, n)
+			t.Errorf("%s: %d messages without a failure", tt.name, n)
 		}
 		for range widerEvery - 2 {
 			c.failed(now, tt.fault)
@@ -54,7 +54,7 @@ func TestAnAttemptAfterAFailureIsSmallUntilOneIsAccepted(t *testing.T) {
 	}
 }
 
-// Where every message is refused, the sink knows how to find that out with few bytes; after many, one goes at a time.
+// While the topic refuses every message, requests become small: after many refusals each has one message.
 func TestAfterManyRefusalsMessagesGoAloneUntilOneIsAccepted(t *testing.T) {
 	c, now := working(0, 0)
 	for _, step := range []struct {
@@ -74,7 +74,7 @@ func TestAfterManyRefusalsMessagesGoAloneUntilOneIsAccepted(t *testing.T) {
 	}
 }
 
-// A bad message now and then is no fault of the set-up: each that is accepted sets the count to zero.
+// A bad message now and then is not a fault of the set-up: each accepted message sets the count to zero.
 func TestRejectionsWithAcceptedMessagesBetweenThemSlowNothing(t *testing.T) {
 	c, now := working(0, 0)
 	for range 3 * patience {
@@ -88,13 +88,13 @@ func TestRejectionsWithAcceptedMessagesBetweenThemSlowNothing(t *testing.T) {
 	}
 }
 
-// After a power cut to a whole region all gateways start in the same second.
+// After a power cut of a whole region all gateways start in the same second.
 func TestTheFirstAttemptHasTheGatewaysPhase(t *testing.T) {
 	in := &configs.Integration{ID: "FFjU28MMaL3W9B9hhhhH", Pacing: time.Minute}
 	p := newPacing("5300520006504b5957343920", in)
 	c := newCircuit(newBackoff("5300520006504b5957343920", in), p)
 	if rest := c.takePause(); rest != p.fresh() || rest <= 0 || rest >= time.Minute {
-		t.Errorf("it waits %v, want %v", rest, p.fresh())
+		t.Errorf("the first attempt waits %v, want %v", rest, p.fresh())
 	}
 }
 
@@ -113,8 +113,8 @@ func TestTheCloudIsNotAskedBeforeItWants(t *testing.T) {
 		if shortest < least || longest > least+jitter+time.Millisecond {
 			t.Errorf("asked for %v: waits of %v to %v", asked, shortest, longest)
 		}
-		if longest-shortest < jitter*9/10 { // 200 draws
-			t.Errorf("asked for %v: a fleet would be back within %v, want %v", asked, longest-shortest, jitter)
+		if longest-shortest < jitter*9/10 { // of 200 random waits
+			t.Errorf("asked for %v: all gateways would return within %v, want %v", asked, longest-shortest, jitter)
 		}
 	}
 }
@@ -144,7 +144,7 @@ func TestABacklogWaitsForTheGatewaysShare(t *testing.T) {
 			t.Errorf("%s: the backlog waits %v, want %v", tt.name, rest, tt.want)
 		}
 		if rest := c.takePause(); rest != 0 {
-			t.Errorf("%s: and %v once more", tt.name, rest)
+			t.Errorf("%s: the backlog waits %v a second time", tt.name, rest)
 		}
 	}
 }
@@ -175,7 +175,7 @@ func TestOnlyWhereNoCloudWasReachedIsItTheNetwork(t *testing.T) {
 			t.Errorf("%s: network %v", tt.name, c.network)
 		}
 		if c.succeeded(now); c.network {
-			t.Errorf("%s: still the network's fault after a success", tt.name)
+			t.Errorf("%s: still a fault of the network after a success", tt.name)
 		}
 	}
 }

@@ -30,16 +30,16 @@ func TestRoundTakesWhatWasThereWhenItOpened(t *testing.T) {
 	r := newRound("x", time.Minute, nil)
 	r.begin(time.Hour, 5)
 	if n := len(r.due(waits)); n != 3 {
-		t.Errorf("%d may go, want the 3 that were there at the begin", n)
+		t.Errorf("%d may be sent, want the 3 that waited at the begin", n)
 	}
 	r.open(6)
 	if n := len(r.due(waits)); n != 4 {
-		t.Errorf("%d may go, want all", n)
+		t.Errorf("%d may be sent, want all", n)
 	}
 	var never round
 	never.begin(time.Hour, 5)
 	if n := len(never.due(waits)); n != 4 || never.left(time.Hour) != 0 || never.passed(2*time.Hour) {
-		t.Errorf("an integration that collects nothing waits: %d may go", n)
+		t.Errorf("an integration without collection waits: %d may be sent", n)
 	}
 }
 
@@ -48,12 +48,12 @@ func TestRegularMomentPassesOnce(t *testing.T) {
 	r.begin(time.Hour, 1)
 	at := time.Hour + r.left(time.Hour)
 	if r.passed(at - 1) {
-		t.Error("it has passed too early")
+		t.Error("the moment has passed too early")
 	}
 	if !r.passed(at) || r.passed(at) || r.passed(at+time.Minute-1) {
-		t.Error("it does not pass once")
+		t.Error("the moment does not pass exactly once")
 	}
 	if !r.passed(at+10*time.Minute) || r.passed(at+10*time.Minute) || r.left(at+10*time.Minute) != time.Minute {
-		t.Error("late, it does not pass once")
+		t.Error("the moment does not pass exactly once if it is checked late")
 	}
 }

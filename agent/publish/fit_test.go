@@ -7,7 +7,7 @@ import (
 	"noi-agent/sinks"
 )
 
-// An answer that is lost costs the whole request again. A cloud that answers, with whatever, has not lost any.
+// A lost answer means that the whole request is sent again. An answer of any kind shows that it was not lost.
 func TestRequestsAreSmallerWhereAnswersAreLost(t *testing.T) {
 	late := sinks.Failed(sinks.Retry, sinks.CodeTimeout, "no answer")
 	taken := sinks.Taken("m")
@@ -15,7 +15,7 @@ func TestRequestsAreSmallerWhereAnswersAreLost(t *testing.T) {
 	for i, step := range []struct {
 		samples int
 		result  sinks.Result
-		window  int // of 1000, from then on
+		window  int // window of 1000 after the step
 	}{
 		{1000, taken, 1000},
 		{1000, noRoom, 1000},
@@ -24,7 +24,7 @@ func TestRequestsAreSmallerWhereAnswersAreLost(t *testing.T) {
 		{1, late, 500}, // probes after a failure
 		{1, taken, 500},
 		{500, noLink, 250},
-		{100, taken, 250}, // too few to show that more get through
+		{100, taken, 250}, // too few to show that larger requests succeed
 		{250, taken, 375},
 		{375, late, 187},
 		{187, late, leastFit},
@@ -39,7 +39,7 @@ func TestRequestsAreSmallerWhereAnswersAreLost(t *testing.T) {
 	}
 }
 
-// A full request of SNS is small already.
+// A full request of SNS is small already, so it does not become smaller.
 func TestRequestsOfSNSStayFull(t *testing.T) {
 	c, now := working(0, 0)
 	for range 10 {
@@ -52,11 +52,11 @@ func TestRequestsOfSNSStayFull(t *testing.T) {
 	}
 }
 
-// A batch is a sweep, so whole sweeps are left out.
+// A batch is a sweep, so a smaller request has fewer whole sweeps.
 func TestFewerSweepsGoWhereAnswersAreLost(t *testing.T) {
 	f := &Forwarder{cfg: &configs.Integration{Envelope: configs.EnvelopeBatch}, sink: narrow(1000)}
 	f.circuit.fit.landed(336, sinks.Repeat(noLink, 7))
 	if got := len(f.whole(sweepsOf(48, 48, 48, 48, 48, 48))); got != 3*48 {
-		t.Errorf("%d samples go, want three sweeps", got)
+		t.Errorf("%d samples are sent, want three sweeps", got)
 	}
 }

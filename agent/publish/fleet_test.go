@@ -16,7 +16,7 @@ const (
 	simOutage   = 2 * time.Minute // begins after two minutes of work
 )
 
-// policy is what decides about a gateway's attempts. The agent's own is circuit; the naive ones are below.
+// policy decides about a gateway's attempts. circuit is the policy of the agent. The naive policies are below.
 type policy interface {
 	window(full int) int
 	failed(now time.Duration, r sinks.Result) time.Duration
@@ -25,8 +25,8 @@ type policy interface {
 	takePause() time.Duration
 }
 
-// naive tries again after a fixed time, or after one that doubles up to a minute, without jitter, and sends at once
-// what waits.
+// naive tries again after a fixed time, or after a time that doubles up to a minute. It has no jitter, and sends the
+// backlog at once.
 type naive struct {
 	doubles  bool
 	failures int
@@ -44,7 +44,7 @@ func (n *naive) failed(time.Duration, sinks.Result) time.Duration {
 	return min(time.Second<<min(n.failures-1, maxDoublings), capNetwork)
 }
 
-// ours returns the policy of a gateway, with the code of the agent.
+// ours returns the policy of a gateway with the code of the agent.
 func ours(pacing, spread time.Duration) func(id string) policy {
 	in := &configs.Integration{ID: "FFjU28MMaL3W9B9hhhhH", Pacing: pacing, CatchUp: configs.CatchUp{Spread: spread}}
 	return func(id string) policy {
@@ -58,13 +58,13 @@ func ours(pacing, spread time.Duration) func(id string) policy {
 type fleet struct {
 	gateways []simulated
 	events   eventQueue
-	full     int           // messages a request takes
-	objects  int           // of each gateway
-	capacity int           // requests a second that the cloud takes, those beyond are throttled; 0: any
-	up       time.Duration // when the link is back, for all
+	full     int           // messages in a full request
+	objects  int           // objects of each gateway
+	capacity int           // requests a second that the cloud accepts, more are throttled; 0: no limit
+	up       time.Duration // when the link of all gateways is back
 
-	requests  []int // that reached the cloud, by second
-	refused   int   // of them
+	requests  []int // number that reached the cloud, by second
+	refused   int   // number of refused requests
 	back      []time.Duration
 	delivered int
 }
@@ -78,7 +78,7 @@ type simulated struct {
 	onWay  int   // messages of the requests in flight
 	air    int   // requests in flight
 	clean  int   // requests in a row that were accepted
-	fault  uint8 // of a request, while others are in flight still; 0: none
+	fault  uint8 // of a request, while other requests are in flight; 0: none
 
 	failing bool // the last attempt failed
 	caught  bool
@@ -102,7 +102,7 @@ func simulate(r fleetRun) *fleet {
 		f.gateways[i] = simulated{
 			policy: r.policy(simID(i)),
 			flow:   newFlow(r.inFlight),
-			phase:  time.Duration(own.Int64N(int64(1200 * time.Millisecond))), // of one slave at 9600 bit/s
+			phase:  time.Duration(own.Int64N(int64(1200 * time.Millisecond))), // time of one slave at 9600 bit/s
 			rtt:    200*time.Millisecond + time.Duration(own.Int64N(int64(400*time.Millisecond))),
 		}
 		f.events.push(event{at: f.gateways[i].phase, id: int32(i)})
@@ -117,7 +117,7 @@ func simulate(r fleetRun) *fleet {
 	return f
 }
 
-// The kinds of events: a gateway looks into its outbox, or has an answer.
+// The kinds of events: a gateway checks its outbox, or gets an answer.
 const (
 	looks uint8 = iota
 	accepted
@@ -125,7 +125,7 @@ const (
 	unreached
 )
 
-// happen is a forwarder's loop, cut at its waits.
+// happen is a forwarder's loop, cut into parts at its waits.
 func (f *fleet) happen(e event) {
 	g := &f.gateways[e.id]
 	if e.kind != looks {
@@ -143,7 +143,7 @@ func (f *fleet) happen(e event) {
 	switch {
 	case g.fault == 0:
 		f.launch(g, e)
-	case g.air == 0: // all that were in flight have met the same fault
+	case g.air == 0: // all requests in flight had the same fault
 		r := sinks.Result{Outcome: sinks.Retry, Code: "Throttling"}
 		if g.fault == unreached {
 			r.Code = sinks.CodeNetwork
@@ -166,13 +166,13 @@ func (f *fleet) accepted(g *simulated, e event) {
 	}
 }
 
-// launch has requests go until one has to wait.
+// launch starts requests until one must wait.
 func (f *fleet) launch(g *simulated, e event) {
 	for {
 		pending := f.sampled(g, e.at) - g.sent - g.onWay
 		switch {
 		case g.air > 0 && (g.air >= f.abreast(g) || min(pending, g.policy.window(f.full)) < f.full):
-			return // it waits for one to land, and a request that is not full does too
+			return // waits for an answer; a request that is not full waits too
 		case pending == 0:
 			g.policy.idle()
 			f.later(e, simInterval-(e.at-g.phase)%simInterval, looks)
@@ -187,7 +187,7 @@ func (f *fleet) launch(g *simulated, e event) {
 	}
 }
 
-// abreast is how many requests of a gateway may be in flight: a message of an object waits for the one before.
+// abreast returns how many requests of a gateway may be in flight: a message of an object waits for the one before.
 func (f *fleet) abreast(g *simulated) int {
 	if g.clean >= trustAfter {
 		return g.flow.now
@@ -215,15 +215,15 @@ func (f *fleet) later(e event, wait time.Duration, kind uint8) {
 	f.events.push(event{at: e.at + wait, id: e.id, kind: kind, messages: e.messages})
 }
 
-// sampled is how many messages a gateway has had by then.
+// sampled returns how many messages a gateway has had until at.
 func (f *fleet) sampled(g *simulated, at time.Duration) int {
 	return (int((at-g.phase)/simInterval) + 1) * f.objects
 }
 
-// peak is the most requests in a second since the link is back.
+// peak returns the most requests in a second since the link is back.
 func (f *fleet) peak() int { return slices.Max(f.requests[f.up/time.Second:]) }
 
-// caught99 is when 99 of 100 gateways had caught up, after the link was back; 0: they had not.
+// caught99 returns the time from the return of the link until 99 of 100 gateways had caught up; 0: they had not.
 func (f *fleet) caught99() time.Duration {
 	need := (len(f.gateways)*99 + 99) / 100
 	if len(f.back) < need {
@@ -235,13 +235,13 @@ func (f *fleet) caught99() time.Duration {
 type event struct {
 	at       time.Duration
 	id       int32
-	messages uint16 // of its request
+	messages uint16 // number in its request
 	kind     uint8
 }
 
 func (e event) before(o event) bool { return e.at < o.at || e.at == o.at && e.id < o.id }
 
-// eventQueue is a binary heap. container/heap would box every event, and there are tens of millions.
+// eventQueue is a binary heap. container/heap would allocate for every event, and there are tens of millions.
 type eventQueue []event
 
 func (q *eventQueue) push(e event) {
@@ -273,5 +273,5 @@ func (q *eventQueue) pop() event {
 	return first
 }
 
-// simID is the device id of the i-th gateway.
+// simID returns the device id of the i-th gateway.
 func simID(i int) string { return fmt.Sprintf("5300520006504b59%08x", i) }

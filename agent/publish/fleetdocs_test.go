@@ -86,7 +86,7 @@ func TestAFleetThatComesBackTogetherDoesNotOverrunTheCloud(t *testing.T) {
 	}
 }
 
-// writeFleetDocs puts the figures between the marks of docs/fleet.md, and the plot beside it.
+// writeFleetDocs writes the figures between the marks of docs/fleet.md, and the plot beside the document.
 func writeFleetDocs(t *testing.T, small string) {
 	t.Helper()
 	var table strings.Builder
@@ -118,7 +118,7 @@ func writeFleetDocs(t *testing.T, small string) {
 	}
 }
 
-// everyday is the most requests in a second before the outage.
+// everyday returns the most requests in a second before the outage.
 func (f *fleet) everyday() (most int) {
 	for _, n := range f.requests[:simOutage/time.Second] {
 		most = max(most, n)
@@ -126,7 +126,7 @@ func (f *fleet) everyday() (most int) {
 	return most
 }
 
-// thousands prints 1234567 as 1,234,567.
+// thousands formats 1234567 as 1,234,567.
 func thousands(n int) string {
 	s := fmt.Sprint(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
@@ -148,7 +148,7 @@ type curve struct {
 	requests     []int
 }
 
-// Of the plot, in its own units.
+// Sizes of the plot, in its own units.
 const (
 	plotWidth, plotHeight = 760, 380
 	plotLeft, plotTop     = 70, 20

@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// link carries requests of ten messages one after the other, and has a round trip beside.
+// link carries requests of ten messages one after the other, and has a round trip in addition.
 type link struct {
-	carries   time.Duration // how long one request occupies it
+	carries   time.Duration // how long one request uses the link
 	roundTrip time.Duration
-	idle      time.Duration // until then it is occupied
+	idle      time.Duration // until then the link is in use
 }
 
-// answer is when a request that begins now is answered.
+// answer returns the time of the answer to a request that begins now.
 func (l *link) answer(now time.Duration) time.Duration {
 	l.idle = max(l.idle, now) + l.carries
 	return l.idle + l.roundTrip
 }
 
-// run sends bursts of requests by a flow, one burst each so often, and returns how many messages were answered in a
-// second of the time in which there was something to send, the longest time of a request, and the share of requests
-// that began beside another.
+// run sends bursts of requests with a flow, at regular times. It returns three figures: the messages that were
+// answered in a second while there was something to send, the longest time of a request, and the share of requests
+// that began while another was in flight.
 func run(w *flow, l *link, from, until, every time.Duration, burst int) (rate float64, longest time.Duration, beside float64) {
 	type request struct{ begun, answered time.Duration }
 	var air []request
@@ -82,8 +82,8 @@ func TestTheNumberInFlightGrowsWhileThatWinsThroughput(t *testing.T) {
 	}
 }
 
-// On a link that one request fills, a second one only waits for the first. It is tried now and then, more and more
-// seldom, and a new sample is not later for it.
+// On a link that one request fills, a second request only waits for the first. It is tried now and then, less and
+// less often, and does not delay a new sample.
 func TestOnALinkThatOneRequestFillsItStaysAtOne(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -98,7 +98,7 @@ func TestOnALinkThatOneRequestFillsItStaysAtOne(t *testing.T) {
 		w := newFlow(16)
 		_, longest, beside := run(&w, &c.link, 0, 2*time.Hour, 24*time.Hour, forEver)
 		if longest > c.longest || beside > c.beside || w.now > 2 {
-			t.Errorf("%s: %d in flight, %.3f of the requests at the same time as another, the longest %v", c.name, w.now, beside, longest)
+			t.Errorf("%s: %d in flight, %.3f of the requests beside another, the longest takes %v", c.name, w.now, beside, longest)
 		}
 	}
 }

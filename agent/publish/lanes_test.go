@@ -11,7 +11,7 @@ import (
 	"noi-agent/store"
 )
 
-// waitingOf returns what waits: each letter is a sample of an object of that name.
+// waitingOf returns waiting samples: each letter is a sample of an object with that name.
 func waitingOf(keys string) []outgoing {
 	out := make([]outgoing, len(keys))
 	for i, k := range keys {
@@ -51,12 +51,12 @@ func TestWhatGoesIntoTheNextRequest(t *testing.T) {
 			fmt.Fprint(&got, at)
 		}
 		if got.String() != c.want {
-			t.Errorf("%s: %s of %s go, want %s", c.name, got.String(), c.waiting, c.want)
+			t.Errorf("%s: %s of %s are sent, want %s", c.name, got.String(), c.waiting, c.want)
 		}
 	}
 }
 
-// TestLanesKeepTheOrderOfEachObject has random objects in random requests that land in random order.
+// TestLanesKeepTheOrderOfEachObject has random objects in random requests that end in random order.
 func TestLanesKeepTheOrderOfEachObject(t *testing.T) {
 	for seed := range uint64(200) {
 		rnd := rand.New(rand.NewPCG(seed, 44))
@@ -81,7 +81,7 @@ func TestLanesKeepTheOrderOfEachObject(t *testing.T) {
 				at := rnd.IntN(len(air))
 				for _, o := range air[at] {
 					if before, ok := last[o.key]; ok && o.Sample.N < before {
-						t.Fatalf("seed %d: sample %d of %s lands after %d", seed, o.Sample.N, o.key, before)
+						t.Fatalf("seed %d: sample %d of %s arrives after %d", seed, o.Sample.N, o.key, before)
 					}
 					last[o.key] = o.Sample.N
 					landed++
@@ -93,39 +93,40 @@ func TestLanesKeepTheOrderOfEachObject(t *testing.T) {
 			}
 		}
 		if landed != 300 {
-			t.Fatalf("seed %d: %d of 300 landed", seed, landed)
+			t.Fatalf("seed %d: %d of 300 arrived", seed, landed)
 		}
 	}
 }
 
-// An answer that takes some messages and wants others again can spoil the order of an object of which it had several.
+// An answer accepts some messages and asks for others again. If a request had several messages of one object, their
+// order could change.
 func TestAMixedAnswerHasEachObjectOnceInARequest(t *testing.T) {
 	l := newLanes(sinks.Flight{Several: true})
 	ok, again := sinks.Taken("m"), sinks.Failed(sinks.Retry, "InternalError", "")
 	for range trustAfter {
 		if l.repeats() {
-			t.Fatal("it trusts a cloud that it does not know")
+			t.Fatal("an unknown cloud is trusted")
 		}
 		l.answered([]sinks.Result{ok, ok})
 	}
 	if !l.repeats() {
-		t.Error("it does not trust a cloud that accepts everything")
+		t.Error("a cloud that accepts everything is not trusted")
 	}
 	l.answered([]sinks.Result{again, again})
 	if l.repeats() {
-		t.Error("it trusts a cloud that has just refused")
+		t.Error("a cloud that has just refused is trusted")
 	}
 	for range trustAfter {
 		l.answered([]sinks.Result{ok})
 	}
 	if !l.repeats() {
-		t.Error("it does not trust a cloud that has recovered")
+		t.Error("a cloud that has recovered is not trusted")
 	}
 	l.answered([]sinks.Result{ok, again})
 	for range trustAfter {
 		l.answered([]sinks.Result{ok})
 	}
 	if l.repeats() {
-		t.Error("it trusts a cloud that has mixed")
+		t.Error("a cloud with a mixed answer is trusted")
 	}
 }

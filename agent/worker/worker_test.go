@@ -24,7 +24,7 @@ func TestStopWaitsForTheEndOfTheWork(t *testing.T) {
 	w.Stop()
 	w.Stop() // again
 	if !ended || !worker.Over(w.Done()) {
-		t.Error("Stop came back before the work had ended")
+		t.Error("Stop returned before the work had ended")
 	}
 	skipped := worker.New()
 	skipped.Skip()
@@ -34,7 +34,7 @@ func TestStopWaitsForTheEndOfTheWork(t *testing.T) {
 func TestAFailureThatRepeatsIsLoggedOnceIn30Seconds(t *testing.T) {
 	var out bytes.Buffer
 	log, r := slog.New(slog.NewTextHandler(&out, nil)), worker.Repeats{}
-	for at := range 61 { // a failure a second
+	for at := range 61 { // one failure a second
 		r.Failed(log, time.Duration(at+1)*time.Second, "failed", errors.New("no answer"))
 	}
 	r.Recovered(log, 62*time.Second, "works again")

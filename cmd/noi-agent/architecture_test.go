@@ -34,7 +34,7 @@ func TestArchitectureHasTheImportTable(t *testing.T) {
 			want = "–"
 		}
 		if written[name] != want {
-			t.Errorf("package %s may import %q, the document says %q", name, want, written[name])
+			t.Errorf("package %s may import %q, the document has %q", name, want, written[name])
 		}
 	}
 	for name := range written {

@@ -25,7 +25,7 @@ const (
 	consumerFile = cloudDir + "aws/consumer.py"
 )
 
-// realBody is a message as both sinks send it.
+// realBody returns a message as both sinks send it.
 func realBody(object string, v objects.Value) []byte {
 	return sinks.AppendBody(nil, sinks.Envelope{
 		PublishedAt: time.Date(2022, 6, 28, 8, 20, 29, 502e6, time.UTC), DeviceID: "5300520006504b5957343920", IntegrationID: clitest.SNSID,
@@ -57,13 +57,13 @@ func bodyKeys(t *testing.T) []string {
 		if err != nil {
 			return keys
 		}
-		if key, ok := token.(string); ok && i%2 == 1 { // the brace, then key and value in turn
+		if key, ok := token.(string); ok && i%2 == 1 { // first comes the brace, then keys and values in turn
 			keys = append(keys, key)
 		}
 	}
 }
 
-// The table has a column for each key of a message and no other, and `data` takes whatever it is.
+// The table has exactly the keys of a message as columns, and `data` accepts any value.
 func TestBigQuerySchemaHasTheKeysOfAMessage(t *testing.T) {
 	var fields []struct{ Name, Type, Mode string }
 	if err := json.Unmarshal(clitest.FileText(t, cloudDir+"gcp/schema.json"), &fields); err != nil {
@@ -89,7 +89,7 @@ func TestBigQuerySchemaHasTheKeysOfAMessage(t *testing.T) {
 	}
 }
 
-// sqsEvent is what Lambda gets from SQS behind SNS, as it was recorded, with other bodies.
+// sqsEvent is a recorded event of Lambda from SQS behind SNS, with other bodies.
 func sqsEvent(t *testing.T, bodies ...string) []byte {
 	t.Helper()
 	type record struct {
@@ -116,7 +116,7 @@ func sqsEvent(t *testing.T, bodies ...string) []byte {
 	return b
 }
 
-// envelope is how SNS wraps a message unless the subscription delivers raw.
+// envelope wraps a message like SNS, for a subscription without raw delivery.
 func envelope(t *testing.T, message []byte) string {
 	t.Helper()
 	b, err := json.Marshal(map[string]string{
@@ -129,15 +129,15 @@ func envelope(t *testing.T, message []byte) string {
 	return string(b)
 }
 
-// The consumer takes both forms of delivery and each kind of data, unpacks batches, drops the test message and
-// gaps, and fails a bad record alone.
+// The consumer accepts both forms of delivery and each kind of data, and unpacks batches. It drops the test message
+// and gaps, and fails only the bad record.
 func TestConsumerTakesRealMessages(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal(err)
 		}
-		t.Skip("python3 is missing: apt-get install python3") // python3-pymodbus brings it, which `make test` installs when it may
+		t.Skip("python3 is missing: apt-get install python3") // python3-pymodbus needs it, which `make test` installs if it can
 	}
 	cmd := exec.Command(python, "-B", "-c", `import json,sys; sys.path.insert(0, sys.argv[1]); import consumer; print("RESULT", json.dumps(consumer.handler(json.load(sys.stdin))))`, filepath.Dir(consumerFile))
 	cmd.Stdin = bytes.NewReader(sqsEvent(t,

@@ -58,7 +58,7 @@ func mustStack(t *testing.T) *stack {
 	return s
 }
 
-// under follows keys into maps.
+// under returns the value under these keys in nested maps.
 func under(t *testing.T, v any, keys ...string) any {
 	t.Helper()
 	for _, key := range keys {
@@ -86,7 +86,7 @@ func walk(v any, see func(key string, value any)) {
 	}
 }
 
-// The template is strict YAML without tags, and everything that it refers to is in it.
+// The template is strict YAML without tags, and contains everything that it refers to.
 func TestCloudFormationTemplateHoldsTogether(t *testing.T) {
 	s := mustStack(t)
 	parameters, conditions, resources := under(t, s.Parameters.v).(map[string]any), under(t, s.Conditions.v).(map[string]any), under(t, s.Resources.v).(map[string]any)
@@ -100,28 +100,28 @@ func TestCloudFormationTemplateHoldsTogether(t *testing.T) {
 		case "Ref":
 			refs++
 			if name, _ := value.(string); !known(name) {
-				t.Errorf("Ref to %v, which is not there", value)
+				t.Errorf("Ref to %v, which does not exist", value)
 			}
 		case "Fn::If":
 			list, _ := value.([]any)
 			if name, _ := list[0].(string); len(list) != 3 || conditions[name] == nil {
-				t.Errorf("If %v, which is not there", value)
+				t.Errorf("If %v, which does not exist", value)
 			}
 		case "Fn::GetAtt":
 			list, _ := value.([]any)
 			if name, _ := list[0].(string); len(list) != 2 || resources[name] == nil {
-				t.Errorf("GetAtt of %v, which is not there", value)
+				t.Errorf("GetAtt of %v, which does not exist", value)
 			}
 		case "Fn::Sub":
 			text, _ := value.(string)
 			for _, m := range filled.FindAllStringSubmatch(text, -1) {
 				if !known(m[1]) {
-					t.Errorf("Sub of %s, which is not there", m[1])
+					t.Errorf("Sub of %s, which does not exist", m[1])
 				}
 			}
 		case "Condition", "DependsOn":
 			if name, isName := value.(string); isName && conditions[name] == nil && resources[name] == nil {
-				t.Errorf("%s %s is not there", key, name)
+				t.Errorf("%s %s does not exist", key, name)
 			}
 		}
 	}
@@ -138,7 +138,7 @@ func TestCloudFormationTemplateHoldsTogether(t *testing.T) {
 	}
 }
 
-// The function in the template is consumer.py, and the publisher's right is one action on one topic.
+// The function in the template is consumer.py, and the publisher has the permission for one action on one topic.
 func TestCloudFormationTemplateHasTheConsumerAndTheLeastRight(t *testing.T) {
 	s := mustStack(t)
 	code, _ := under(t, s.Resources.v, "ConsumerFunction", "Properties", "Code", "ZipFile").(string)
@@ -158,14 +158,14 @@ func TestCloudFormationTemplateHasTheConsumerAndTheLeastRight(t *testing.T) {
 	}
 }
 
-// isTopic reports whether a value is the topic's ARN, of one that the stack makes and of one that is there already.
+// isTopic reports whether a value is the ARN of the topic, both of one that the stack makes and of an existing one.
 func isTopic(v any) bool {
 	text := fmt.Sprint(v)
 	return strings.HasPrefix(text, "map[Fn::If:[MakeTopic map[Ref:Topic] map[Fn::Sub:arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:${TopicName}]")
 }
 
-// Two stacks in two regions of one account, and one that is deployed again beside the topic it had left, get along: names of IAM are
-// those of all regions, and whatever is retained is made on a condition.
+// Two stacks in two regions of one account work together, and so does a stack that is deployed again with the topic
+// that it had left. Names of IAM are common to all regions, and every retained resource has a condition.
 func TestCloudFormationTemplateCanBeDeployedTwice(t *testing.T) {
 	s := mustStack(t)
 	for name, r := range under(t, s.Resources.v).(map[string]any) {

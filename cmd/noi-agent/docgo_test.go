@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// longestDoc is the most lines of a doc.go: it is an overview, and details belong to the files.
+// longestDoc is the highest number of lines of a doc.go: it is an overview, and details are in the files.
 const longestDoc = 60
 
 // TestEachPackageHasAnOverview: each package has a doc.go of at most 60 lines that names every file of the package, or
@@ -33,8 +33,8 @@ func TestEachPackageHasAnOverview(t *testing.T) {
 	}
 }
 
-// checkOverview compares the doc.go of a directory with the files there. A name with * stands for several files; a name
-// with a directory is seen from the root of the module.
+// checkOverview compares the doc.go of a directory with the files there. A name with * means several files. A name
+// with a directory is relative to the root of the module.
 func checkOverview(t *testing.T, root, dir string, files []string) {
 	t.Helper()
 	text := readText(t, filepath.Join(dir, "doc.go"))

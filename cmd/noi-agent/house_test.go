@@ -15,8 +15,8 @@ import (
 	"noi-agent/cmd/noi-agent/clitest"
 )
 
-// house has the packages of the module that each package may import (docs/architecture.md); nil: all. An entry that the
-// code does not use is a failure too, so that the table stays true.
+// house has the packages of the module that each package may import (docs/architecture.md); nil: all. An entry that
+// the code does not use fails the test too, so that the table stays true.
 var house = map[string][]string{
 	"internal/strictyaml":    {},
 	"internal/awsregion":     {},
@@ -112,23 +112,23 @@ func TestPackagesImportOnlyWhatTheHouseAllows(t *testing.T) {
 		name := strings.TrimPrefix(p.ImportPath, "noi-agent/")
 		allowed, known := house[name]
 		if !known {
-			t.Errorf("package %s has no place in the house", name)
+			t.Errorf("package %s is not in the table house", name)
 		}
 		seen++
 		for _, imported := range p.Imports {
 			own, ours := strings.CutPrefix(imported, "noi-agent/")
 			if ours && allowed != nil && !slices.Contains(allowed, own) {
-				t.Errorf("%s imports %s, which its place in the house does not allow", name, own)
+				t.Errorf("%s imports %s, which the table house does not allow", name, own)
 			}
 		}
 		for _, own := range allowed {
 			if !slices.Contains(p.Imports, "noi-agent/"+own) {
-				t.Errorf("%s may import %s, and does not: take the entry out of the house", name, own)
+				t.Errorf("%s may import %s, and does not: delete the entry in the table house", name, own)
 			}
 		}
 	}
 	if seen < len(house) {
-		t.Errorf("%d packages seen, the house has %d", seen, len(house))
+		t.Errorf("%d packages seen, the table house has %d", seen, len(house))
 	}
 }
 
@@ -143,7 +143,7 @@ func TestProductionBinaryLinksNoStandInAndEachLibraryHasOneHome(t *testing.T) {
 		}
 		for _, imported := range p.Imports {
 			if homes, ok := onlyIn[imported]; ok && !slices.Contains(strings.Fields(homes), name) {
-				t.Errorf("%s imports %s, whose only home is %s", name, imported, homes)
+				t.Errorf("%s imports %s, which only %s may import", name, imported, homes)
 			}
 		}
 	}
@@ -161,7 +161,7 @@ func TestModulesLinkedIntoTheDaemon(t *testing.T) {
 	lines = slices.Compact(lines)
 	clitest.Golden(t, "modules.txt", []byte(strings.Join(lines, "\n")+"\n"))
 
-	// The page of the licences names each of them, and Go's own library.
+	// The page of the licences names each of the modules, and Go's own library.
 	listed, err := os.ReadFile(filepath.Join("..", "..", "status", "web", "licences.txt"))
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +169,7 @@ func TestModulesLinkedIntoTheDaemon(t *testing.T) {
 	for i, line := range append(lines, "std") {
 		name, _, _ := strings.Cut(line, " ")
 		if got := strings.Split(string(listed), "\n")[i]; !strings.HasPrefix(got, name+" ") {
-			t.Fatalf("status/web/licences.txt has %q where %s and its licence stand", got, name)
+			t.Fatalf("status/web/licences.txt has %q in the place of %s and its licence", got, name)
 		}
 	}
 }
@@ -180,13 +180,13 @@ func TestNoMethodIsFoundByName(t *testing.T) {
 	cmd := exec.Command("go", "build", "-trimpath", "-tags", "grpcnotrace,nethttpomithttp2", "-ldflags", "-s -w -dumpdep",
 		"-o", filepath.Join(t.TempDir(), "noi-agent"), ".")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	out, err := cmd.CombinedOutput() // the linker's: which symbol needs which
+	out, err := cmd.CombinedOutput() // the linker's list: which symbol needs which
 	if err != nil || len(out) < 1<<20 {
 		t.Fatalf("%v: %.500s", err, out)
 	}
 	for line := range strings.Lines(string(out)) {
 		if strings.Contains(line, "<ReflectMethod> ->") {
-			t.Fatalf("a method may be found by name: %s", line)
+			t.Fatalf("a method may be called by name: %s", line)
 		}
 	}
 }

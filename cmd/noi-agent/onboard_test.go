@@ -35,7 +35,7 @@ func newAccount(t *testing.T) *account {
 	return a
 }
 
-// onboard runs the script. fail is which call to AWS breaks, as testdata/fakeaws.sh knows it; "": none.
+// onboard runs the script. fail names the call to AWS that fails, in the form of testdata/fakeaws.sh; "": none.
 func (a *account) onboard(fail string, args ...string) (stdout, stderr string, err error) {
 	a.t.Helper()
 	_ = os.Remove(a.dir + "/calls")
@@ -61,13 +61,13 @@ func (a *account) mustOnboard(args ...string) string {
 	return out
 }
 
-// text reads a file of the account, "" when there is none.
+// text returns the content of a file of the account, "" if it does not exist.
 func (a *account) text(format string, args ...any) string {
 	b, _ := os.ReadFile(filepath.Join(a.dir, fmt.Sprintf(format, args...)))
 	return strings.TrimSpace(string(b))
 }
 
-// active lists the active certificates of a region. One without a policy is a fault.
+// active returns the active certificates of a region. A certificate without a policy is a fault.
 func (a *account) active(region string) (ids []string) {
 	a.t.Helper()
 	list, _ := filepath.Glob(a.dir + "/iot/" + region + "/cert/*")
@@ -84,13 +84,14 @@ func (a *account) active(region string) (ids []string) {
 	return ids
 }
 
-// publishes returns the right of the role behind an alias.
+// publishes returns the permission of the role of an alias.
 func (a *account) publishes(region, alias string) string {
 	role := a.text("iot/%s/alias/%s", region, alias)
 	return a.text("iam/right/%s", role[strings.LastIndexByte(role, '/')+1:])
 }
 
-// Whichever call to AWS fails: no active certificate is left without a policy, and the same command again finishes the work.
+// Any call to AWS fails: no active certificate is left without a policy, and the same command run again finishes the
+// work.
 func TestOnboardingGoesOnAfterAFailureOfAnyStep(t *testing.T) {
 	args := []string{"--topic-arn", clitest.TopicARN, "--thing", "noi-42"}
 	whole := newAccount(t)
@@ -106,7 +107,7 @@ func TestOnboardingGoesOnAfterAFailureOfAnyStep(t *testing.T) {
 	for _, fail := range failing {
 		a := newAccount(t)
 		if _, _, err := a.onboard(fail, args...); err == nil {
-			t.Errorf("call %s failed, and the script did not", fail)
+			t.Errorf("call %s failed, but the script succeeded", fail)
 		}
 		a.active("us-east-2")
 		stdout := a.mustOnboard(args...)
@@ -145,7 +146,7 @@ func TestOnboardingLeavesOtherTopicsAlone(t *testing.T) {
 		t.Errorf("active %v", ids)
 	}
 	for _, c := range [][]string{
-		{"--alias", "noi-publisher-Main"}, // of another topic
+		{"--alias", "noi-publisher-Main"}, // the alias of another topic
 		{"--role", "noi-publisher-Main-us-east-2"},
 	} {
 		args := append([]string{"--topic-arn", "arn:aws:sns:us-east-2:393221637266:Other", "--thing", "x"}, c...)
@@ -194,11 +195,11 @@ func TestOnboardingRefusesNamesThatBreakItsFiles(t *testing.T) {
 		}
 	}
 	if a.text("calls") != "" {
-		t.Error("AWS was asked")
+		t.Error("there were requests to AWS")
 	}
 }
 
-// sed -i takes another argument on macOS than on Linux.
+// sed -i has different arguments on macOS and Linux.
 func TestScriptsRunOnMacOSToo(t *testing.T) {
 	for _, script := range cloudScripts(t) {
 		for i, line := range strings.Split(string(clitest.FileText(t, script)), "\n") {

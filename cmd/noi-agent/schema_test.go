@@ -24,20 +24,20 @@ import (
 	"noi-agent/status/wording"
 )
 
-// The JSON Schemas under docs/ are for editors: they complete and check keys while a file is written. They are made
-// from the Go types, their yaml tags, their defaults and the comments on their fields. What only the program can check,
-// overlaps or a name that matches nothing, `noi-agent check` says.
+// The JSON Schemas under docs/ are for editors: they complete and check keys while a person writes a file. The test
+// makes them from the Go types, their yaml tags, their defaults and the comments on their fields. Some faults only
+// the program can find, such as overlaps or a name that matches nothing: `noi-agent check` reports these.
 
 type schema = map[string]any
 
-// schemas makes them.
+// schemas makes the schemas.
 type schemas struct {
-	comments map[string]string // "configs.Line.Baud": what stands beside or above the field
+	comments map[string]string // "configs.Line.Baud": the comment beside or above the field
 	defs     schema            // by the name of the type
 }
 
-// scalar is any one value: the decoder takes a text as it is written, and an editor takes 42, 1.10 and true for no
-// text.
+// scalar is any single value. The decoder reads each text as it is written, but an editor takes 42, 1.10 and true for
+// other types.
 func scalar() []string { return []string{"string", "number", "boolean"} }
 
 // durationForm matches the durations of strictyaml.ParseDuration: no leading zero, and a plain 0.
@@ -74,7 +74,7 @@ func attributeSchema() schema {
 	return s
 }
 
-// ownSchemas are those of types that decode themselves, and of fields of few words.
+// ownSchemas are the schemas of types that decode themselves, and of fields with a few possible words.
 func ownSchemas() map[string]schema {
 	duration := schema{"type": []string{"string", "integer"}, "pattern": durationForm, "minimum": 0, "maximum": 0}
 	name := wordSchema(`[^,\s]([^,]*[^,\s])?`, 1)
@@ -114,7 +114,7 @@ func ownSchemas() map[string]schema {
 	}
 }
 
-// required are the keys that every sound file has.
+// required are the keys that every valid file has.
 func required() map[string][]string {
 	return map[string][]string{
 		"objects.FamilyFile": {"family", "max_registers", "objects"}, "objects.ObjectFile": {"address", "name", "table", "interval"},
@@ -129,7 +129,7 @@ func decodesItself(t reflect.Type) bool {
 	return p.Implements(reflect.TypeFor[strictyaml.Unmarshaler]()) || p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }
 
-// of returns the schema of a type; key is its place as in ownSchemas, "" when it is no field.
+// of returns the schema of a type. key is its place as in ownSchemas, "" if it is no field.
 func (s *schemas) of(t reflect.Type, key string) schema {
 	for _, name := range []string{key, t.String()} {
 		if own, ok := ownSchemas()[name]; ok {
@@ -144,7 +144,7 @@ func (s *schemas) of(t reflect.Type, key string) schema {
 		return s.of(t.Elem(), key)
 	case reflect.Struct:
 		if _, done := s.defs[t.String()]; !done {
-			s.defs[t.String()] = nil // a type may hold itself
+			s.defs[t.String()] = nil // a type may contain itself
 			s.defs[t.String()] = s.structure(t)
 		}
 		return schema{"$ref": "#/definitions/" + t.String()}
@@ -193,7 +193,7 @@ func (s *schemas) structure(t reflect.Type) schema {
 	return out
 }
 
-// defaultOf returns a default that is one value, as the file would have it.
+// defaultOf returns a default that is a single value, in the form of the file.
 func defaultOf(v reflect.Value) (any, bool) {
 	switch {
 	case v.Kind() == reflect.Bool:
@@ -247,13 +247,13 @@ func readComments(t *testing.T, into map[string]string, dir string) {
 	}
 }
 
-// makeSchema returns the schema of a file that decodes into t, as printed.
+// makeSchema returns the schema of a file that decodes into t, as JSON.
 func makeSchema(t *testing.T, of reflect.Type, title string) []byte {
 	t.Helper()
 	s := schemas{comments: map[string]string{}, defs: schema{}}
 	readComments(t, s.comments, "objects")
 	readComments(t, s.comments, "configs")
-	top := schema{"allOf": []schema{s.of(of, "")}} // beside a bare $ref, draft 7 ignores everything
+	top := schema{"allOf": []schema{s.of(of, "")}} // draft 7 ignores all other keywords beside a $ref
 	top["$schema"] = "http://json-schema.org/draft-07/schema#"
 	top["title"] = title
 	top["definitions"] = s.defs
@@ -287,7 +287,7 @@ func TestSchemasAreTrue(t *testing.T) {
 				t.Fatal(err)
 			}
 			if faults := validate(t, text, data); len(faults) > 0 {
-				t.Errorf("%s: the schema refuses what the program takes: %v", path, faults)
+				t.Errorf("%s: the schema refuses a file that the program accepts: %v", path, faults)
 			}
 		}
 	}
@@ -308,7 +308,7 @@ func TestSchemasAreTrue(t *testing.T) {
 	}
 }
 
-// parsedSchema reads a schema as printed.
+// parsedSchema decodes a schema from its JSON.
 func parsedSchema(t *testing.T, text []byte) schema {
 	t.Helper()
 	var top schema
@@ -338,7 +338,7 @@ func faultsOf(t *testing.T, top schema, document []byte) []string {
 	return v.faults
 }
 
-// tree is a document as an editor sees it: plain scalars that look like numbers or booleans are.
+// tree is a document as an editor sees it: plain scalars that look like numbers or booleans are numbers or booleans.
 type tree struct{ value any }
 
 func (t *tree) UnmarshalNode(n strictyaml.Node) error {
@@ -385,7 +385,7 @@ type validation struct {
 // resolved follows references and returns the schema at their end.
 func (v *validation) resolved(s schema) schema {
 	if all, ok := s["allOf"].([]any); ok {
-		s = all[0].(schema) // ours has one
+		s = all[0].(schema) // our schemas have one
 	}
 	if ref, ok := s["$ref"].(string); ok {
 		s = v.defs[strings.TrimPrefix(ref, "#/definitions/")].(schema)

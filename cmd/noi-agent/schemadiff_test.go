@@ -1,7 +1,7 @@
 //go:build !race
 
-// The test of this file starts no goroutine and is ten times slower under the race detector: tools/check.sh runs it
-// without.
+// The test in this file starts no goroutine, and is ten times slower under the race detector. So tools/check.sh runs
+// it without.
 
 package main
 
@@ -20,14 +20,14 @@ import (
 	"noi-agent/objects"
 )
 
-// What follows holds docs/config.schema.json and the program together. Every key of the Go types is set to every value
-// of a long list, and two rules must hold:
+// This test compares docs/config.schema.json with the program. It sets every key of the Go types to every value of a
+// long list. Two rules must be true:
 //
-//   - What the decoder refuses, the schema refuses.
-//   - What the whole program accepts, the schema accepts.
+// - The schema refuses every file that the decoder refuses.
+// - The schema accepts every file that the whole program accepts.
 //
-// Values that decode and break a rule of the program (a range, a name that matches nothing) are the program's alone to
-// refuse.
+// Some values decode and break a rule of the program, such as a range, or a name that matches nothing. Only the
+// program must refuse these.
 
 // yamlMap is a document. Its values are yamlMap, []any, or a text that is valid YAML.
 type yamlMap map[string]any
@@ -52,7 +52,8 @@ func flow(v any) string {
 	}
 }
 
-// with returns a copy of v in which the value at a path is text. A step is a key; "0" is the first item of a list.
+// with returns a copy of v in which the value at a path is text. A step of the path is a key; "0" is the first item
+// of a list.
 func with(v any, path []string, text string) any {
 	if len(path) == 0 {
 		return text
@@ -68,8 +69,8 @@ func with(v any, path []string, text string) any {
 	return m
 }
 
-// soundConfigs are valid configurations to set a key in: many keys are valid only beside some others. The second word
-// of a name is the top key that it is for; all is for every key but integrations.
+// soundConfigs are valid configurations in which keys are set: many keys are valid only together with some others.
+// The second word of a name is the top key for which it is; all is for every key except integrations.
 func soundConfigs() map[string]yamlMap {
 	slave := yamlMap{"id": "1", "model": "PSPWM"}
 	of := func(port, integration string) yamlMap {
@@ -101,7 +102,7 @@ func iotKeys() yamlMap {
 	return yamlMap{"endpoint": "c.credentials.iot.us-east-2.amazonaws.com", "role_alias": "noi", "certificate": "c.pem", "key": "k.pem"}
 }
 
-// values are tried for every key.
+// values are the values that are tried for every key.
 func values() []string {
 	return []string{
 		"0", "1", "2", "5", "8", "125", "247", "248", "255", "1000", "9600", "65536", "-1", "1.5", "-0.5", "1e3", "true", "false",
@@ -114,7 +115,7 @@ func values() []string {
 	}
 }
 
-// samples are values of keys that none of the values above fits.
+// samples are values for keys for which none of the values above is valid.
 func samples() map[string][]string {
 	return map[string][]string{
 		"device_id":                         {"5300520006504b5957343920"},
@@ -135,7 +136,7 @@ func samples() map[string][]string {
 	}
 }
 
-// keysOfMaps are keys to try in maps that do not take adc_ia, an object's name.
+// keysOfMaps are keys for maps that do not accept adc_ia, an object's name.
 func keysOfMaps() map[string]string { return map[string]string{"lines.0.slaves.0.encodings": "kWhc_t"} }
 
 // triedKey is one key of the configuration.
@@ -145,7 +146,7 @@ type triedKey struct {
 	first []string // its default
 }
 
-// keysOf lists every key of a struct that is decoded, and those within. The struct has its defaults.
+// keysOf lists every key of a decoded struct, including those within. The struct has its defaults.
 func keysOf(path []string, of reflect.Value) (keys []triedKey) {
 	for i := range of.NumField() {
 		name, ok := of.Type().Field(i).Tag.Lookup("yaml")
@@ -163,7 +164,7 @@ func keysOf(path []string, of reflect.Value) (keys []triedKey) {
 	return keys
 }
 
-// keysWithin lists the keys below one: of a struct, of the first item of a list, of one entry of a map.
+// keysWithin lists the keys below a key: of a struct, of the first item of a list, of one entry of a map.
 func keysWithin(path []string, t reflect.Type) []triedKey {
 	if decodesItself(t) || t == reflect.TypeFor[time.Duration]() {
 		return nil
@@ -189,8 +190,8 @@ func keysWithin(path []string, t reflect.Type) []triedKey {
 	}
 }
 
-// blind reports whether the value is one of those that an editor cannot distinguish from another one: it reads 0x0010,
-// 16 and 020 as one number.
+// blind reports whether an editor cannot distinguish the value from another one: it reads 0x0010, 16 and 020 as one
+// number.
 func blind(k triedKey, value string) bool {
 	bare := strings.Trim(value, "[]")
 	registers := k.of == reflect.TypeFor[configs.Registers]()
@@ -207,7 +208,7 @@ func TestConfigSchemaAndDecoderAgree(t *testing.T) {
 	top := parsedSchema(t, clitest.FileText(t, "../../docs/config.schema.json"))
 	for name, sound := range soundConfigs() {
 		if _, faults := configs.Parse([]byte(flow(sound)), catalog); len(faults) > 0 {
-			t.Fatalf("%s is no sound configuration: %v", name, faults)
+			t.Fatalf("%s is not a valid configuration: %v", name, faults)
 		}
 	}
 	fresh := new(configs.Config)
@@ -220,7 +221,7 @@ func TestConfigSchemaAndDecoderAgree(t *testing.T) {
 		place := strings.Join(k.path, ".")
 		tried := slices.Concat(k.first, samples()[place], enumAt(top, k.path), values())
 		if accepted := tryKey(t, top, catalog, k, tried); accepted == 0 {
-			t.Errorf("%s: no value that was tried is valid: add one that is to samples", place)
+			t.Errorf("%s: no tried value is valid: add a valid one to samples", place)
 		}
 	}
 }
@@ -239,7 +240,7 @@ func tryKey(t *testing.T, top schema, catalog *objects.Catalog, k triedKey, trie
 		}
 		for _, value := range tried {
 			if undecodable[value] {
-				continue // nor does it decode beside other keys
+				continue // it does not decode beside other keys either
 			}
 			text := flow(with(sound, k.path, value))
 			_, decoding := strictyaml.Decode([]byte(text), new(configs.Config))
@@ -255,9 +256,9 @@ func tryKey(t *testing.T, top schema, catalog *objects.Catalog, k triedKey, trie
 			place := strings.Join(k.path, ".") + ": " + value
 			switch {
 			case len(decoding) > 0 && len(refused) == 0 && !blind(k, value):
-				t.Errorf("%s (%s): the schema accepts what the decoder refuses: %v", place, name, decoding)
+				t.Errorf("%s (%s): the schema accepts a file that the decoder refuses: %v", place, name, decoding)
 			case len(faults) == 0 && len(refused) > 0:
-				t.Errorf("%s (%s): the schema refuses what the program accepts: %v", place, name, refused)
+				t.Errorf("%s (%s): the schema refuses a file that the program accepts: %v", place, name, refused)
 			}
 		}
 	}

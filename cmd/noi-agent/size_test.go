@@ -17,7 +17,7 @@ import (
 	"unicode/utf8"
 )
 
-// The limits of size. tooLarge lists the exceptions with their reasons.
+// The limits of size. tooLarge has the exceptions with their reasons.
 const (
 	medianFunction = 12  // lines
 	ninthFunction  = 45  // lines: nine functions of ten are no longer
@@ -28,8 +28,8 @@ const (
 	longestLine    = 120 // columns, a tab counts as four
 )
 
-// tooLarge is the one list of what is larger than the limits, with the size it may have and the reason. An entry that is
-// larger than needed is a failure too, so that the list only shrinks.
+// tooLarge lists everything that is larger than a limit, with its allowed size and the reason. An entry with a larger
+// size than needed fails the test too, so that the list only shrinks.
 var tooLarge = map[string]struct {
 	size   int
 	reason string
@@ -38,13 +38,13 @@ var tooLarge = map[string]struct {
 	"agent/memory_test.go TestAnAgentStaysInMemoryUntilNothingWaits":                          {84, "one story, told in order"},
 }
 
-// measure is one thing of the tree with its size.
+// measure is a name in the tree with its size.
 type measure struct {
 	name string
 	size int
 }
 
-// sizes has the sizes in the tree.
+// sizes has all sizes in the tree.
 type sizes struct {
 	functions, files, methods, fields []measure
 	lines                             []measure // lines over longestLine, by file
@@ -168,7 +168,7 @@ func (s *sizes) file(name, path string, methods map[string]int) error {
 	return nil
 }
 
-// wideLines notes the lines that are too long, but for those in a raw string: these are data.
+// wideLines records the lines that are too long, except those in a raw string, which are data.
 func (s *sizes) wideLines(name string, text []byte) {
 	raw := rawLines(text)
 	for i, line := range strings.Split(string(text), "\n") {
@@ -178,7 +178,7 @@ func (s *sizes) wideLines(name string, text []byte) {
 	}
 }
 
-// rawLines returns the lines that a raw string is on, counted from 0.
+// rawLines returns the lines of raw strings, counted from 0.
 func rawLines(text []byte) map[int]bool {
 	raw := map[int]bool{}
 	set := token.NewFileSet()

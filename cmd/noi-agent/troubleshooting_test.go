@@ -18,7 +18,7 @@ type symptom struct {
 	of    func(k api.Kind) bool
 }
 
-// symptoms are the chapters of the document. The first one that fits has the kind.
+// symptoms are the chapters of the document. A kind belongs to the first one that fits.
 func symptoms() []symptom {
 	code := func(parts ...string) func(api.Kind) bool {
 		return func(k api.Kind) bool {
@@ -33,17 +33,17 @@ func symptoms() []symptom {
 		{"A controller reports a fault", code("controller_")},
 		{"No message arrives in the cloud", code("integration_", "clock_wrong")},
 		{"Some messages do not arrive in the cloud", code("dead_letters", "kinds_")},
-		{"Samples are missing, or soon will be", code("samples_", "outbox_", "store_in", "store_recovered")},
+		{"Samples are missing, or soon will be", code("samples_", "outbox_", "store_")},
 		{"Times look wrong", code("clock_")},
 		{"A change of the configuration does nothing", code("config_", "restart_", "integrations_")},
 		{"Something else", func(api.Kind) bool { return true }},
 	}
 }
 
-// asWritten is a text of the table with words in the places that a case fills.
+// asWritten returns a text of the table with words in place of its placeholders.
 func asWritten(text string) string {
 	return strings.NewReplacer("{name}", "NAME", "{cloud}", "AWS or Google", "{type}", "aws|gcp", "{holder}", "Another program",
-		"{alarm}", "a fault or an alarm", "{messages}", "Messages", "{day}", "a day that is named", "{id}", "ID").Replace(text)
+		"{alarm}", "a fault or an alarm", "{messages}", "Messages", "{day}", "the day that the title gives", "{id}", "ID").Replace(text)
 }
 
 // TestTroubleshootingIsTheTableOfProblems: docs/troubleshooting.md is generated from the table of all problems.
@@ -51,11 +51,12 @@ func TestTroubleshootingIsTheTableOfProblems(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(`# Troubleshooting
 
-` + "`noi-agent status`" + `, the page, ` + "`/metrics`" + ` (` + "`noi_problem`" + `) and the log name each problem by its code. Search this page for the code,
-or begin with what you see. This document is made from the table in ` + "`status/api/catalogue.go`" + `; a test keeps it current.
+` + "`noi-agent status`" + `, the page, ` + "`/metrics`" + ` (` + "`noi_problem`" + `) and the log give the code of each problem. Search this page for the
+code, or begin with the heading that fits. In the titles, NAME is the name of your line, controller or integration. This
+document is made from the table in ` + "`status/api/catalogue.go`" + `; a test keeps it current.
 
-A **fault** stops data. A **warning** may stop data later. A **notice** is worth knowing. *Effect on data*: none, delayed
-(the samples wait and are sent later), or lost (they are reported as gaps).
+A **fault** stops data. A **warning** may stop data later. A **notice** is worth knowing. *Effect on data* is *none*,
+*delayed* (the samples wait and are sent later), or *lost* (the missing samples are reported as gaps).
 `)
 	kinds := api.Kinds()
 	written := map[string]bool{}
@@ -87,18 +88,18 @@ func writeKind(b *strings.Builder, kinds []api.Kind) {
 	}
 	var notes []string
 	if k.VisibleAfter > 0 {
-		notes = append(notes, fmt.Sprintf("It is shown when it lasts %v.", k.VisibleAfter))
+		notes = append(notes, fmt.Sprintf("It is shown after it has lasted for %d seconds.", int(k.VisibleAfter.Seconds())))
 	}
 	if len(k.DependsOn) > 0 {
-		notes = append(notes, "It is not shown by itself while one of these is, which explains it: `"+strings.Join(k.DependsOn, "`, `")+"`.")
+		notes = append(notes, "It is not shown while one of these problems exists, because they explain it: `"+strings.Join(k.DependsOn, "`, `")+"`.")
 	}
 	if len(notes) > 0 {
 		fmt.Fprintf(b, "\n%s\n", wrapped(strings.Join(notes, " "), 120))
 	}
 }
 
-// TestTheTableOfProblemsIsComplete: each kind has all its texts, kinds of one code differ in texts only, and what explains a kind is a
-// kind itself, and comes before it.
+// TestTheTableOfProblemsIsComplete: each kind has all its texts. Kinds with one code differ only in texts. A kind
+// that includes others comes before them.
 func TestTheTableOfProblemsIsComplete(t *testing.T) {
 	kinds := api.Kinds()
 	for i, k := range kinds {
@@ -120,7 +121,7 @@ func TestTheTableOfProblemsIsComplete(t *testing.T) {
 	}
 }
 
-// wrapped breaks a text into lines of at most so many characters.
+// wrapped wraps a text at so many characters.
 func wrapped(text string, most int) string {
 	var lines []string
 	line := ""

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestWalkOfASampleIsTrue compares the table of a sample's way in docs/architecture.md with the code: each file exists
-// and has its function, and the way is short.
+// TestWalkOfASampleIsTrue compares the table of a sample's way in docs/architecture.md with the code: each file
+// exists and has its function, and the way is short.
 func TestWalkOfASampleIsTrue(t *testing.T) {
 	steps := walkUnder(t, "### The same, file by file")
 	if len(steps) < 15 || len(steps) > 22 {
@@ -54,7 +54,7 @@ func walkUnder(t *testing.T, heading string) (steps []walkStep) {
 	return steps
 }
 
-// check looks for the pattern in the file.
+// check searches the pattern in the file.
 func (s walkStep) check(t *testing.T, pattern string) {
 	t.Helper()
 	if !regexp.MustCompile(pattern).MatchString(readText(t, filepath.Join("..", "..", s.file))) {

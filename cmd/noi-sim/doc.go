@@ -26,11 +26,13 @@
 // Without a unit the fault is for each controller that has the object. The times are real times since the start of the
 // line, independent of --speed. A fault begins and ends with a simulated second. Package sim describes the effects: a
 // fault of the charger stops the charge.
+//
 // Stdout has one line with the address of the status page, then each message that the clouds accept as one line of raw
 // JSON, byte for byte, and a summary at the end. Everything else goes to stderr, also the output of the command.
 // Ctrl-C (or SIGTERM, or a terminal that closes) sends one SIGTERM to the command, which runs in its own process group.
 // A second Ctrl-C kills the command. Exit codes: 0 the command ended well, 1 the command failed or the simulation could
 // not start, 2 wrong usage.
+//
 // The environment of the command has no proxy, and of the AWS_* variables only those for the simulated cloud. An
 // integration without an endpoint also uses the simulated clouds, so no message goes to a real cloud.
 //

@@ -34,7 +34,8 @@ func (r *trial) read(baud int) error {
 	return errors.Join(err, line.Close())
 }
 
-// TestAWorldWithoutACommandSaysWhatAnAgentNeeds: environment and configuration to copy, valid as they are; and Ctrl-C ends it.
+// TestAWorldWithoutACommandSaysWhatAnAgentNeeds: it prints an environment and a configuration to copy, which are
+// valid unchanged. Ctrl-C ends it.
 func TestAWorldWithoutACommandSaysWhatAnAgentNeeds(t *testing.T) {
 	r := begin(t, []string{"--baud", "19200", "--slaves", "1=PSPWM,2=TSMPPT"})
 	r.stderr.await(t, "noi-sim fault --help")
@@ -59,11 +60,11 @@ func TestAWorldWithoutACommandSaysWhatAnAgentNeeds(t *testing.T) {
 	r.interrupt()
 	r.wantEnd(0)
 	if _, err := os.Stat(filepath.Join(r.dir, socketName)); err == nil {
-		t.Error("the control socket is left behind")
+		t.Error("the control socket still exists")
 	}
 }
 
-// TestAWrongBaudRateGivesGarbage, and the right one a reply, as on a real line.
+// TestAWrongBaudRateGivesGarbage: the right rate gives a reply, as on a real line.
 func TestAWrongBaudRateGivesGarbage(t *testing.T) {
 	r := begin(t, []string{"--baud", "115200"})
 	r.stderr.await(t, "noi-sim fault --help")

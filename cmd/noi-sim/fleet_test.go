@@ -48,7 +48,7 @@ func TestMisuseOfSlavesAndFaults(t *testing.T) {
 	}
 }
 
-// built returns the fleet that a command line makes.
+// built returns the fleet of a command line.
 func built(t *testing.T, slaves string, faults ...string) *fleet {
 	t.Helper()
 	f, err := newFleet(runOptions{Speed: 60, Slaves: slaves, Fault: faults})
@@ -84,7 +84,7 @@ func TestAFaultIsForTheUnitsThatHaveIt(t *testing.T) {
 	}
 }
 
-// A fault's times are real ones; the simulator counts in its own.
+// The times of a fault are real times. The simulator counts in simulated time.
 func TestTimesOfFaultsAreReal(t *testing.T) {
 	fast, slow := &fleet{speed: 60}, &fleet{speed: 1e-9}
 	if from, until := fast.simulated(time.Minute, 2*time.Minute); from != time.Hour || until != 2*time.Hour {
@@ -97,7 +97,7 @@ func TestTimesOfFaultsAreReal(t *testing.T) {
 		t.Errorf("at a very low speed: from %v until %v; 0 would mean: without end", from, until)
 	}
 	if far := accelerate(1e6*time.Hour, 10_000); far != math.MaxInt64 {
-		t.Errorf("beyond what a time can hold: %v", far)
+		t.Errorf("beyond the range of a time: %v", far)
 	}
 }
 
@@ -110,7 +110,7 @@ func TestSkiesDiffer(t *testing.T) {
 	}
 }
 
-// openLine opens the line of a world at the link, and closes it with the test.
+// openLine opens the line of a world at the link. The line is closed with the test.
 func openLine(t *testing.T, dir string, baud int) *modbus.Line {
 	t.Helper()
 	line := modbus.NewLine(modbus.Options{Settings: modbus.Settings{Port: filepath.Join(dir, linkName), Baud: baud}})
@@ -145,7 +145,7 @@ func TestSeveralControllersStandOnOneLine(t *testing.T) {
 		t.Errorf("a register of another family gave %v, want exception 02", err)
 	}
 	if _, err := line.Read(t.Context(), 3, 0x04, 0x0012, 1); !errors.Is(err, modbus.ErrTimeout) {
-		t.Errorf("a unit that is not there gave %v", err)
+		t.Errorf("a missing unit gave %v", err)
 	}
 	if err := line.Close(); err != nil {
 		t.Error(err)

@@ -53,13 +53,13 @@ func TestASecondInterruptKillsTheWholeGroup(t *testing.T) {
 	r.interrupt()
 	r.wantEnd(1)
 	if !strings.Contains(r.stdout.String(), "the command was killed") {
-		t.Errorf("the summary does not tell of the kill:\n%s", r.stdout)
+		t.Errorf("the summary does not report the kill:\n%s", r.stdout)
 	}
 	if err := reader.SetReadDeadline(time.Now().Add(90 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.ReadAll(reader); err != nil {
-		t.Errorf("the inner shell lives on (%v)", err)
+		t.Errorf("the inner shell still runs (%v)", err)
 	}
 }
 
@@ -91,7 +91,7 @@ func TestExitCodes(t *testing.T) {
 				t.Errorf("stderr lacks %q:\n%s", c.says, r.stderr)
 			}
 			if _, err := os.Lstat(filepath.Join(r.dir, linkName)); !errors.Is(err, os.ErrNotExist) {
-				t.Errorf("the link is left behind (%v)", err)
+				t.Errorf("the link still exists (%v)", err)
 			}
 		})
 	}
@@ -141,7 +141,7 @@ func TestTheSummaryAsksTheAgentBeforeItStops(t *testing.T) {
 	}
 }
 
-// An agent that hangs must not hold Ctrl-C longer than askTimeout, and a second one not at all.
+// An agent that hangs must not delay the end after Ctrl-C longer than askTimeout. A second Ctrl-C ends it at once.
 func TestAHangingAgentDoesNotHoldUpTheEnd(t *testing.T) {
 	asked := make(chan struct{}, 1)
 	agent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -287,7 +287,7 @@ func TestATakenPortIsNamed(t *testing.T) {
 	}
 }
 
-// brokenScreen takes the first lines and then no more, as a pipe whose reader has gone.
+// brokenScreen accepts the first lines and then no more, like a pipe whose reader has gone.
 type brokenScreen struct{ left int }
 
 func (s *brokenScreen) Write(p []byte) (int, error) {
@@ -306,7 +306,7 @@ func TestAScreenThatGoesAwayEndsTheWorld(t *testing.T) {
 	}
 }
 
-// A real process gets signals. When it has ended, it has left no process and no file.
+// A real process gets signals. After its end it has left no process and no file.
 func TestSignalsToTheProcess(t *testing.T) {
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(s.String(), func(t *testing.T) {
@@ -318,19 +318,19 @@ func TestSignalsToTheProcess(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := cmd.Wait(); err != nil {
-				t.Errorf("it ended with %v; stderr:\n%s", err, stderr)
+				t.Errorf("noi-sim ended with %v; stderr:\n%s", err, stderr)
 			}
 			if n := strings.Count(stderr.String(), "term\n"); n != 1 || !strings.Contains(stdout.String(), "summary") {
 				t.Errorf("%d SIGTERM; stdout:\n%s", n, stdout)
 			}
 			if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
-				t.Errorf("left behind: %v (%v)", left, err)
+				t.Errorf("files are left: %v (%v)", left, err)
 			}
 		})
 	}
 }
 
-// A reader that has read enough (`noi-sim … | head`) must not leave the command behind.
+// A reader that closes the pipe early (`noi-sim … | head`) must not leave the command running.
 func TestABrokenPipeStopsTheCommand(t *testing.T) {
 	reader, writer, err := os.Pipe()
 	if err != nil {
@@ -346,11 +346,11 @@ func TestABrokenPipeStopsTheCommand(t *testing.T) {
 	cmd.Stdout, cmd.Stderr = writer, stderr
 	err = cmd.Run()
 	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(stderr.String(), "broken pipe") {
-		t.Errorf("it ended with %v; stderr:\n%s", err, stderr)
+		t.Errorf("noi-sim ended with %v; stderr:\n%s", err, stderr)
 	}
 }
 
-// Simulated time runs at --speed: within moments a fast world's clock shows another hour of operation.
+// Simulated time runs at --speed: after a moment the clock of a fast world shows another hour of operation.
 func TestSpeedMovesTheSun(t *testing.T) {
 	r := begin(t, []string{"--speed", "10000", "--baud", "115200"}, "sh", "-c", "echo ready; exec sleep 1000")
 	r.stderr.await(t, "ready")

@@ -18,17 +18,17 @@ import (
 	"noi-agent/sim"
 )
 
-// masterBaud is the line's pace where other masters read: the shorter a reply, the less a crowded machine can tear it.
+// masterBaud is the pace of the line for other masters. A short reply is less likely to be torn on a busy machine.
 const masterBaud = 115200
 
-// stillWorld runs noi-sim as a process with the sun standing still, so that its registers are those of the controller
-// that is returned as well. tty is the line, with no master on it.
+// stillWorld runs noi-sim as a process with a sun that does not move, so that its registers equal those of the
+// returned controller. tty is the line, without a master.
 func stillWorld(t *testing.T) (tty string, twin *sim.Controller) {
 	t.Helper()
 	dir := t.TempDir()
 	noiSim := modbustest.StartPeer(t, self(t, "noi-sim"), "run", "--speed", "1e-9", "--baud", strconv.Itoa(masterBaud),
 		"--sns", "127.0.0.1:0", "--pubsub", "127.0.0.1:0", "--status", "127.0.0.1:1", "--dir", dir, "--",
-		"sh", "-c", "echo ready; while kill -0 $PPID; do sleep 0.2; done") // not even a killed noi-sim leaves it behind
+		"sh", "-c", "echo ready; while kill -0 $PPID; do sleep 0.2; done") // ends even after a kill of noi-sim
 	noiSim.Await(t, "ready")
 	catalog, err := objects.LoadCatalog()
 	if err != nil {
@@ -42,15 +42,15 @@ func stillWorld(t *testing.T) (tty string, twin *sim.Controller) {
 	return filepath.Join(dir, linkName), twin
 }
 
-// mbpoll asks once, as a master made by other people with libmodbus, and returns all it prints. err is its exit code.
+// mbpoll sends one request with mbpoll, a master of another project with libmodbus, and returns its output. err is
+// its exit code.
 func mbpoll(tty string, args ...string) (string, error) {
 	all := append([]string{"-m", "rtu", "-b", strconv.Itoa(masterBaud), "-P", "none", "-s", "2", "-1"}, args...)
 	out, err := exec.Command("mbpoll", append(all, tty)...).CombinedOutput()
 	return string(out), err
 }
 
-// mbpollAnswered is mbpoll with patience. When its time is up all the same, which a crowded machine may bring about, it
-// asks again.
+// mbpollAnswered is mbpoll with a long timeout. After a timeout, which a busy machine may cause, it tries again.
 func mbpollAnswered(tty string, args ...string) (string, error) {
 	for limit := time.Now().Add(2 * time.Minute); ; {
 		out, err := mbpoll(tty, append([]string{"-o", "5"}, args...)...)
@@ -60,7 +60,7 @@ func mbpollAnswered(tty string, args ...string) (string, error) {
 	}
 }
 
-// mbpollRegister is a line of mbpoll's: the register's number, which is its address plus one, and its value.
+// mbpollRegister is a line of mbpoll's output: the register's number, which is its address plus one, and its value.
 var mbpollRegister = regexp.MustCompile(`(?m)^\[(\d+)\]:\s+0x([0-9A-F]{4})$`)
 
 // mbpollRead reads registers with mbpoll.
@@ -74,7 +74,7 @@ func mbpollRead(t *testing.T, tty string, function byte, addr, count uint16) []u
 	}
 	var registers []uint16
 	for i, found := range mbpollRegister.FindAllStringSubmatch(out, -1) {
-		value, _ := strconv.ParseUint(found[2], 16, 16) // the pattern has four digits
+		value, _ := strconv.ParseUint(found[2], 16, 16) // cannot fail: the pattern has four digits
 		if found[1] != strconv.Itoa(int(addr)+1+i) {
 			t.Fatalf("mbpoll shows register %s, want %d:\n%s", found[1], int(addr)+1+i, out)
 		}
@@ -83,8 +83,8 @@ func mbpollRead(t *testing.T, tty string, function byte, addr, count uint16) []u
 	return registers
 }
 
-// mbpollTable is mbpoll's name of what a function reads: 3 is the table whose numbers once began with 3, the input
-// registers.
+// mbpollTable is mbpoll's number of the table of a function: 3 is the table of the input registers, whose numbers
+// once began with 3.
 func mbpollTable(function byte) int {
 	if function == modbus.FuncReadInput {
 		return 3
@@ -119,7 +119,7 @@ func TestAnotherMasterReadsWhatTheLineReads(t *testing.T) {
 	}
 }
 
-// lineRead reads registers with the agent's own line, which leaves the port to others when it is done.
+// lineRead reads registers with the agent's own line, and closes the port afterwards.
 func lineRead(t *testing.T, tty string, function byte, addr, count uint16) []uint16 {
 	t.Helper()
 	line := modbus.NewLine(modbus.Options{Settings: modbus.Settings{Port: tty, Baud: masterBaud}, Timeout: time.Minute})
@@ -151,7 +151,7 @@ func TestAnotherMasterUnderstandsARefusal(t *testing.T) {
 		{"an unknown register", "Illegal data address", []string{"-a", "1", "-t", "3", "-r", "4097"}},
 		{"a server id, which these controllers do not tell", "Illegal function", []string{"-a", "1", "-u"}},
 	} {
-		out, _ := mbpollAnswered(tty, c.args...) // with -u the exit code is 0 all the same
+		out, _ := mbpollAnswered(tty, c.args...) // with -u the exit code is always 0
 		check(c.what, c.want, out)
 	}
 	out, _ := mbpoll(tty, "-a", "2", "-o", "0.2", "-t", "3", "-r", "19")

@@ -19,7 +19,7 @@ import (
 	"noi-agent/sinks/sns"
 )
 
-// roleEnv makes this test binary be something else: noi-sim itself, or a command that publishes.
+// roleEnv makes this test binary another program: noi-sim itself, or a command that publishes.
 const roleEnv = "NOI_SIM_TEST_ROLE"
 
 // unitID is the unit id of the controller without --slaves.
@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// messages has the messages that the publisher sends to each cloud. It sends the first one twice, like a retry.
+// messages returns the messages of the publisher to each cloud. It sends the first one twice, like a retry.
 func messages(integration string) []sinks.Message {
 	body := func(at, object string) []byte {
 		return []byte(`{"published_at":"` + at + `","data":12.117188,"integration_id":"` + integration + `","object":"` + object + `","note":"<&\u00e9 ü>"}`)
@@ -52,7 +52,7 @@ type sink interface {
 	Close() error
 }
 
-// publisher sends messages with the real clients, which know the stand-ins and the key from the environment alone.
+// publisher sends messages with the real clients, which get the stand-ins and the key from the environment only.
 func publisher() int {
 	toSNS, err := sns.New(sns.Options{TopicARN: topicARN})
 	if err != nil {
@@ -82,7 +82,7 @@ func publisher() int {
 
 // output collects the output. A test can wait for a text in it.
 type output struct {
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	text  bytes.Buffer
 	fresh chan struct{} // closed at the next write
 }
@@ -103,7 +103,7 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// await waits until the text has part; the limit only ends a test that is broken.
+// await waits until the text has part. The limit only ends a broken test.
 func (o *output) await(t *testing.T, part string) {
 	t.Helper()
 	limit := time.After(2 * time.Minute)
@@ -117,7 +117,7 @@ func (o *output) await(t *testing.T, part string) {
 		select {
 		case <-fresh:
 		case <-limit:
-			t.Fatalf("%q did not come; there is\n%s", part, o)
+			t.Fatalf("%q did not come; the output is\n%s", part, o)
 		}
 	}
 }
@@ -150,7 +150,7 @@ func (r *trial) end() int {
 	case code := <-r.code:
 		return code
 	case <-time.After(2 * time.Minute):
-		r.t.Fatalf("it does not end; stderr:\n%s", r.stderr)
+		r.t.Fatalf("noi-sim does not end; stderr:\n%s", r.stderr)
 		return -1
 	}
 }
@@ -162,7 +162,7 @@ func (r *trial) wantEnd(code int) {
 	}
 }
 
-// endAt interrupts the command of patient once and lets it end well.
+// endAt interrupts the command of patient once, and then lets it end normally.
 func (r *trial) endAt(stop string) {
 	r.t.Helper()
 	r.interrupt()
@@ -184,7 +184,8 @@ func self(t *testing.T, role string) string {
 	return path
 }
 
-// patient is a shell that says "ready", counts its SIGTERMs aloud, and ends with status once the file stop is there.
+// patient is a shell that prints "ready", counts its SIGTERMs in its output, and ends with status when the file stop
+// exists.
 func patient(stop string, status int) []string {
 	return []string{"sh", "-c", fmt.Sprintf(
 		`trap 'echo term' TERM; echo ready $$; until [ -e '%s' ]; do sleep 0.02; done; exit %d`, stop, status)}

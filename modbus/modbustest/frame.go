@@ -1,13 +1,13 @@
 package modbustest
 
-// AppendCRC appends the RTU checksum of frame to it, low byte first, bit by bit as the
-// specification words it (MODBUS over Serial Line V1.02 §6.2.2).
+// AppendCRC appends the RTU checksum of frame to it, low byte first. It computes bit by bit, as in the text of the
+// specification (MODBUS over Serial Line V1.02 §6.2.2).
 func AppendCRC(frame []byte) []byte {
 	sum := checksum(frame)
 	return append(frame, byte(sum), byte(sum>>8))
 }
 
-// ValidCRC reports whether frame ends with the checksum of what stands before it.
+// ValidCRC reports whether frame ends with the checksum of the bytes before.
 func ValidCRC(frame []byte) bool {
 	n := len(frame) - 2
 	return n >= 2 && checksum(frame[:n]) == uint16(frame[n])|uint16(frame[n+1])<<8
@@ -28,7 +28,7 @@ func checksum(p []byte) uint16 {
 	return sum
 }
 
-// requestSize returns the length of the request that begins with p; 0 when p is too short to know.
+// requestSize returns the length of the request that begins with p; 0 when p is too short to show it.
 func requestSize(p []byte) int {
 	if len(p) < 2 {
 		return 0
@@ -45,8 +45,8 @@ func requestSize(p []byte) int {
 	}
 }
 
-// wholeRequest reports whether p is a whole request. One of a function that this package does
-// not know ends where the checksum comes out right.
+// wholeRequest reports whether p is a whole request. A request of a function that this package does not know ends
+// where the checksum is right.
 func wholeRequest(p []byte) bool {
 	if size := requestSize(p); size != 0 && len(p) != size {
 		return false

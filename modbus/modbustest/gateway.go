@@ -10,27 +10,27 @@ import (
 )
 
 // Gateway is a gateway to slaves on one serial line that serves several clients: one request at a time goes to the
-// slaves, in the order in which they came. What it does wrong is scripted. Set the fields before it is used.
+// slaves, in the order in which they came. Script decides its faults. Set the fields before the gateway is used.
 type Gateway struct {
 	RTU    bool // RTU over TCP; false: Modbus TCP
 	Slaves []*Slave
-	// Script says what goes wrong with each reply; nil: nothing. Of the slaves' own faults it plays Silent, Late,
-	// Exception, Unit, More and Duplicate.
+	// Script returns the fault of each reply; nil: no faults. Of the slaves' own faults the gateway can do Silent,
+	// Late, Exception, Unit, More and Duplicate.
 	Script   func() GatewayFault
 	Route    Route
-	Received func() // is called after each request that came; nil: nothing is called
+	Received func() // called after each received request; nil: not called
 
 	queue chan gatewayRequest
 	done  chan struct{}
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	conns  []*gatewayConn
 	held   []gatewayReply
 	newest uint16 // id of the last request
 	down   bool
 }
 
-// Route says to whom a gateway sends replies.
+// Route is the choice of the clients that get a reply.
 type Route int
 
 // The routes.
@@ -42,12 +42,12 @@ const (
 
 // GatewayFault is what a gateway does to one reply.
 type GatewayFault struct {
-	Restamp bool   // Modbus TCP: the reply gets the id of the latest request, whose ever it is
-	ID      uint16 // added to the id
+	Restamp bool   // Modbus TCP: the reply gets the id of the latest request of any client
+	ID      uint16 // is added to the id
 	Hold    bool   // the reply comes after the next one; RTU: after the next one to another client
-	HangUp  bool   // the asker's connection ends instead
-	Reset   bool   // the same, by a reset
-	Mute    bool   // nothing more comes over the asker's connection
+	HangUp  bool   // instead of the reply, the client's connection ends
+	Reset   bool   // the same, with a reset
+	Mute    bool   // the client's connection gets no more bytes
 	Split   int    // the reply comes in two parts; 0: in one
 	Damage  bool   // RTU: the checksum is wrong; Modbus TCP: the header has another protocol id
 }
@@ -69,7 +69,7 @@ type gatewayReply struct {
 	bytes   []byte
 }
 
-// Start begins to serve; Stop ends it.
+// Start begins to serve. Stop ends it.
 func (g *Gateway) Start() {
 	g.queue, g.done = make(chan gatewayRequest, 64), make(chan struct{})
 	go func() {
@@ -80,7 +80,7 @@ func (g *Gateway) Start() {
 	}()
 }
 
-// Stop ends all connections and returns when the last request is done with.
+// Stop ends all connections. It returns when the last request is finished.
 func (g *Gateway) Stop() {
 	g.mu.Lock()
 	g.down = true
@@ -131,7 +131,7 @@ func (g *Gateway) serve(c *gatewayConn) {
 			g.newest = r.id
 			select {
 			case g.queue <- r:
-			default: // its memory is full: the request is lost
+			default: // the queue is full: the request is lost
 			}
 		}
 		g.mu.Unlock()
@@ -176,7 +176,7 @@ func (g *Gateway) receive(c *gatewayConn) (r gatewayRequest, err error) {
 	return r, nil
 }
 
-// answer has a slave answer and sends the reply on.
+// answer gets a slave's reply to a request, and sends it to the clients of the route.
 func (g *Gateway) answer(r gatewayRequest) {
 	for _, s := range g.Slaves {
 		if s.Unit != r.adu[0] {
@@ -225,7 +225,7 @@ func (g *Gateway) send(r gatewayRequest, frame []byte, twice bool) {
 	}
 }
 
-// reset ends a connection without order.
+// reset ends a connection with a reset.
 func reset(c net.Conn) {
 	switch c := c.(type) {
 	case *Conn:
@@ -236,7 +236,7 @@ func reset(c net.Conn) {
 	}
 }
 
-// pack makes of an RTU frame what goes over the network.
+// pack converts an RTU frame to the format of the network.
 func (g *Gateway) pack(id uint16, frame []byte, twice bool) []byte {
 	out := append([]byte(nil), frame...)
 	if !g.RTU {
@@ -259,7 +259,7 @@ func (g *Gateway) damage(packed []byte) {
 	packed[3] = 1 // the protocol id of Modbus is 0
 }
 
-// release delivers the held replies that are meant.
+// release delivers the held replies for which meant returns true.
 func (g *Gateway) release(meant func(gatewayReply) bool) {
 	kept := g.held[:0:0]
 	for _, h := range g.held {
@@ -272,7 +272,7 @@ func (g *Gateway) release(meant func(gatewayReply) bool) {
 	g.held = kept
 }
 
-// deliver writes a reply to whom it goes. What cannot be written is lost.
+// deliver writes a reply to the clients of the route. A reply that cannot be written is lost.
 func (g *Gateway) deliver(r gatewayReply, split int) {
 	for i, c := range g.conns {
 		switch {
@@ -294,7 +294,7 @@ func (g *Gateway) Newest() uint16 {
 	return g.newest
 }
 
-// CloseIdle ends every connection, as a gateway does with those that idle.
+// CloseIdle ends every connection, as a gateway ends idle connections.
 func (g *Gateway) CloseIdle() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

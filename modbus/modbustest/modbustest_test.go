@@ -38,7 +38,7 @@ func TestNoiseIsAlwaysVisible(t *testing.T) {
 	}
 }
 
-// ask writes a request and collects all that comes until it is silent for a second.
+// ask sends a request and collects all bytes until there is a second of silence.
 func ask(t *testing.T, pipe *modbustest.Pipe, body ...byte) (reply []byte, took time.Duration) {
 	t.Helper()
 	start := time.Now()
@@ -137,7 +137,7 @@ func TestUnpluggedPipeFails(t *testing.T) {
 	})
 }
 
-// TestPTYIsNeverFasterThanTheWire has a lower bound only: a slow machine passes too.
+// TestPTYIsNeverFasterThanTheWire checks only a lower bound, so it also passes on a slow machine.
 func TestPTYIsNeverFasterThanTheWire(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	slave := &modbustest.Slave{Unit: 1, Read: modbustest.OwnAddress}

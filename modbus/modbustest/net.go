@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Conn is one end of a TCP connection in memory. It buffers what is written, and waits on timers and channels only, so
-// that it runs in the virtual time of testing/synctest.
+// Conn is one end of a TCP connection in memory. It buffers written bytes, and waits only on timers and channels, so
+// that it works in the virtual time of testing/synctest.
 type Conn struct {
 	in, out *stream
 
@@ -28,10 +28,10 @@ func NewConns() (here, there *Conn) {
 type stream struct {
 	wake chan struct{}
 
-	mu  sync.Mutex // guards what follows
+	mu  sync.Mutex // guards the fields below
 	buf []byte
 	err error // for the reader, once buf is empty
-	cut error // for the writer; nil: the reader is there
+	cut error // for the writer; nil: the reader is open
 }
 
 func newStream() *stream { return &stream{wake: make(chan struct{}, 1)} }
@@ -43,7 +43,7 @@ func (s *stream) stir() {
 	}
 }
 
-// end lets reader and writer know that there is no more.
+// end ends the stream: reader and writer are the errors that they get. drop also drops the bytes on their way.
 func (s *stream) end(reader, writer error, drop bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,20 +105,20 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Close ends the connection in order: the other end reads the rest, and then EOF.
+// Close ends the connection normally: the other end reads the rest, and then EOF.
 func (c *Conn) Close() error {
 	c.out.end(io.EOF, net.ErrClosed, false)
 	c.in.end(net.ErrClosed, syscall.EPIPE, true)
 	return nil
 }
 
-// Reset ends the connection as a crash does: what is on its way is lost.
+// Reset ends the connection like a crash: bytes on their way are lost.
 func (c *Conn) Reset() {
 	c.out.end(syscall.ECONNRESET, net.ErrClosed, true)
 	c.in.end(net.ErrClosed, syscall.ECONNRESET, true)
 }
 
-// SetReadDeadline bounds the next reads.
+// SetReadDeadline sets the deadline of the next reads.
 func (c *Conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -126,14 +126,14 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// SetDeadline is SetReadDeadline, since no write waits.
+// SetDeadline is SetReadDeadline, because no write waits.
 func (c *Conn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
 
 // SetWriteDeadline does nothing.
 func (c *Conn) SetWriteDeadline(time.Time) error { return nil }
 
-// LocalAddr is no address.
+// LocalAddr returns an empty address.
 func (c *Conn) LocalAddr() net.Addr { return &net.TCPAddr{} }
 
-// RemoteAddr is no address.
+// RemoteAddr returns an empty address.
 func (c *Conn) RemoteAddr() net.Addr { return &net.TCPAddr{} }

@@ -16,12 +16,12 @@ import (
 const (
 	// peerGrace is how long a peer may take to end after SIGTERM. Then it is killed.
 	peerGrace = 2 * time.Second
-	// peerLimit bounds every wait for a peer. It only ends a test that is broken: an interpreter on a
-	// crowded machine takes seconds to start.
+	// peerLimit limits every wait for a peer. It only ends a broken test: on a busy machine an interpreter needs
+	// seconds to start.
 	peerLimit = 60 * time.Second
 )
 
-// PeerTB is what peers need of a *testing.T besides.
+// PeerTB is the part of *testing.T that peers need in addition to TB.
 type PeerTB interface {
 	TB
 	Skipf(format string, args ...any)
@@ -29,9 +29,9 @@ type PeerTB interface {
 	Output() io.Writer
 }
 
-// NeedPeer ends the test unless probe, a command that only a usable peer lets succeed, ends with status 0. The
-// test is skipped on a desk and fails where CI=true: there nothing may go untested unnoticed. packages are the Debian
-// packages that bring the peer; tools/debian-packages.txt has them too.
+// NeedPeer ends the test unless the command probe ends with status 0, which it does only if the peer is usable. The
+// test is skipped on a developer's machine. With CI=true it fails, so that no test is left out without notice.
+// packages are the Debian packages of the peer; tools/debian-packages.txt has them too.
 func NeedPeer(tb PeerTB, name, packages string, probe ...string) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), peerLimit)
@@ -56,15 +56,15 @@ func lastLine(text []byte) string {
 	return string(text[bytes.LastIndexByte(text, '\n')+1:])
 }
 
-// Peer is a started program that is not ours. What it prints goes to the test's log.
+// Peer is a started program of another project. Its output goes to the test's log.
 type Peer struct {
 	said  *said
 	ended chan struct{} // closed when the program and its output have ended
 	err   error         // how it ended, once ended is closed
 }
 
-// StartPeer starts a program that ends with the test at the latest: by SIGTERM, by SIGKILL after a grace period, and by
-// the kernel when this process dies before it can do either, as it does when the time of `go test` is up.
+// StartPeer starts a program that ends with the test at the latest. It ends by SIGTERM, and after a grace period by
+// SIGKILL. The kernel kills it if this process ends before, as at the time limit of `go test`.
 func StartPeer(tb PeerTB, program string, args ...string) *Peer {
 	tb.Helper()
 	ctx, stop := context.WithCancel(context.Background())
@@ -74,7 +74,8 @@ func StartPeer(tb PeerTB, program string, args ...string) *Peer {
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = peerGrace
-	// Strictly it is sent when the starting thread ends. Go ends a thread only with a goroutine that locked it.
+	// The kernel sends the signal when the starting thread ends. Go ends a thread only with a goroutine that locked
+	// it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		stop()
@@ -86,12 +87,12 @@ func StartPeer(tb PeerTB, program string, args ...string) *Peer {
 	}()
 	tb.Cleanup(func() {
 		stop()
-		<-p.ended // WaitDelay bounds it
+		<-p.ended // WaitDelay limits this wait
 	})
 	return p
 }
 
-// Await returns when the peer has printed text. It ends the test when the peer ends without.
+// Await returns when the peer has printed text. It ends the test if the peer ends before.
 func (p *Peer) Await(tb TB, text string) {
 	tb.Helper()
 	limit := time.NewTimer(peerLimit)
@@ -113,8 +114,8 @@ func (p *Peer) Await(tb TB, text string) {
 	}
 }
 
-// MustCable joins two serial ports by socat until the test ends, and returns their paths. What is written to the one is
-// read from the other, without any pace. Either may be closed and opened again.
+// MustCable connects two serial ports with socat until the test ends, and returns their paths. Bytes written to one
+// can be read from the other at once. Either may be closed and opened again.
 func MustCable(tb PeerTB) (here, there string) {
 	tb.Helper()
 	NeedPeer(tb, "socat", "socat", "socat", "-V")
@@ -122,13 +123,13 @@ func MustCable(tb PeerTB) (here, there string) {
 	here, there = filepath.Join(dir, "here"), filepath.Join(dir, "there")
 	end := func(link string) string { return "pty,raw,echo=0,link=" + link }
 	cable := StartPeer(tb, "socat", "-d", "-d", end(here), end(there))
-	cable.Await(tb, "starting data transfer") // both links are there by then
+	cable.Await(tb, "starting data transfer") // by then both paths exist
 	return here, there
 }
 
-// said is what a peer has printed.
+// said has the output of a peer.
 type said struct {
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	text  bytes.Buffer
 	fresh chan struct{} // closed at the next write
 }
@@ -141,7 +142,7 @@ func (s *said) Write(p []byte) (int, error) {
 	return s.text.Write(p)
 }
 
-// has reports whether text was said; if not, fresh is closed when more is.
+// has reports whether text is in the output. If not, fresh is closed at the next output.
 func (s *said) has(text string) (found bool, fresh <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

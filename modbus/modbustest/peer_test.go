@@ -15,7 +15,7 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// verdict is a test that only notes how it was ended.
+// verdict is a test that only records how it was ended.
 type verdict struct {
 	*testing.T
 	skipped, failed string
@@ -24,7 +24,7 @@ type verdict struct {
 func (v *verdict) Skipf(format string, args ...any)  { v.skipped = fmt.Sprintf(format, args...) }
 func (v *verdict) Fatalf(format string, args ...any) { v.failed = fmt.Sprintf(format, args...) }
 
-// fatal is a test whose Fatalf ends the goroutine it is called on and nothing else.
+// fatal is a test whose Fatalf only ends the calling goroutine.
 type fatal struct {
 	*testing.T
 	said string
@@ -59,7 +59,7 @@ func TestMissingPeerIsNamedAndSkippedButFatalInCI(t *testing.T) {
 		v := &verdict{T: t}
 		modbustest.NeedPeer(v, "a shell", "dash", "sh", "-c", "exit 0")
 		if v.skipped+v.failed != "" {
-			t.Errorf("CI=%q: a peer that is there: skipped %q, failed %q", ci, v.skipped, v.failed)
+			t.Errorf("CI=%q: a peer that is installed: skipped %q, failed %q", ci, v.skipped, v.failed)
 		}
 	}
 }
@@ -74,11 +74,11 @@ func TestPeerThatEndsEarlyFailsTheTest(t *testing.T) {
 	}()
 	<-done
 	if !strings.Contains(told.said, "exit status 3") || !strings.Contains(told.said, `"ready"`) {
-		t.Errorf("the test got the message %q", told.said)
+		t.Errorf("the message is %q", told.said)
 	}
 }
 
-// lifeline is a FIFO that a peer holds open: its reader sees the end of file when no process holds it any more.
+// lifeline is a FIFO that a peer holds open. Its reader gets the end of file when no process holds it open any more.
 func lifeline(t *testing.T) (path string, reader *os.File) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "lifeline")
@@ -93,7 +93,7 @@ func lifeline(t *testing.T) (path string, reader *os.File) {
 	return path, reader
 }
 
-// holder is a shell command that holds the lifeline, says "ready" and stays.
+// holder is a shell command that holds the lifeline open, prints "ready" and waits.
 func holder(path, before string) []string {
 	return []string{"-c", fmt.Sprintf(`%s exec 9>'%s'; echo ready; exec sleep 1000`, before, path)}
 }
@@ -104,7 +104,7 @@ func wantGone(t *testing.T, reader *os.File) {
 		t.Fatal(err)
 	}
 	if _, err := io.ReadAll(reader); err != nil {
-		t.Errorf("the peer lives on: %v", err)
+		t.Errorf("the peer still runs: %v", err)
 	}
 }
 
@@ -120,13 +120,13 @@ func TestPeerEndsWithItsTest(t *testing.T) {
 	}
 }
 
-// lifelineEnv makes TestPeerDiesWithAKilledTest be the test that is killed.
+// lifelineEnv makes TestPeerDiesWithAKilledTest the test that is killed.
 const lifelineEnv = "MODBUSTEST_LIFELINE"
 
 func TestPeerDiesWithAKilledTest(t *testing.T) {
 	if path := os.Getenv(lifelineEnv); path != "" {
 		modbustest.StartPeer(t, "sh", holder(path, "")...).Await(t, "ready")
-		t.Fatal(syscall.Kill(os.Getpid(), syscall.SIGKILL)) // never gets to report
+		t.Fatal(syscall.Kill(os.Getpid(), syscall.SIGKILL)) // the process ends here
 	}
 	path, reader := lifeline(t)
 	self, err := os.Executable()
@@ -137,7 +137,7 @@ func TestPeerDiesWithAKilledTest(t *testing.T) {
 	victim.Env = append(os.Environ(), lifelineEnv+"="+path)
 	if out, err := victim.CombinedOutput(); err == nil ||
 		victim.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-		t.Fatalf("the test that was to be killed ended with %v:\n%s", err, out)
+		t.Fatalf("the killed test ended with %v:\n%s", err, out)
 	}
 	wantGone(t, reader)
 }

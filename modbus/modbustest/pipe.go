@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// ErrClosed is what a Pipe's methods return after Close.
+// ErrClosed is the error of a Pipe's methods after Close.
 var ErrClosed = errors.New("pipe is closed")
 
-// Pipe is a serial port in memory with slaves behind it. It has no goroutine: it moves when it is
-// written to and read, and sleeps on timers, so that it runs in virtual time inside testing/synctest.
+// Pipe is a serial port in memory with slaves. It has no goroutine: it works during calls of Write and Read, and
+// sleeps on timers, so that it works in the virtual time of testing/synctest.
 type Pipe struct {
 	clock func() time.Time
 	wake  chan struct{}
 
-	mu      sync.Mutex // guards what follows; not held while a read waits
+	mu      sync.Mutex // guards the fields below; not held while a read waits
 	wire    wire
 	timeout time.Duration
 	open    bool
@@ -24,14 +24,14 @@ type Pipe struct {
 	written []byte
 }
 
-// NewPipe returns a closed port whose bytes travel at baud with charBits bits a character (11 at
-// 8N2); baud 0 is no pace at all. Dial opens it.
+// NewPipe returns a closed port whose bytes travel at baud, with charBits bits a character (11 at 8N2). With baud 0
+// bytes take no time. Dial opens the port.
 func NewPipe(baud, charBits int, slaves ...*Slave) *Pipe {
 	return &Pipe{clock: time.Now, wake: make(chan struct{}, 1),
 		wire: wire{char: charTime(baud, charBits), slaves: slaves}}
 }
 
-// Dial opens the port. It is ENODEV while unplugged.
+// Dial opens the port. It fails with ENODEV while the port is unplugged.
 func (p *Pipe) Dial() (*Pipe, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -42,7 +42,7 @@ func (p *Pipe) Dial() (*Pipe, error) {
 	return p, nil
 }
 
-// Close closes the port; what is on its way stays on its way. A read that waits returns.
+// Close closes the port. Bytes on their way stay on their way. A waiting read returns.
 func (p *Pipe) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -51,7 +51,7 @@ func (p *Pipe) Close() error {
 	return nil
 }
 
-// Unplug makes the port fail as a pulled adapter does, until Plug. The slaves' bytes are lost.
+// Unplug makes the port fail like an unplugged adapter, until Plug. The slaves' bytes are lost.
 func (p *Pipe) Unplug() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -75,8 +75,8 @@ func (p *Pipe) stir() {
 	}
 }
 
-// Inject puts bytes on the line towards the reader, as a foreign sender would; they are due now,
-// or after what is already on its way.
+// Inject puts bytes on the line towards the reader, like another sender. They arrive at once, or after the bytes that
+// are on their way.
 func (p *Pipe) Inject(b []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -84,8 +84,8 @@ func (p *Pipe) Inject(b []byte) {
 	p.stir()
 }
 
-// Overhear puts a whole request of another master on the line, as on a two-wire bus: it comes to the reader
-// too, and so does what the slaves reply.
+// Overhear puts a whole request of another master on the line, as on a two-wire bus. The reader gets the request and
+// the slaves' replies.
 func (p *Pipe) Overhear(request []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -100,7 +100,7 @@ func (p *Pipe) Written() []byte {
 	return append([]byte(nil), p.written...)
 }
 
-// SetReadTimeout bounds the next reads.
+// SetReadTimeout sets the timeout of the next reads.
 func (p *Pipe) SetReadTimeout(d time.Duration) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -108,7 +108,7 @@ func (p *Pipe) SetReadTimeout(d time.Duration) error {
 	return nil
 }
 
-// Write sends bytes to the slaves. It returns at once, as a port with a buffer does.
+// Write sends bytes to the slaves. It returns at once, like a port with a buffer.
 func (p *Pipe) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -120,7 +120,7 @@ func (p *Pipe) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Read returns what has arrived, at least a byte, or (0, nil) after the read timeout.
+// Read returns the bytes that have arrived, at least one, or (0, nil) after the read timeout.
 func (p *Pipe) Read(b []byte) (int, error) {
 	p.mu.Lock()
 	deadline := p.clock().Add(p.timeout)
@@ -143,7 +143,7 @@ func (p *Pipe) Read(b []byte) (int, error) {
 	}
 }
 
-// poll takes what has arrived, or returns until when nothing can change.
+// poll takes the bytes that have arrived. If there are none, it returns the time until which none can arrive.
 func (p *Pipe) poll(b []byte, deadline time.Time) (int, time.Time, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -13,28 +13,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// quantum is how much of a reply is handed over at once: about what an adapter does. Bytes come late by
-// up to that, never early, and a frame's last byte comes when it is due. It keeps the sender from waking up for
+// quantum is the time for which bytes of a reply are collected, about as in an adapter. Bytes come late by up to a
+// quantum and never early. The last byte of a frame comes when it is due. Without quanta the sender would wake up for
 // each of 10,000 characters a second.
 const quantum = time.Millisecond
 
 // PTY is a serial line on a pseudo-terminal. Linux only.
 type PTY struct {
 	clock  func() time.Time
-	char   time.Duration // of one character
+	char   time.Duration // time of one character
 	path   string
 	master *os.File
-	slave  *os.File // kept open, so that the line outlives the program that uses it
+	slave  *os.File // kept open, so that the line stays when the program that uses it ends
 	wakeup *os.File // eventfd that ends a wait
 
 	masterFD, slaveFD, wakeupFD int
 
 	closed  atomic.Bool
-	serving sync.Mutex // held while Serve runs, and to close
+	serving sync.Mutex // held while Serve runs, and by Close
 }
 
-// OpenPTY makes a pseudo-terminal in raw mode whose bytes travel at baud with charBits bits a
-// character (11 at 8N2); baud 0 is no pace at all. Serve runs it; Close ends it.
+// OpenPTY makes a pseudo-terminal in raw mode whose bytes travel at baud, with charBits bits a character (11 at 8N2).
+// With baud 0 bytes take no time. Serve runs the line, Close ends it.
 func OpenPTY(baud, charBits int) (*PTY, error) {
 	master, slave, err := pty.Open()
 	if err != nil {
@@ -53,14 +53,14 @@ func (p *PTY) prepare() (err error) {
 		return err
 	}
 	p.wakeup = os.NewFile(uintptr(p.wakeupFD), "eventfd")
-	// A reply that is not read must not stop the line: what does not fit is lost, as in a UART.
+	// A reply that is not read must not block the line: bytes without room are lost, as in a UART.
 	if err = unix.SetNonblock(p.masterFD, true); err != nil {
 		return err
 	}
 	return makeRaw(p.slaveFD)
 }
 
-// makeRaw switches off all that a terminal does to bytes, echo first of all.
+// makeRaw switches off all changes of bytes by the terminal, first of all the echo.
 func makeRaw(fd int) error {
 	t, err := unix.IoctlGetTermios(fd, unix.TCGETS)
 	if err != nil {
@@ -75,8 +75,8 @@ func makeRaw(fd int) error {
 // Path returns the device that a master opens as its serial port.
 func (p *PTY) Path() string { return p.path }
 
-// Hangup ends the line as a pulled adapter does: a program that has it open gets errors and must reopen, which
-// fails too. Serve returns. It is the same as Close.
+// Hangup ends the line like an unplugged adapter. A program that has it open gets errors. To open it again fails too.
+// Serve returns. Hangup is the same as Close.
 func (p *PTY) Hangup() error { return p.Close() }
 
 // Close ends Serve, closes the line and removes its device. It may be called again.
@@ -94,14 +94,15 @@ func (p *PTY) Close() error {
 	return err
 }
 
-// wake ends a wait. It may be called at any time: an os.File knows that it is closed.
+// wake ends a wait. It may be called at any time, even after the file is closed.
 func (p *PTY) wake() {
 	if p.wakeup != nil {
-		_, _ = p.wakeup.Write([]byte{1, 0, 0, 0, 0, 0, 0, 0}) // an error means awake already, or closed
+		// fails if the wait has ended already, or the file is closed
+		_, _ = p.wakeup.Write([]byte{1, 0, 0, 0, 0, 0, 0, 0})
 	}
 }
 
-// Serve lets slaves answer on the line until ctx or the line ends, which is no error. One at a time.
+// Serve lets slaves answer on the line until ctx or the line ends, which is no error. Only one Serve runs at a time.
 func (p *PTY) Serve(ctx context.Context, slaves ...*Slave) error {
 	p.serving.Lock()
 	defer p.serving.Unlock()
@@ -124,8 +125,8 @@ func (p *PTY) Serve(ctx context.Context, slaves ...*Slave) error {
 	return nil
 }
 
-// due returns when the next chunk is to be written: not before its first byte has crossed, at
-// least a quantum after the chunk before, and no later than the very last byte.
+// due returns when the next chunk must be written: not before its first byte has crossed the line, at least a quantum
+// after the last chunk, and at the latest with the last byte.
 func due(w *wire, written time.Time) (time.Time, bool) {
 	at, ok := w.next()
 	if !ok {
@@ -140,8 +141,8 @@ func due(w *wire, written time.Time) (time.Time, bool) {
 	return at, true
 }
 
-// wait returns when the master side can be read, the time has come, or wake was called. ppoll keeps
-// time far better than the runtime's timers, which round up to a millisecond on an idle machine.
+// wait returns when the master side can be read, at the time until, or when wake was called. ppoll is more exact than
+// the runtime's timers, which round up to a millisecond on an idle machine.
 func (p *PTY) wait(until time.Time, limited bool) (readable bool, err error) {
 	var timeout *unix.Timespec
 	if limited {
@@ -153,11 +154,11 @@ func (p *PTY) wait(until time.Time, limited bool) (readable bool, err error) {
 		return false, err
 	}
 	var drained [8]byte
-	_, _ = unix.Read(p.wakeupFD, drained[:]) // EAGAIN when it was not it
+	_, _ = unix.Read(p.wakeupFD, drained[:]) // EAGAIN if wake was not the reason
 	return err == nil && fds[0].Revents&unix.POLLIN != 0, nil
 }
 
-// receive feeds the wire with what the master's side has written.
+// receive gives the wire the bytes that the master side has written.
 func (p *PTY) receive(w *wire) {
 	var buf [512]byte
 	n, err := unix.Read(p.masterFD, buf[:])
@@ -165,18 +166,18 @@ func (p *PTY) receive(w *wire) {
 		return
 	}
 	w.feed(p.clock(), buf[:n])
-	// A killed program leaves its exclusive mode behind, since we hold the line open; only root
-	// could then reopen it. A real port forgets it with the last close.
+	// A killed program leaves its exclusive mode on, because the line stays open here. Then only root could open it
+	// again. A real port ends the mode with the last close.
 	_ = unix.IoctlSetInt(p.slaveFD, unix.TIOCNXCL, 0)
 }
 
-// transmit hands over what has crossed by now.
+// transmit writes the bytes that have crossed the line by now.
 func (p *PTY) transmit(w *wire) bool {
 	var buf [512]byte
 	n := w.take(p.clock(), buf[:])
 	if n == 0 {
 		return false
 	}
-	_, _ = unix.Write(p.masterFD, buf[:n]) // a full buffer loses bytes, a line that ends shows itself in the loop
+	_, _ = unix.Write(p.masterFD, buf[:n]) // a full buffer loses bytes; Serve notices the end of the line
 	return true
 }

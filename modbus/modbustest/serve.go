@@ -2,7 +2,7 @@ package modbustest
 
 import "context"
 
-// TB is what the Must functions need of a *testing.T.
+// TB is the part of *testing.T that the Must functions need.
 type TB interface {
 	Helper()
 	Fatalf(format string, args ...any)

@@ -8,19 +8,18 @@ import (
 	"time"
 )
 
-// Exception codes a Slave's Read may return.
+// Exception codes that a Slave's Read may return.
 const (
 	IllegalFunction = 0x01
 	IllegalAddress  = 0x02
 	IllegalValue    = 0x03
 )
 
-// Slave is a scripted slave. Set the fields before it is used; they are called on the
-// goroutine that runs the line.
+// Slave is a scripted slave. Set the fields before the slave is used. The goroutine of the line calls the functions.
 type Slave struct {
 	Unit byte // unit id, 1 to 247
-	// Read returns count registers from addr, or 0 or 1 for each of so many bits with functions 01 and 02, or an
-	// exception code and no registers. nil: every read is an illegal function.
+	// Read returns count registers from addr, or an exception code and no registers. With functions 01 and 02 it
+	// returns 0 or 1 for each of so many bits. nil: every read is an illegal function.
 	Read func(function byte, addr, count uint16) (regs []uint16, exception byte)
 	// Identity answers function 0x2B/0x0E; nil: the slave does not know it, exception 01.
 	Identity *Identity
@@ -28,10 +27,10 @@ type Slave struct {
 	ServerID []byte
 	// Delay is the slave's turnaround, from the request's last byte to the reply's first.
 	Delay time.Duration
-	// Script says what goes wrong with the reply to each request, in order; nil: nothing.
+	// Script returns the fault of the reply to each request, in order; nil: no faults.
 	Script func(Request) Fault
 
-	mu        sync.Mutex // guards what follows
+	mu        sync.Mutex // guards the fields below
 	requests  int
 	functions [256]int
 }
@@ -39,33 +38,33 @@ type Slave struct {
 // Identity is the basic identification.
 type Identity struct {
 	Vendor, Product, Revision string
-	PerReply                  int // objects in one reply, the rest follows on request; 0: all
+	PerReply                  int // objects in one reply; the others follow on request; 0: all
 }
 
-// Request is what a slave was asked.
+// Request is a request to a slave.
 type Request struct {
 	N              int // number of the request to this slave, from 1
 	Unit, Function byte
 	Addr, Count    uint16 // of a read; Addr is the object id for 0x2B
 }
 
-// Fault is what goes wrong with one reply. The zero Fault is none; several may come together.
+// Fault is the fault of one reply. The zero Fault is none. Several faults may come together.
 type Fault struct {
 	Silent    bool                      // no reply
 	Late      time.Duration             // added to Slave.Delay
 	Exception byte                      // this code instead of the reply; 0: none
-	Unit      byte                      // the reply claims to be this unit's, with a right CRC; 0: its own
+	Unit      byte                      // unit id in the reply, with a right CRC; 0: its own
 	More      int                       // registers (or bits) more (or less, below 0) than asked, with a right CRC
 	TornAt    int                       // after so many bytes the reply pauses; 0: it does not
-	Pause     time.Duration             // how long
-	Mangle    func(frame []byte) []byte // what noise makes of the frame; nil: nothing
+	Pause     time.Duration             // length of this pause
+	Mangle    func(frame []byte) []byte // changes the frame, like noise; nil: no change
 	Duplicate bool                      // the reply comes twice
-	Gap       time.Duration             // between the two
+	Gap       time.Duration             // time between the two
 	Before    []byte                    // bytes that come right before the reply, even if there is none
-	Echo      func(frame []byte) []byte // the request comes back as this, as on a two-wire adapter; nil: it does not
+	Echo      func(frame []byte) []byte // returns the echo of the request, as on a two-wire adapter; nil: no echo
 }
 
-// OwnAddress is a Read for which every register holds its own address.
+// OwnAddress is a Read for registers that have their own addresses as values.
 func OwnAddress(_ byte, addr, count uint16) ([]uint16, byte) {
 	regs := make([]uint16, count)
 	for i := range regs {
@@ -77,8 +76,8 @@ func OwnAddress(_ byte, addr, count uint16) ([]uint16, byte) {
 // Same is an Echo without a collision.
 func Same(frame []byte) []byte { return frame }
 
-// Noise returns a Mangle that flips one to three bits, or loses a byte, or adds one. It never makes a
-// frame with a right checksum of what was none, as one in 65,536 would: a test that runs into that has found nothing.
+// Noise returns a Mangle that flips one to three bits, or loses a byte, or adds one. It never makes a frame with a
+// right checksum, which would happen once in 65,536 frames: a test would then fail without a fault in the code.
 func Noise(rng *rand.Rand) func([]byte) []byte {
 	return func(frame []byte) []byte {
 		for {
@@ -89,8 +88,8 @@ func Noise(rng *rand.Rand) func([]byte) []byte {
 	}
 }
 
-// Static returns a Mangle for a line that flips a bit of, or loses, each byte with probability rate. Like Noise it
-// makes no right checksum, but it may leave the frame as it was.
+// Static returns a Mangle for a line that flips a bit of each byte, or loses the byte, with probability rate. Like
+// Noise it makes no right checksum, but it may leave the frame unchanged.
 func Static(rng *rand.Rand, rate float64) func([]byte) []byte {
 	return func(frame []byte) []byte {
 		for {
@@ -162,7 +161,7 @@ func (s *Slave) Functions() map[byte]int {
 	return seen
 }
 
-// handle answers a whole request that is this slave's. A nil frame is silence.
+// handle answers a whole request to this slave. A nil frame is silence.
 func (s *Slave) handle(p []byte) ([]byte, Fault) {
 	r := s.note(p)
 	var fault Fault
@@ -183,7 +182,7 @@ func (s *Slave) handle(p []byte) ([]byte, Fault) {
 	return frame, fault
 }
 
-// note reads and counts a request.
+// note decodes and counts a request.
 func (s *Slave) note(p []byte) Request {
 	r := Request{Unit: p[0], Function: p[1]}
 	switch {
@@ -227,7 +226,7 @@ func (s *Slave) reply(p []byte, r Request, fault Fault) []byte {
 	}
 }
 
-// data is what the reply to a read holds: registers with the high byte first, bits with the first one lowest.
+// data returns the data of the reply to a read: registers with the high byte first, bits with the first one lowest.
 func data(function byte, values []uint16) []byte {
 	if function <= 0x02 {
 		packed := make([]byte, (len(values)+7)/8)
@@ -247,7 +246,7 @@ func data(function byte, values []uint16) []byte {
 func (s *Slave) identity(first byte) []byte {
 	objects := []string{s.Identity.Vendor, s.Identity.Product, s.Identity.Revision}
 	if int(first) >= len(objects) {
-		first = 0 // MODBUS Application Protocol V1.1b3 §6.21: restart at the beginning
+		first = 0 // MODBUS Application Protocol V1.1b3 §6.21: begin again at object 0
 	}
 	last := len(objects)
 	if n := s.Identity.PerReply; n > 0 {

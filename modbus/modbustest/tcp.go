@@ -10,15 +10,16 @@ import (
 )
 
 // ServeTCP serves slaves as one Modbus TCP device on a loopback port until the test ends, and returns host:port. Of a
-// Fault it plays Silent, Late, Exception, Unit, More, Duplicate, TornAt and, for a hang-up, Mangle that returns
-// nothing: TCP itself lets no noise through. A reply keeps its request's transaction id, however late it comes.
+// Fault it can do Silent, Late, Exception, Unit, More, Duplicate, TornAt, and a Mangle that returns no bytes, which
+// ends the connection: TCP itself has no noise. A reply keeps the transaction id of its request, however late it
+// comes.
 func ServeTCP(tb TB, slaves ...*Slave) string {
 	tb.Helper()
 	return serveNet(tb, func(conn net.Conn) { serveMBAP(conn, slaves) })
 }
 
-// ServeGateway serves the slaves behind a Pipe as a gateway does that passes RTU frames on, and returns host:port. One
-// connection at a time.
+// ServeGateway serves the slaves of a Pipe like a gateway that passes on RTU frames, and returns host:port. It serves
+// one connection at a time.
 func ServeGateway(tb TB, pipe *Pipe) string {
 	tb.Helper()
 	var one sync.Mutex
@@ -31,7 +32,7 @@ func ServeGateway(tb TB, pipe *Pipe) string {
 
 // ConnectGateway returns a function that connects to such a gateway in memory, for virtual time.
 func ConnectGateway(pipe *Pipe) func(address string) (net.Conn, error) {
-	one := make(chan struct{}, 1) // virtual time stands still while a goroutine waits for a mutex
+	one := make(chan struct{}, 1) // a channel, because virtual time stops while a goroutine waits for a mutex
 	return func(string) (net.Conn, error) {
 		here, there := NewConns()
 		go func() {
@@ -43,7 +44,7 @@ func ConnectGateway(pipe *Pipe) func(address string) (net.Conn, error) {
 	}
 }
 
-// serveNet gives each connection to serve, and ends them all with the test.
+// serveNet calls serve for each connection, and ends all connections with the test.
 func serveNet(tb TB, serve func(net.Conn)) string {
 	tb.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -81,11 +82,11 @@ const mbapHead = 7 // transaction, protocol, length, unit id
 
 // ServeOne answers one Modbus TCP request and closes the connection, as TriStar MPPT controllers do.
 func ServeOne(conn net.Conn, slaves ...*Slave) {
-	_ = serveRequest(conn, slaves) // the connection ends anyway
+	_ = serveRequest(conn, slaves) // after an error the connection ends too
 	conn.Close()
 }
 
-// serveMBAP answers requests in their order, each when its time has come.
+// serveMBAP answers requests in their order, each at its time.
 func serveMBAP(conn net.Conn, slaves []*Slave) {
 	for serveRequest(conn, slaves) == nil {
 	}

@@ -2,15 +2,15 @@ package modbustest
 
 import "time"
 
-// wire is one serial line in time: what is fed to it becomes requests when their last byte has
-// crossed, and their replies become bytes that are due one by one. It has no clock of its own.
+// wire is one serial line in time. Bytes that are fed to it become requests when their last byte has crossed the
+// line. The replies become bytes that are due one by one. It has no clock of its own.
 type wire struct {
 	char   time.Duration
 	slaves []*Slave
-	asked  []byte    // the request so far
+	asked  []byte    // bytes of the request so far
 	heard  time.Time // when its last byte has crossed
-	out    []dueByte // what the slaves still send, in order of time
-	free   time.Time // when the last of it has crossed
+	out    []dueByte // bytes that the slaves still send, in order of time
+	free   time.Time // when the last of these bytes has crossed
 }
 
 type dueByte struct {
@@ -26,10 +26,10 @@ func charTime(baud, charBits int) time.Duration {
 	return time.Duration(charBits) * time.Second / time.Duration(baud)
 }
 
-// feed takes bytes that were written to the line now.
+// feed takes bytes that are written to the line now.
 func (w *wire) feed(now time.Time, p []byte) {
-	// Frames end by silence: half a request that does not go on is forgotten. Well above
-	// t3.5, since a writer on a busy machine may be torn itself.
+	// Frames end by silence: the begin of a request without its end is dropped. The time is much longer than t3.5,
+	// because a writer on a busy machine may pause inside a frame.
 	if now.After(w.heard.Add(20*time.Millisecond + 10*w.char)) {
 		w.asked = w.asked[:0]
 	}
@@ -49,14 +49,14 @@ func (w *wire) feed(now time.Time, p []byte) {
 	}
 }
 
-// answer lets the slave that is asked reply to a request that has just crossed.
+// answer makes the requested slave reply to a request that has just crossed the line.
 func (w *wire) answer(request []byte) {
 	for _, s := range w.slaves {
 		if s.Unit != request[0] {
 			continue
 		}
 		frame, fault := s.handle(request)
-		if fault.Echo != nil { // while it crosses
+		if fault.Echo != nil { // during the request
 			w.send(w.after(w.heard.Add(-time.Duration(len(request))*w.char)),
 				fault.Echo(append([]byte(nil), request...)), Fault{})
 		}
@@ -69,7 +69,7 @@ func (w *wire) answer(request []byte) {
 	}
 }
 
-// after returns at, or when all that is on its way has crossed.
+// after returns at, or the time when all bytes on their way have crossed, if that is later.
 func (w *wire) after(at time.Time) time.Time {
 	if w.free.After(at) {
 		return w.free
@@ -77,13 +77,13 @@ func (w *wire) after(at time.Time) time.Time {
 	return at
 }
 
-// overhear lets another master ask on the line: both his request and its reply cross towards the reader.
+// overhear sends another master's request on the line. The reader gets the request and its reply.
 func (w *wire) overhear(now time.Time, request []byte) {
 	w.heard = w.send(w.after(now), request, Fault{})
 	w.answer(request)
 }
 
-// send schedules a frame and returns when it has crossed.
+// send schedules a frame, and returns when it has crossed.
 func (w *wire) send(begin time.Time, frame []byte, fault Fault) time.Time {
 	at := begin
 	for i, b := range frame {
@@ -97,7 +97,7 @@ func (w *wire) send(begin time.Time, frame []byte, fault Fault) time.Time {
 	return at
 }
 
-// take moves what has crossed by now into p and returns how much.
+// take moves the bytes that have crossed by now into p, and returns their number.
 func (w *wire) take(now time.Time, p []byte) int {
 	n := 0
 	for n < len(p) && n < len(w.out) && !w.out[n].at.After(now) {

@@ -22,7 +22,7 @@ func attributed() sinks.Message {
 	}}
 }
 
-// The request that we encode is the one that the library decodes, and has as many bytes as its own.
+// The library can decode our request, and its own request has the same number of bytes.
 func TestRequestIsThatOfTheLibrary(t *testing.T) {
 	sink, err := New(Options{Topic: "projects/p/topics/topic", Ordering: true, Device: "d"})
 	if err != nil {
@@ -53,7 +53,7 @@ func TestRequestIsThatOfTheLibrary(t *testing.T) {
 	}
 }
 
-// Allocations are what the garbage collector works for. A sweep of 52 objects is one request.
+// Allocations are the work of the garbage collector. A sweep of 52 objects is one request.
 func TestAllocationsOfARequest(t *testing.T) {
 	sink, err := New(Options{Topic: "projects/p/topics/topic"})
 	if err != nil {
@@ -78,7 +78,7 @@ func TestAllocationsOfARequest(t *testing.T) {
 	}
 }
 
-// What one request leaves in the packer is not in the next.
+// The content of one request must not be in the next one.
 func TestPackerPacksOneRequestAfterTheOther(t *testing.T) {
 	p := new(Packer)
 	for _, n := range []int{100, 2_000_000, 3} {

@@ -69,7 +69,8 @@ func TestServiceIsAskedOncePerPublish(t *testing.T) {
 	}
 }
 
-// The client library would knock at a dead server until the context ends, which here never happens.
+// Without a limit of ours the client library would try a dead server until the context ends, and this context never
+// ends.
 func TestDeadServerIsToldAtOnce(t *testing.T) {
 	cleanEnv(t)
 	cloud := mustStart(t)
@@ -85,7 +86,7 @@ func TestDeadServerIsToldAtOnce(t *testing.T) {
 	}
 }
 
-// A peer that takes the connection and says nothing must not hold Publish beyond its context.
+// A peer that accepts the connection and does not answer must not block Publish longer than its context.
 func TestSilentPeerEndsWithTheContext(t *testing.T) {
 	cleanEnv(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -116,7 +117,7 @@ func TestSilentPeerEndsWithTheContext(t *testing.T) {
 	<-done
 }
 
-// One bad message among a thousand: its neighbours arrive, in order, and looking for it stays cheap.
+// One of a thousand messages is bad: the others arrive in order, and the search for the bad one needs few requests.
 func TestBadMessageIsFoundInAFullWindow(t *testing.T) {
 	cleanEnv(t)
 	for _, bad := range []int{0, 1, 499, 500, 998, 999} {

@@ -10,8 +10,8 @@ import (
 	"noi-agent/sinks"
 )
 
-// Google's words are the same for a token that has run out and one that opens nothing; the reason beside them says
-// which.
+// Google's text is the same for an expired token and for one without permission. The reason in the answer shows the
+// difference.
 func TestExpiredTokenIsMadeAnewAndTriedAgain(t *testing.T) {
 	for reason, want := range map[string]sinks.Outcome{"ACCESS_TOKEN_EXPIRED": sinks.Retry, "ACCOUNT_STATE_INVALID": sinks.Wait} {
 		st, err := status.New(codes.Unauthenticated, "Request had invalid authentication credentials.").

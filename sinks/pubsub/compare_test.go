@@ -14,8 +14,8 @@ import (
 	"noi-agent/sinks/sinktest"
 )
 
-// plainPublisher is the client's publisher as its documentation makes one, but for settings that set changes; nil:
-// none. The test gives it the address of this cloud and the certificates to trust.
+// plainPublisher is the client's publisher as in its documentation, with the settings that set changes; nil: none.
+// The test passes the address of this cloud and the trusted certificates.
 func plainPublisher(account string, set func(*google.PublishSettings)) func(*testing.T, string, *sinktest.Authority) func(sinks.Batch) {
 	return func(t *testing.T, host string, ca *sinktest.Authority) func(sinks.Batch) {
 		client, err := google.NewClient(t.Context(), "test-project", option.WithEndpoint(host),
@@ -50,7 +50,7 @@ func plainPublisher(account string, set func(*google.PublishSettings)) func(*tes
 	}
 }
 
-// What this sink takes of the uplink, held against the client's own publisher.
+// The bytes of this sink on the uplink, compared with those of the client's own publisher.
 func TestUplinkAgainstThePlainClient(t *testing.T) {
 	account := serviceAccount(t)
 	cleanEnv(t)

@@ -20,10 +20,10 @@ import (
 	"noi-agent/sinks/sinktest"
 )
 
-// secret stands for everything that is never to be shown.
+// secret is part of everything that must never be shown.
 const secret = "ya29-this-is-the-secret"
 
-// closedEndpoint is an address where no program listens, spoken to over TLS and with credentials.
+// closedEndpoint is an address where no program listens. The sink uses TLS and credentials for it.
 const closedEndpoint = "https://127.0.0.1:1"
 
 func mustWrite(t *testing.T, path, text string) string {
@@ -37,7 +37,7 @@ func mustWrite(t *testing.T, path, text string) string {
 	return path
 }
 
-// serviceAccount is a well-formed key that opens nothing.
+// serviceAccount is a well-formed key that gives access to nothing.
 func serviceAccount(t *testing.T) string {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -55,7 +55,7 @@ func serviceAccount(t *testing.T) string {
 	return string(text)
 }
 
-// externalAccount has its tokens from tokenURL, in exchange for the token in a file.
+// externalAccount gets its tokens from tokenURL, in exchange for the token in a file.
 func externalAccount(t *testing.T, dir, tokenURL string) string {
 	t.Helper()
 	mustWrite(t, dir+"/subject", secret)
@@ -68,8 +68,8 @@ func publishOne(t *testing.T, o pubsub.Options) sinks.Result {
 	return mustNew(t, o).Publish(t.Context(), sinktest.Messages(1))[0]
 }
 
-// Without credentials the answer comes from this machine alone: no name is looked up and no
-// metadata server asked, so it is the same without a network. The context has no end to wait for.
+// Without credentials the answer comes from this machine: the sink looks up no name and asks no metadata server, so
+// the answer is the same without a network. The context has no end.
 func TestMissingCredentialsSayTheWayOut(t *testing.T) {
 	cleanEnv(t)
 	for _, endpoint := range []string{"", "pubsub.googleapis.com:443", closedEndpoint, "vpc.example:443"} {
@@ -124,7 +124,7 @@ func TestNamedCredentialsThatAreNotThereAreNamed(t *testing.T) {
 	}
 }
 
-// The operator puts the key in place while the daemon runs: the next attempt goes on the road.
+// The operator adds the key while the daemon runs: the next attempt uses the network.
 func TestCredentialsThatAppearLaterAreFound(t *testing.T) {
 	cleanEnv(t)
 	path := os.Getenv("HOME") + "/gcp.json"
@@ -141,7 +141,8 @@ func TestCredentialsThatAppearLaterAreFound(t *testing.T) {
 	}
 }
 
-// A token service out of reach is an outage and passes; one that refuses waits for the operator.
+// A token service that cannot be reached is an outage, and the sink tries again. A refusal of the service waits for
+// the operator.
 func TestTokenServiceFaultsAreToldApart(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -194,8 +195,8 @@ func TestMetadataServerIsAskedWhereItIsNamed(t *testing.T) {
 	}
 }
 
-// A proxy in front of the token service that wants another password waits for an operator, as one in front of the cloud
-// does.
+// A proxy in front of the token service that requires another password waits for the operator, like a proxy in front
+// of the cloud.
 func TestProxyInFrontOfTheTokenServiceWaitsForItsPassword(t *testing.T) {
 	cleanEnv(t)
 	proxy := sinktest.StartProxy(t, closedEndpoint, "Basic another")

@@ -25,7 +25,7 @@
 //
 // With Options.Ordering each message has an ordering key (device and order key), and a subscription with ordering gets
 // the messages in the order of sampling. This costs uplink: Pub/Sub allows one key in a request, so a sweep of 48
-// objects becomes 48 requests instead of one, and a sample costs 460 bytes instead of 35.
+// objects becomes 48 requests instead of one, and a sample costs 460 bytes instead of 32.
 //
 // Connections use the proxy of HTTPS_PROXY (only http://), trust the system's authorities and those of Options.CAFile,
 // and are counted by Options.Meter. This includes connections to token services.

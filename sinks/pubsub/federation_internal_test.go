@@ -24,17 +24,17 @@ import (
 
 const accessToken = "ya29.of-the-exchange"
 
-// exchange is Google's token service on loopback: it notes what it is asked and gives out accessToken.
+// exchange is Google's token service on loopback. It records its requests and returns accessToken.
 type exchange struct {
 	forms   []url.Values
-	subject []string // common names of the certificates shown; "" for none
+	subject []string // common names of the clients' certificates; "" for none
 	status  int
 	header  http.Header
 }
 
 // ServeHTTP is part of http.Handler.
 func (e *exchange) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	_ = r.ParseForm() // what is missing shows in forms
+	_ = r.ParseForm() // missing fields show in forms
 	e.forms = append(e.forms, r.PostForm)
 	name := ""
 	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
@@ -83,7 +83,7 @@ func publish(t *testing.T, o Options) sinks.Result {
 	return sink.Publish(t.Context(), sinktest.Messages(1))[0]
 }
 
-// A workload identity: the token in a file is exchanged for one that opens the topic.
+// With a workload identity, the token in a file is exchanged for one with access to the topic.
 func TestSubjectTokenOfAFileOpensTheTopic(t *testing.T) {
 	var (
 		g google
@@ -114,7 +114,7 @@ func TestSubjectTokenOfAFileOpensTheTopic(t *testing.T) {
 	}
 }
 
-// certified is the file of a gateway that shows a certificate, and the rest that belongs to it.
+// certified writes the file of a gateway with a certificate, and the other files for it.
 func certified(t *testing.T, tokenURL, cert, key, chain string) string {
 	t.Helper()
 	config := mustWriteFile(t, "certificate_config.json", fmt.Sprintf(`{"cert_configs":{"workload":{"cert_path":%q,"key_path":%q}}}`, cert, key))
@@ -123,7 +123,7 @@ func certified(t *testing.T, tokenURL, cert, key, chain string) string {
 			`"credential_source":{"certificate":{"certificate_config_location":%q,"trust_chain_path":%q}}}`, audience, tokenURL, config, chain))
 }
 
-// startMTLS serves h to clients that show a certificate of ca.
+// startMTLS serves h to clients with a certificate of ca.
 func startMTLS(t *testing.T, ca *sinktest.Authority, h http.Handler) (address string) {
 	t.Helper()
 	server := httptest.NewUnstartedServer(h)
@@ -158,7 +158,7 @@ func TestCertificateOfTheDeviceOpensTheTopic(t *testing.T) {
 		t.Fatalf("%s (%s)", r.Outcome, r.Error())
 	}
 	if strings.Join(e.subject, " ") != "noi-42" {
-		t.Errorf("certificates shown: %q", e.subject)
+		t.Errorf("client certificates: %q", e.subject)
 	}
 	var list []string
 	if err := json.Unmarshal([]byte(e.forms[0].Get("subject_token")), &list); err != nil {
@@ -213,7 +213,7 @@ func TestFaultsOfACertifiedDeviceSayWhatToDo(t *testing.T) {
 	}
 }
 
-// A portal that redirects does not get the subject token, and what a service asks to wait is kept.
+// A portal that redirects does not get the subject token. The wait that a service requests is kept.
 func TestTokenServiceIsNotFollowedElsewhere(t *testing.T) {
 	var elsewhere exchange
 	other := httptest.NewServer(&elsewhere)
@@ -238,7 +238,7 @@ func TestTokenServiceIsNotFollowedElsewhere(t *testing.T) {
 	}
 }
 
-// cut fails once with an error, then says what a server says.
+// cut fails once with an error, then returns the answer of a server.
 type cut struct {
 	err   error
 	asked []string

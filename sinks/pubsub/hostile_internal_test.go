@@ -7,7 +7,7 @@ import (
 	"noi-agent/sinks/sinktest"
 )
 
-// Pub/Sub, and each service that gives out tokens for it.
+// Pub/Sub, and each service that gives tokens for it.
 func TestHostileServers(t *testing.T) {
 	const cloud = "https://127.0.0.1:1" // no request gets as far
 	sink := func(t *testing.T, o Options) sinktest.Sink {

@@ -15,7 +15,7 @@ import (
 	"noi-agent/sinks/sinktest/standin"
 )
 
-// probe runs a probe of a sink, which is never to show a secret.
+// probe runs a probe of a sink, and checks that it shows no secret.
 func probe(t *testing.T, sink *pubsub.Sink) (lines []string, remedies map[string]string, ok bool) {
 	t.Helper()
 	return sinktest.Probe(t, sink.Probe, secret, "PRIVATE KEY")
@@ -31,7 +31,7 @@ func TestProbeOfAnEmulator(t *testing.T) {
 	sinktest.HasLines(t, lines, "credentials ok none needed", "endpoint ok "+cloud.Addr()+" answers; no TLS", "topic ok "+topic+" exists", "permission ok pubsub.topics.publish")
 }
 
-// The road to Google itself: TLS, and a service account that signs its own tokens.
+// The way to Google itself: TLS, and a service account that signs its own tokens.
 func TestProbeOverTLSNamesTheServiceAccount(t *testing.T) {
 	cleanEnv(t)
 	cloud, ca := mustStart(t), sinktest.NewAuthority(t)
@@ -87,7 +87,8 @@ func TestProbeOfATopicThatIsNotThere(t *testing.T) {
 		t.Errorf("ok %t, %s", ok, remedies["topic"])
 	}
 	sinktest.HasLines(t, lines, "credentials ok", "endpoint ok", "topic FAILED NotFound", "permission skipped")
-	cloud.SetLookFault(standin.GetTopic, standin.Fault{Code: "PermissionDenied", Text: "no"}) // then only the rights show it
+	// then only the permissions show whether the topic is usable
+	cloud.SetLookFault(standin.GetTopic, standin.Fault{Code: "PermissionDenied", Text: "no"})
 	lines, _, _ = probe(t, mustNew(t, pubsub.Options{Endpoint: cloud.Addr(), Topic: "projects/test-project/topics/Nothing"}))
 	sinktest.HasLines(t, lines, "credentials ok", "endpoint ok", "topic unknown", "permission FAILED PermissionDenied: no pubsub.topics.publish on projects/test-project/topics/Nothing, or there is no such topic")
 }
@@ -146,7 +147,8 @@ func TestRemedyNamesThePoolOrTheImpersonatedAccount(t *testing.T) {
 	}
 }
 
-// What Google needs is printed for the account of the key; without a key, for the account that setup would make.
+// The commands for Google are for the account of the key. Without a key they are for the account that setup would
+// make.
 func TestNeedsNameTopicAndAccount(t *testing.T) {
 	cleanEnv(t)
 	file := mustWrite(t, os.Getenv("HOME")+"/key.json", serviceAccount(t))

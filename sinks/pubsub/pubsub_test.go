@@ -11,7 +11,7 @@ import (
 
 const topic = "projects/test-project/topics/MainSolarData"
 
-// cleanEnv takes away whatever credentials the machine has.
+// cleanEnv removes all credentials of the machine from the environment.
 func cleanEnv(t *testing.T) {
 	t.Helper()
 	for _, name := range []string{
@@ -69,7 +69,7 @@ func TestNetworkConformance(t *testing.T) {
 	})
 }
 
-// keyLines returns the lines of a private key, any of which is a secret, and the begin of each token.
+// keyLines returns the lines of a private key, which are all secret, and the begin of each token.
 func keyLines(account string) []string {
 	var lines []string
 	for _, line := range strings.Split(account, `\n`) {

@@ -14,8 +14,9 @@ import (
 	"noi-agent/sinks/sinktest/standin"
 )
 
-// refusedShares are the shares of the objects that a topic refuses, in percent. halving is what the version before took for one window of
-// 1,000, which halved each refused request from the full window and learnt nothing: times the bytes of a topic that refuses nothing.
+// refusedShares are the shares of the objects that a topic refuses, in percent. halving is the result of the version
+// before for one window of 1,000: it halved each refused request from the full window and learnt nothing. The unit is
+// the bytes of a topic that refuses nothing.
 func refusedShares() []struct {
 	percent int
 	halving float64
@@ -26,7 +27,7 @@ func refusedShares() []struct {
 	}{{0, 1}, {1, 49.1}, {10, 326.4}, {30, 826.2}, {100, 1093.2}}
 }
 
-// refusedSweep is one sweep of a hundred objects, every fourth of them a text.
+// refusedSweep is one sweep of a hundred objects. Every fourth of them is a text.
 func refusedSweep(at time.Time) (msgs []sinks.Message) {
 	e := sinks.Envelope{PublishedAt: at, DeviceID: "5300520006504b5957343920", IntegrationID: "FFjU28MMaL3W9B9hhhhH",
 		Source: objects.Source{Line: "rs485", UnitID: 1, Slave: "PS-PWM-30M", Firmware: "v01.04.06", FWVersion: "PSPWM 1.0.10"}}
@@ -44,7 +45,7 @@ func refusedSweep(at time.Time) (msgs []sinks.Message) {
 	return msgs
 }
 
-// What refused messages cost at the socket, TLS included: at most half as much again as a topic that refuses nothing.
+// The bytes of refused messages at the socket, TLS included: at most 1.5 times those of a topic that refuses nothing.
 func TestUplinkOfRefusedMessages(t *testing.T) {
 	windows, err := strconv.Atoi(os.Getenv("NOI_REFUSED_WINDOWS"))
 	if err != nil {
@@ -58,7 +59,8 @@ func TestUplinkOfRefusedMessages(t *testing.T) {
 		cloud := mustStart(t)
 		refused := func(m standin.Message) bool {
 			n, err := strconv.Atoi(m.Attributes["object"][1:])
-			return err != nil || n*37%100 < c.percent // 37 and 100 have no common divisor: the refused ones lie apart
+			// 37 and 100 have no common divisor, so refused objects are not adjacent
+			return err != nil || n*37%100 < c.percent
 		}
 		cloud.SetFault(standin.Always(standin.Fault{Code: "InvalidArgument", Text: "One or more messages in the publish request failed schema validation.", Only: refused}))
 		ca := sinktest.NewAuthority(t)

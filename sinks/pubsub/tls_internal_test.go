@@ -24,7 +24,7 @@ import (
 	"noi-agent/sinks"
 )
 
-// google is a Pub/Sub behind TLS that notes what the request says about the caller.
+// google is a Pub/Sub with TLS that records what the request says about the caller.
 type google struct {
 	pubsubpb.UnimplementedPublisherServer
 	headers []metadata.MD
@@ -36,7 +36,7 @@ func (g *google) Publish(ctx context.Context, in *pubsubpb.PublishRequest) (*pub
 	return &pubsubpb.PublishResponse{MessageIds: make([]string, len(in.GetMessages()))}, nil
 }
 
-// startTLS serves g with a certificate for 127.0.0.1 and returns the endpoint and a file with the certificate of the
+// startTLS serves g with a certificate for 127.0.0.1. It returns the endpoint, and a file with the certificate of the
 // authority that signed it.
 func startTLS(t *testing.T, g *google) (endpoint, roots string) {
 	t.Helper()
@@ -65,7 +65,7 @@ func startTLS(t *testing.T, g *google) (endpoint, roots string) {
 	return "https://" + l.Addr().String(), roots
 }
 
-// serviceAccountFile is a well-formed key that opens nothing.
+// serviceAccountFile is a well-formed key that gives access to nothing.
 func serviceAccountFile(t *testing.T) string {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -97,8 +97,8 @@ func publishTLS(t *testing.T, endpoint, roots string) sinks.Result {
 	return sink.Publish(t.Context(), []sinks.Message{{Body: []byte(`{"data":1}`)}})[0]
 }
 
-// The road to Google itself: TLS, and a token that the service account has signed on this machine
-// for Pub/Sub alone. PUBSUB_EMULATOR_HOST, left over in some environment, must not make it plaintext.
+// The way to Google itself: TLS, and a token for Pub/Sub only, which the service account has signed on this machine.
+// PUBSUB_EMULATOR_HOST, left in the environment, must not make the connection plaintext.
 func TestServiceAccountSignsItsRequests(t *testing.T) {
 	t.Setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:1")
 	var g google
@@ -124,7 +124,7 @@ func TestServiceAccountSignsItsRequests(t *testing.T) {
 	}
 }
 
-// A program on the way with a certificate of its own gets neither messages nor token.
+// A program in between with its own certificate gets neither messages nor token.
 func TestUnknownCertificateIsRefused(t *testing.T) {
 	var g google
 	endpoint, _ := startTLS(t, &g)

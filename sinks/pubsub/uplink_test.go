@@ -8,8 +8,8 @@ import (
 	"noi-agent/sinks/sinktest"
 )
 
-// What docs/messages.md says of the bytes of each envelope, on Pub/Sub: at the socket, with HTTP/2's frames and without TLS.
-// Requests are packed there: packing a batch before gains nothing.
+// The figures in docs/messages.md for the bytes of each envelope, on Pub/Sub: at the socket, with HTTP/2's frames and
+// without TLS. Requests are packed there, so packing a batch before saves nothing.
 func TestUplinkOfEnvelopes(t *testing.T) {
 	cleanEnv(t)
 	cloud := mustStart(t)

@@ -13,7 +13,7 @@ import (
 	"noi-agent/sinks/sinktest"
 )
 
-// sweep is n messages as they really look, with all attributes.
+// sweep returns n realistic messages with all attributes.
 func sweep(n int) []sinks.Message {
 	e := sinks.Envelope{
 		PublishedAt: time.Date(2022, 6, 28, 8, 20, 29, 502e6, time.UTC), DeviceID: "5300520006504b5957343920", IntegrationID: "FFjU28MMaL3W9B9hhhhH",
@@ -44,7 +44,7 @@ func TestRequestsArePackedOnTheWire(t *testing.T) {
 			t.Fatalf("%d of %d in one request", got, n)
 		}
 	}
-	for i, most := range []int{40, 30} { // bytes a sample; the body alone has some 270
+	for i, most := range []int{40, 30} { // bytes a sample; the body alone has about 270
 		r := cloud.Requests()[i]
 		if per := r.WireBytes / len(r.Messages); r.Compression != "gzip" || per > most {
 			t.Errorf("%d messages: compression %q, %d bytes a sample of %d, want %d", len(r.Messages), r.Compression, per, r.BodyBytes/len(r.Messages), most)
@@ -95,7 +95,8 @@ func TestWindowIsBoundedByCountAndSize(t *testing.T) {
 	}
 }
 
-// With ordering a request has one key, as Pub/Sub wants it; without it, no key and whatever fits.
+// With ordering a request has one key, as Pub/Sub requires. Without it, a request has no key and as many messages as
+// fit.
 func TestOrderingGivesEachRequestOneKey(t *testing.T) {
 	cleanEnv(t)
 	for _, c := range []struct {
@@ -136,13 +137,13 @@ func TestOrderingGivesEachRequestOneKey(t *testing.T) {
 	}
 }
 
-// gzip at the socket: HTTP/2, its headers and everything, not what the server says of it.
+// The bytes at the socket with gzip: HTTP/2 with its headers and frames, not the size that the server reports.
 func TestPackedRequestsAreSmallAtTheSocket(t *testing.T) {
 	cleanEnv(t)
 	cloud := mustStart(t)
 	front := sinktest.StartFront(t, cloud.Addr(), nil)
 	sink := mustNew(t, pubsub.Options{Endpoint: front.Addr()})
-	_ = sink.Publish(t.Context(), sweep(1)) // the connection stands
+	_ = sink.Publish(t.Context(), sweep(1)) // the connection is open
 	_, before := front.Counts()
 	if got := len(sink.Publish(t.Context(), sweep(48))); got != 48 {
 		t.Fatalf("%d of 48 in one request", got)
@@ -169,7 +170,7 @@ func TestEndpointComesBeforeTheEmulatorVariable(t *testing.T) {
 	}
 }
 
-// A topic that does not exist is the operator's to make; the data waits, and goes once it is there.
+// The operator must make a topic that does not exist. The data waits, and is sent when the topic exists.
 func TestMissingTopicWaits(t *testing.T) {
 	cleanEnv(t)
 	cloud := mustStart(t)

@@ -13,7 +13,7 @@ import (
 	"noi-agent/sinks/sns"
 )
 
-// taking is a connection that takes every message. What it does itself are some 15 allocations.
+// taking is a connection that accepts every message. It makes about 15 allocations itself.
 type taking struct{ answer string }
 
 func (c taking) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -22,7 +22,7 @@ func (c taking) RoundTrip(r *http.Request) (*http.Response, error) {
 		ContentLength: int64(len(c.answer)), Body: io.NopCloser(strings.NewReader(c.answer))}, err
 }
 
-// answerTo is what SNS says when it takes n messages.
+// answerTo is the answer of SNS when it accepts n messages.
 func answerTo(n int) string {
 	var done strings.Builder
 	for i := range n {
@@ -41,7 +41,7 @@ func answerTo(n int) string {
 `
 }
 
-// Allocations are what the garbage collector works for: a sweep of 52 objects is six requests.
+// Allocations are the work of the garbage collector: a sweep of 52 objects is six requests.
 func TestAllocationsOfARequest(t *testing.T) {
 	withKeys(t)
 	sink := mustNew(t, sns.Options{HTTPClient: &http.Client{Transport: taking{answerTo(10)}}})
@@ -51,7 +51,7 @@ func TestAllocationsOfARequest(t *testing.T) {
 			t.Fatalf("%v", r)
 		}
 	})
-	const most = 100 // the SDK's client makes 250, and 776 with its own form and reader
+	const most = 100 // the SDK's client makes 250; with its own form and reader 776
 	if t.Logf("%.0f allocations for a request of ten messages", got); got > most {
 		t.Errorf("%.0f allocations for a request of ten messages, want %d", got, most)
 	}

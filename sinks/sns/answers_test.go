@@ -95,7 +95,7 @@ func TestEveryAnswerHasItsOutcome(t *testing.T) {
 	}
 }
 
-// Where the clocks disagree the agent has to know, whatever the words of AWS.
+// The agent must recognise a wrong clock, whatever the text of AWS.
 func TestClockFaultsHaveOneCode(t *testing.T) {
 	withKeys(t)
 	cloud := mustStart(t, standin.SNSOptions{})
@@ -117,7 +117,7 @@ func TestClockFaultsHaveOneCode(t *testing.T) {
 	}
 }
 
-// What the cloud asks to wait is kept, beside an explanation or without one.
+// The wait that the cloud requests is kept, with an explanation in the answer or without one.
 func TestRetryAfterIsKept(t *testing.T) {
 	withKeys(t)
 	const throttled = `<ErrorResponse><Error><Type>Sender</Type><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>`
@@ -172,7 +172,7 @@ func TestOutageTextIsPlain(t *testing.T) {
 	}
 }
 
-// An answer that breaks off anywhere is a delivery only as far as it names the messages.
+// An answer that is cut anywhere counts as a delivery only for the messages that it names.
 func TestTornAnswerIsNoFalseDelivery(t *testing.T) {
 	withKeys(t)
 	cloud := mustStart(t, standin.SNSOptions{})
@@ -192,7 +192,7 @@ func TestTornAnswerIsNoFalseDelivery(t *testing.T) {
 		}
 	}
 	if torn < 150 {
-		t.Errorf("%d messages of torn answers: the cuts did not cut", torn)
+		t.Errorf("%d messages of cut answers: the test proves nothing", torn)
 	}
 }
 
@@ -218,7 +218,7 @@ func TestPartialFailureIsToldByMessage(t *testing.T) {
 	}
 }
 
-// The service counts otherwise than we do, and refuses two or more messages at a time.
+// The service counts bytes in another way than the sink, and refuses two or more messages at a time.
 func TestRequestTooLongForTheServiceIsSentInParts(t *testing.T) {
 	withKeys(t)
 	cloud := mustStart(t, standin.SNSOptions{})
@@ -236,7 +236,7 @@ func TestRequestTooLongForTheServiceIsSentInParts(t *testing.T) {
 	}
 }
 
-// notSNS answers everything the same way.
+// notSNS is a server that gives every request the same answer.
 func notSNS(t *testing.T, status int, header, body string) (endpoint string, hits *atomic.Int32) {
 	t.Helper()
 	hits = new(atomic.Int32)
@@ -274,12 +274,12 @@ func TestWhatIsNotSNSIsNoDelivery(t *testing.T) {
 			t.Errorf("HTTP %d %q: %s (%s), want %s", c.status, c.body, got.Outcome, got.Error(), c.want)
 		}
 		if hits.Load() != 1 {
-			t.Errorf("HTTP %d: %d requests, the signed one is not to go elsewhere", c.status, hits.Load())
+			t.Errorf("HTTP %d: %d requests, the signed request must not be sent elsewhere", c.status, hits.Load())
 		}
 	}
 }
 
-// A peer that takes the connection and says nothing is bounded by Options.Timeout alone.
+// For a peer that accepts the connection and does not answer, only Options.Timeout ends the attempt.
 func TestSilentPeerEndsWithTheTimeout(t *testing.T) {
 	withKeys(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -294,8 +294,8 @@ func TestSilentPeerEndsWithTheTimeout(t *testing.T) {
 	}
 }
 
-// The gateway's clock is an hour off: the first answer says so, and the SDK then signs with the
-// service's time.
+// The gateway's clock is wrong by an hour. The first answer shows this, and the SDK then signs with the time of the
+// service.
 func TestClockSkewNamesTheClockAndHeals(t *testing.T) {
 	withKeys(t)
 	for _, skew := range []time.Duration{time.Hour, -time.Hour} {

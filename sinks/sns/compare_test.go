@@ -16,8 +16,8 @@ import (
 	"noi-agent/sinks/sns"
 )
 
-// plainClient is the SDK's client as its documentation makes one; the test gives it the address of this cloud and the
-// certificates to trust.
+// plainClient is the SDK's client as in its documentation. The test passes the address of this cloud and the trusted
+// certificates.
 func plainClient(t *testing.T, host string, ca *sinktest.Authority) *awssns.Client {
 	t.Helper()
 	own := awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) { tr.TLSClientConfig.RootCAs = ca.Pool })
@@ -28,7 +28,7 @@ func plainClient(t *testing.T, host string, ca *sinktest.Authority) *awssns.Clie
 	return awssns.NewFromConfig(cfg, func(o *awssns.Options) { o.BaseEndpoint = aws.String("https://" + host) })
 }
 
-// onePublishASample is what the documentation of SNS shows.
+// onePublishASample is the example in the documentation of SNS.
 func onePublishASample(attributes []string) func(*testing.T, string, *sinktest.Authority) func(sinks.Batch) {
 	return func(t *testing.T, host string, ca *sinktest.Authority) func(sinks.Batch) {
 		client := plainClient(t, host, ca)
@@ -49,7 +49,7 @@ func onePublishASample(attributes []string) func(*testing.T, string, *sinktest.A
 	}
 }
 
-// What this sink takes of the uplink, held against the SDK's client with one Publish a sample.
+// The bytes of this sink on the uplink, compared with those of the SDK's client with one Publish for each sample.
 func TestUplinkAgainstThePlainClient(t *testing.T) {
 	withKeys(t)
 	cloud := mustStart(t, standin.SNSOptions{Forget: true})

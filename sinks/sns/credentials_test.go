@@ -17,7 +17,7 @@ import (
 	"noi-agent/sinks/sns"
 )
 
-// secret stands for everything that is never to be shown.
+// secret is part of everything that must never be shown.
 const secret = "wJalr-this-is-the-secret"
 
 func mustWrite(t *testing.T, path, text string, mode os.FileMode) {
@@ -27,8 +27,8 @@ func mustWrite(t *testing.T, path, text string, mode os.FileMode) {
 	}
 }
 
-// credentialCase is something wrong on the gateway, and what is to be said about it. HOME in parts
-// stands for the home directory.
+// credentialCase is a fault of the gateway's credentials, and the expected report about it. HOME in parts is replaced
+// by the home directory.
 type credentialCase struct {
 	name  string
 	o     sns.Options
@@ -56,7 +56,7 @@ func credentialCases() []credentialCase {
 			parts: []string{`no AWS profile "roof"`},
 		},
 		{
-			name: "malformed file", code: "MissingCredentials", // the SDK passes silently over what it cannot read
+			name: "malformed file", code: "MissingCredentials", // the SDK ignores a file that it cannot read
 			setUp: func(t *testing.T, home string) {
 				mustWrite(t, home+"/credentials", "[default\naws_secret_access_key="+secret+"\n", 0o600)
 			},
@@ -98,7 +98,7 @@ func credentialCases() []credentialCase {
 	}
 }
 
-// The daemon starts whatever is missing, and says what.
+// The daemon starts whatever is missing, and names it.
 func TestCredentialFaultsWaitAndSayTheWayOut(t *testing.T) {
 	for _, c := range credentialCases() {
 		t.Run(c.name, func(t *testing.T) {
@@ -149,7 +149,7 @@ func TestCredentialsThatAppearLaterAreFound(t *testing.T) {
 	}
 }
 
-// AWS explains a wrong signature by repeating the request's headers, one of which is the token.
+// AWS explains a wrong signature by repeating the headers of the request, and one of them is the token.
 func TestSessionTokenIsNotShown(t *testing.T) {
 	withKeys(t)
 	t.Setenv("AWS_SESSION_TOKEN", secret)
@@ -159,7 +159,7 @@ func TestSessionTokenIsNotShown(t *testing.T) {
 		t.Errorf("%s (%s)", got.Outcome, got.Error())
 	}
 	if strings.Contains(got.Text, secret) || strings.Contains(got.Text, "x-amz") {
-		t.Errorf("shows the headers: %s", got.Text)
+		t.Errorf("the text has the headers: %s", got.Text)
 	}
 }
 
@@ -183,12 +183,13 @@ func TestMetadataServiceIsAskedOnlyOnDemand(t *testing.T) {
 			t.Errorf("%+v: %s (%s)", c, got.Outcome, got.Error())
 		}
 		if asked := hits.Load() > 0; asked != c.on {
-			t.Errorf("%+v: asked %t", c, asked)
+			t.Errorf("%+v: metadata service asked: %t", c, asked)
 		}
 	}
 }
 
-// A helper whose child hangs is killed, and the child holds its output open: the SDK waits for that for good, and we do not.
+// A helper hangs, and its child keeps the output open. The sink kills the helper. The SDK would wait for the output
+// for ever, the sink does not.
 func TestCredentialProcessThatNeverEndsIsStartedAgain(t *testing.T) {
 	cleanEnv(t)
 	home := t.TempDir()

@@ -13,7 +13,7 @@ import (
 	"noi-agent/sinks/sns"
 )
 
-// What stands in the way answers in its own words: the status and the first of them are shown.
+// A server in between answers in its own words: the sink shows the status and the first words.
 func TestAnswerThatIsNotOfAWSIsQuoted(t *testing.T) {
 	withKeys(t)
 	const page = "<!DOCTYPE html><html><head><style>p{color:red}</style><title>Hotel WiFi</title></head><body><p>Please <b>log in</b>\x1b[31m</p></body></html>"
@@ -53,7 +53,7 @@ func TestAnswerThatIsNotOfAWSIsQuoted(t *testing.T) {
 	}
 }
 
-// Settings that do not go together wait for the operator, and are named. No request is sent.
+// Contradicting settings wait for the operator, and are named. No request is sent.
 func TestEndpointSettingThatCannotBeIsNamed(t *testing.T) {
 	for _, c := range []struct{ name, value, profile, endpoint, part string }{
 		{"AWS_USE_FIPS_ENDPOINT", "true", "", "http://127.0.0.1:1", "AWS_USE_FIPS_ENDPOINT (use_fips_endpoint) of the environment or profile default, beside endpoint of the integration"},

@@ -33,8 +33,8 @@ const goawsConfig = `Local:
           Raw: true
 `
 
-// startGoaws builds and starts an SNS with an SQS behind it that others have written. Built behind `make
-// build`, which has compiled the standard library the same way, it takes 5 s; on its own 35 s.
+// startGoaws builds and starts an SNS with an SQS, written by another project. After `make build`, which has compiled
+// the standard library in the same way, the build takes 5 s, otherwise 35 s.
 func startGoaws(t *testing.T) (endpoint string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -59,7 +59,7 @@ func startGoaws(t *testing.T) (endpoint string) {
 	}
 	rest := make(chan struct{})
 	t.Cleanup(func() {
-		_ = server.Process.Kill() // it has no other end
+		_ = server.Process.Kill() // it has no other way to end
 		<-rest
 		_ = server.Wait() // says that it was killed
 	})
@@ -67,9 +67,9 @@ func startGoaws(t *testing.T) (endpoint string) {
 	for addr, err := lines.ReadString('\n'); ; addr, err = lines.ReadString('\n') {
 		if err != nil {
 			close(rest)
-			t.Fatalf("goaws does not say where it listens: %v", err)
+			t.Fatalf("goaws does not print its address: %v", err)
 		}
-		if strings.HasPrefix(addr, "127.0.0.1:") { // and not a line of its log
+		if strings.HasPrefix(addr, "127.0.0.1:") { // otherwise it is a line of the log
 			go func() {
 				defer close(rest)
 				_, _ = io.Copy(io.Discard, lines) // until it ends
@@ -79,7 +79,7 @@ func startGoaws(t *testing.T) (endpoint string) {
 	}
 }
 
-// received empties the queue of the consumer by hand, without an SDK, and returns the bodies.
+// received empties the consumer's queue without an SDK, and returns the bodies.
 func received(t *testing.T, endpoint string) []string {
 	t.Helper()
 	var bodies []string
@@ -117,14 +117,14 @@ func query(t *testing.T, endpoint string, form url.Values) []byte {
 	return text
 }
 
-// Our stand-in is of our own making, and could share our mistakes. This one is not.
+// Our own stand-in may have the same mistakes as the sink. This test uses another project's SNS.
 func TestSubscriberOfAnotherSNSGetsWhatWasPublished(t *testing.T) {
 	endpoint := startGoaws(t)
 	withKeys(t)
 	defer http.DefaultClient.CloseIdleConnections()
 	sink := mustNew(t, sns.Options{Endpoint: endpoint})
-	// Of ten entries it says that they are more than ten, and gets them in two requests: v0.5.4 counts an
-	// entry 0 that is not there.
+	// goaws v0.5.4 counts an entry 0 that does not exist. So it reports ten entries as more than ten, and gets them
+	// in two requests.
 	msgs := sinktest.Messages(25)
 	msgs[3].Attributes = []sinks.Attribute{{Name: "object", Value: "T_ind[U]"}}
 	msgs[7].Body = []byte(`{"slave":"Batterie süd & <west> + 100%"}`)
@@ -140,7 +140,7 @@ func TestSubscriberOfAnotherSNSGetsWhatWasPublished(t *testing.T) {
 		t.Errorf("%d ids for %d messages", len(ids), len(msgs))
 	}
 	got := received(t, endpoint)
-	slices.Sort(got) // a standard queue keeps no order
+	slices.Sort(got) // a standard queue has no order
 	slices.Sort(want)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -148,6 +148,6 @@ func TestSubscriberOfAnotherSNSGetsWhatWasPublished(t *testing.T) {
 
 	other := mustNew(t, sns.Options{TopicARN: "arn:aws:sns:us-east-2:393221637266:NoSuchTopic", Endpoint: endpoint})
 	if r := other.Publish(t.Context(), msgs[:1])[0]; r.Outcome != sinks.Wait {
-		t.Errorf("a topic that is not there: %s (%s)", r.Outcome, r.Error())
+		t.Errorf("a topic that does not exist: %s (%s)", r.Outcome, r.Error())
 	}
 }

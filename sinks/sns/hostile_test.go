@@ -8,7 +8,7 @@ import (
 	"noi-agent/sinks/sns"
 )
 
-// SNS, and each service that gives out credentials for it.
+// SNS, and each service that gives credentials for it.
 func TestHostileServers(t *testing.T) {
 	const cloud = "http://127.0.0.1:1" // no request gets as far
 	sinktest.RunHostile(t, []sinktest.Target{

@@ -20,7 +20,7 @@ import (
 type wire struct {
 	status  int
 	answer  string
-	cut     error // comes behind the answer; nil: its end
+	cut     error // error after the answer; nil: the end of the answer
 	request *http.Request
 	form    string
 }
@@ -43,7 +43,7 @@ func publishOver(w *wire, in *sns.PublishBatchInput, optFns ...func(*sns.Options
 	return client.PublishBatch(context.Background(), in, optFns...)
 }
 
-// Our form says the same as the SDK's, under the same head.
+// Our form has the same content as the SDK's, with the same headers.
 func TestFormSaysWhatTheSDKsSays(t *testing.T) {
 	text := func(s string) types.MessageAttributeValue {
 		return types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(s)}
@@ -110,7 +110,7 @@ const (
 	refusal = `<ErrorResponse><Error><Type>Sender</Type><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>`
 )
 
-// Whatever comes, the SDK's client says the same of it with our reader as with its own.
+// For every answer, the SDK's client returns the same result with our reader as with its own.
 func TestAnswerIsReadAsTheSDKReadsIt(t *testing.T) {
 	in := &sns.PublishBatchInput{TopicArn: aws.String("arn:aws:sns:us-east-2:393221637266:T"),
 		PublishBatchRequestEntries: []types.PublishBatchRequestEntry{{Id: aws.String("0"), Message: aws.String("m")}}}
@@ -170,7 +170,7 @@ func trimIDs(out *sns.PublishBatchOutput) {
 	}
 }
 
-// The usual answer costs less than the SDK's reader.
+// The usual answer is read by our reader, which costs less than the SDK's.
 func TestUsualAnswerIsOurs(t *testing.T) {
 	out, usual := parseAnswer(usualAnswer)
 	if !usual || len(out.Successful) != 2 || *out.Successful[0].Id != "1" || *out.Successful[1].MessageId != "93b3e5c8-b6c1-5e2a-9f64-b8a4f5b1d1f4" {

@@ -23,7 +23,7 @@ import (
 	"noi-agent/sinks/sinktest"
 )
 
-// cloudOf is a connection to a cloud that answers as reply says.
+// cloudOf is a connection to a cloud whose answers reply returns.
 type cloudOf struct {
 	reply    func(r *http.Request) (*http.Response, error)
 	requests []*http.Request
@@ -39,7 +39,7 @@ func (c *cloudOf) RoundTrip(r *http.Request) (*http.Response, error) {
 	return c.reply(r)
 }
 
-// answerWith is an answer at this moment, by a clock that is ahead of ours.
+// answerWith is an answer at this moment, from a service whose clock is ahead of ours.
 func answerWith(r *http.Request, status int, body io.Reader, header http.Header) *http.Response {
 	header = header.Clone()
 	if header == nil {
@@ -53,7 +53,7 @@ func answerWith(r *http.Request, status int, body io.Reader, header http.Header)
 	return &http.Response{StatusCode: status, Header: header, Request: r, ContentLength: -1, Body: kept}
 }
 
-// takes answers that SNS takes two messages.
+// takes is the answer of SNS that it accepts two messages.
 func takes(r *http.Request) (*http.Response, error) {
 	return answerWith(r, http.StatusOK, strings.NewReader(usualAnswer), nil), nil
 }
@@ -82,7 +82,7 @@ func cmpOr(a, b string) string {
 	return b
 }
 
-// odd are two messages with all that can be in one.
+// odd are two messages with everything that a message can have.
 func odd() []sinks.Message {
 	msgs := sinktest.Messages(2)
 	msgs[0].Body = []byte("{\"data\":1.5,\"slave\":\"PS PWM~é€\xff\x00+%&=\"}")
@@ -90,7 +90,7 @@ func odd() []sinks.Message {
 	return msgs
 }
 
-// Two requests are the SDK's, the last is made after the second. Both say the same.
+// The SDK makes two requests. The last one is made after the pattern of the second one. Both have the same content.
 func TestRequestAfterThePatternIsThatOfTheSDK(t *testing.T) {
 	for name, o := range map[string]Options{
 		"AWS": {}, "FIFO": {TopicARN: "arn:aws:sns:us-east-2:393221637266:T.fifo", Device: "d"},
@@ -99,7 +99,7 @@ func TestRequestAfterThePatternIsThatOfTheSDK(t *testing.T) {
 	} {
 		cloud := &cloudOf{reply: takes}
 		sink := newSink(t, cloud, o)
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // it is in a header
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // the timeout is in a header
 		defer cancel()
 		for i := range 3 {
 			if i == 1 {
@@ -113,7 +113,7 @@ func TestRequestAfterThePatternIsThatOfTheSDK(t *testing.T) {
 		}
 		sdk, own := cloud.requests[1], cloud.requests[2]
 		if own.Header.Get("X-Copied") != "yes" || sdk.Header.Get("X-Copied") != "" {
-			t.Fatalf("%s: the last request is not made after the one before", name)
+			t.Fatalf("%s: the last request was not made after the pattern", name)
 		}
 		if p := sink.pattern.Load(); p.header.Get(headerToken) != "" || !strings.Contains(own.Header.Get(headerAttempt), "; ttl=") {
 			t.Errorf("%s: pattern %v, request %v", name, p.header, own.Header)
@@ -143,7 +143,7 @@ func TestRequestAfterThePatternIsThatOfTheSDK(t *testing.T) {
 	}
 }
 
-// signature is the header that a request has to have, as the SDK's signer computes it.
+// signature returns the header that a request must have, as the SDK's signer computes it.
 func signature(t *testing.T, r *http.Request, form string) string {
 	t.Helper()
 	again := r.Clone(t.Context())
@@ -164,8 +164,8 @@ func signature(t *testing.T, r *http.Request, form string) string {
 	return again.Header.Get(headerAuthorized)
 }
 
-// Whatever comes in the place of the usual answer, it has the same results with a pattern and without one. After an
-// error the SDK's client makes the next request.
+// Any other answer than the usual one has the same results with a pattern and without one. After an error the SDK's
+// client makes the next request.
 func TestFaultsAreTheSameAfterThePattern(t *testing.T) {
 	refuse := func(code, text string) string {
 		return "<ErrorResponse><Error><Type>Sender</Type><Code>" + code + "</Code><Message>" + text + "</Message></Error></ErrorResponse>"
@@ -230,12 +230,12 @@ func TestFaultsAreTheSameAfterThePattern(t *testing.T) {
 			t.Errorf("%s: %d requests, want %d; %s", name, asked, wanted, diff)
 		}
 		if patterned != (name == "part" || name == "empty 200") {
-			t.Errorf("%s: the next request is made after the pattern: %t", name, patterned)
+			t.Errorf("%s: the next request was made after the pattern: %t", name, patterned)
 		}
 	}
 }
 
-// writes counts what is written to a connection.
+// writes counts the writes to a connection.
 type writes struct {
 	net.Conn
 	n *atomic.Int32
@@ -246,7 +246,7 @@ func (w writes) Write(b []byte) (int, error) {
 	return w.Conn.Write(b)
 }
 
-// A request is written at once: each write is a packet and a record of TLS.
+// A request is one write, because each write is a packet and a record of TLS.
 func TestRequestIsWrittenAtOnce(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)

@@ -11,8 +11,8 @@ import (
 	"noi-agent/sinks/sns"
 )
 
-// Where the clocks of service and gateway differ, requests are signed with the time of the last answer, as the SDK signs
-// them. A clock that drifts refuses no request, and one that is stepped refuses one.
+// If the clocks of service and gateway differ, requests are signed with the time of the last answer, like those of
+// the SDK. A clock that drifts causes no refused request, and a clock that is changed causes one.
 func TestSignaturesFollowTheClockOfTheService(t *testing.T) {
 	withKeys(t)
 	var ahead atomic.Int64

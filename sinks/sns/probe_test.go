@@ -16,7 +16,7 @@ import (
 	"noi-agent/sinks/sns"
 )
 
-// probe runs a probe of a sink, which is never to show a secret.
+// probe runs a probe of a sink, and checks that it shows no secret.
 func probe(t *testing.T, sink *sns.Sink) (lines []string, remedies map[string]string, ok bool) {
 	t.Helper()
 	return sinktest.Probe(t, sink.Probe, secret, standin.SecretAccessKey, standin.AccessKeyID)
@@ -38,7 +38,7 @@ func TestProbeOfAGoodWay(t *testing.T) {
 		"topic ok "+arn+" exists, subscriptions: 1")
 }
 
-// An emulator's key is nothing to the real STS, and no byte is to leave for it.
+// The real STS does not know an emulator's key, and no byte may be sent to it.
 func TestProbeAsksNoRealSTSForAnEmulator(t *testing.T) {
 	withKeys(t)
 	cloud := mustStart(t, standin.SNSOptions{})
@@ -77,7 +77,7 @@ func TestProbeWithoutCredentialsStillLooksAtTheEndpoint(t *testing.T) {
 	cloud := mustStart(t, standin.SNSOptions{})
 	lines, remedies, ok := probe(t, mustNew(t, sns.Options{Endpoint: cloud.URL(), Profile: ""}))
 	if ok {
-		t.Error("without credentials all is well")
+		t.Error("the probe succeeds without credentials")
 	}
 	sinktest.HasLines(t, lines, "credentials FAILED MissingCredentials: no AWS credentials found", "endpoint ok", "identity skipped", "topic skipped")
 	if !strings.Contains(remedies["credentials"], "sudo -u noi-agent -H aws configure --profile default") {
@@ -85,7 +85,7 @@ func TestProbeWithoutCredentialsStillLooksAtTheEndpoint(t *testing.T) {
 	}
 }
 
-// What a refusal says, and the remedy with the right names in it.
+// The text of a refusal, and the remedy with the right names.
 func TestProbeNamesTheRemedyOfARefusal(t *testing.T) {
 	for _, c := range []struct {
 		action string
@@ -132,7 +132,8 @@ func TestRemedyOfADeniedPublisherNamesWhoAndWhat(t *testing.T) {
 		{"AuthorizationError", denied("arn:aws:iam::123456789012:user/noi") + " with an explicit deny in a service control policy", "take the Deny", "put-user-policy"},
 		{"AccessDenied", "User: arn:aws:iam::123456789012:user/noi is not authorized to perform: sts:AssumeRole on resource: " + roleARN,
 			`aws iam update-assume-role-policy --role-name noi-publisher --policy-document '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:user/noi"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"solar-42"}}}]}'`, "sns:Publish"},
-		{"AuthorizationError", denied("arn:aws:iam::123456789012:user/noi;id>x"), `--role-name noi-publisher `, ";id"}, // a hostile answer
+		// a hostile answer
+		{"AuthorizationError", denied("arn:aws:iam::123456789012:user/noi;id>x"), `--role-name noi-publisher `, ";id"},
 		{"KMSAccessDenied", "no", "kms:GenerateDataKey", "sns:Publish"},
 		{"InvalidParameter", "Invalid parameter: Message", "The message itself is refused", "aws "},
 		{"OptInRequired", "no", "--region-name us-east-2", "sns:Publish"},
@@ -173,7 +174,7 @@ func TestRemedyOfARefusedCertificateHasItsPolicy(t *testing.T) {
 	}
 }
 
-// Each stage of reaching a host has its own name: the name, the connection, TLS.
+// Each stage on the way to a host has its own name: the name, the connection, TLS.
 func TestProbeTellsWhichStageOfTheNetworkFailed(t *testing.T) {
 	withKeys(t)
 	ca, other := sinktest.NewAuthority(t), sinktest.NewAuthority(t)
@@ -209,7 +210,7 @@ func TestProbeTellsWhichStageOfTheNetworkFailed(t *testing.T) {
 	}
 }
 
-// withoutSTS has STS at an address where no program listens.
+// withoutSTS puts STS at an address where no program listens.
 func withoutSTS(t *testing.T) context.Context {
 	t.Helper()
 	t.Setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")
@@ -233,7 +234,7 @@ func TestProbeTellsAProxyThatRefuses(t *testing.T) {
 	}
 }
 
-// What AWS needs is printed for the identity that is known, and without an identity for a placeholder.
+// The commands for AWS are for the known identity, and without one for a placeholder.
 func TestNeedsNameTopicAndIdentity(t *testing.T) {
 	cleanEnv(t)
 	sink := mustNew(t, sns.Options{})
@@ -251,7 +252,7 @@ func TestNeedsNameTopicAndIdentity(t *testing.T) {
 			}
 		}
 		if strings.Contains(got, "reboot") {
-			t.Errorf("what a cloud said is in a command: %s", got)
+			t.Errorf("a text of the cloud is in a command: %s", got)
 		}
 	}
 }

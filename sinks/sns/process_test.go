@@ -17,7 +17,8 @@ import (
 	"noi-agent/sinks/sns"
 )
 
-// withProcess makes command the credential_process of the default profile, or of the profile that a role of it is assumed with.
+// withProcess makes command the credential_process of the default profile, or of the profile with which a role is
+// assumed.
 func withProcess(t *testing.T, role, command string) (home string) {
 	t.Helper()
 	cleanEnv(t)
@@ -31,7 +32,7 @@ func withProcess(t *testing.T, role, command string) (home string) {
 	return home
 }
 
-// alive reports whether a process is there and no zombie.
+// alive reports whether a process exists and is no zombie.
 func alive(pid int) bool {
 	if syscall.Kill(pid, 0) != nil {
 		return false
@@ -40,7 +41,7 @@ func alive(pid int) bool {
 	return err == nil && !strings.Contains(string(stat), ") Z ")
 }
 
-// A helper that hangs, and what it has started, ends with the sink.
+// A helper that hangs ends with the sink, together with the processes that it has started.
 func TestHangingCredentialProcessIsKilledWithItsGroup(t *testing.T) {
 	for _, role := range []string{"", roleARN} {
 		home := withProcess(t, role, "sleep 1000 & echo $$ $! >HOME/pids.tmp; mv HOME/pids.tmp HOME/pids; wait")
@@ -55,7 +56,7 @@ func TestHangingCredentialProcessIsKilledWithItsGroup(t *testing.T) {
 		}
 		for _, pid := range pids {
 			if !alive(pid) {
-				t.Errorf("process %d has ended too early: the test shows nothing", pid)
+				t.Errorf("process %d has ended too early: the test proves nothing", pid)
 			}
 		}
 		_ = sink.Close() // never fails
@@ -65,7 +66,7 @@ func TestHangingCredentialProcessIsKilledWithItsGroup(t *testing.T) {
 	}
 }
 
-// What a helper prints without end is not kept, nor is what it leaves behind.
+// The output of a helper that prints without end is not kept, and its processes do not stay.
 func TestEndlessCredentialProcessIsStopped(t *testing.T) {
 	withProcess(t, "", "trap '' PIPE; while :; do head -c 1000000 /dev/zero; done")
 	sink := mustNew(t, sns.Options{})
@@ -94,7 +95,7 @@ echo '{"Version":1,"AccessKeyId":"`+standin.AccessKeyID+`","SecretAccessKey":"`+
 	}
 }
 
-// waitFor returns the process ids in a file, once it is there.
+// waitFor returns the process ids in a file, when the file exists.
 func waitFor(t *testing.T, path string) (pids []int) {
 	t.Helper()
 	until(t, path+" is there", func() bool {
@@ -125,7 +126,7 @@ func until(t *testing.T, what string, holds func() bool) {
 	defer ticker.Stop()
 	for end := time.Now().Add(time.Minute); !holds(); <-ticker.C {
 		if time.Now().After(end) {
-			t.Fatalf("never: %s", what)
+			t.Fatalf("not in time: %s", what)
 		}
 	}
 }

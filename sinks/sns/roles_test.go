@@ -27,7 +27,7 @@ const (
 	device  = "5300520006504b5957343920"
 )
 
-// sts is AWS STS as far as AssumeRole goes: it notes what it is asked and answers with status and body.
+// sts is the AssumeRole of AWS STS. It records its requests and answers with status and body.
 func sts(t *testing.T, status int, body string) (endpoint string, asked *[]url.Values) {
 	t.Helper()
 	asked = new([]url.Values)
@@ -51,7 +51,7 @@ func assumed(key, secret string) string {
 
 func TestRoleIsAssumedOnceWithItsExternalID(t *testing.T) {
 	withKeys(t)
-	t.Setenv("AWS_ACCESS_KEY_ID", "AKIAOFTHEGATEWAY") // the stand-in knows the role's key alone
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIAOFTHEGATEWAY") // the stand-in knows only the role's key
 	endpoint, asked := sts(t, 200, assumed(standin.AccessKeyID, standin.SecretAccessKey))
 	cloud := mustStart(t, standin.SNSOptions{})
 	forSTS := sinktest.StartFront(t, strings.TrimPrefix(endpoint, "http://"), nil)
@@ -65,7 +65,7 @@ func TestRoleIsAssumedOnceWithItsExternalID(t *testing.T) {
 		}
 	}
 	if len(*asked) != 1 {
-		t.Fatalf("STS was asked %d times", len(*asked))
+		t.Fatalf("STS got %d requests", len(*asked))
 	}
 	got := map[string]string{}
 	for key := range (*asked)[0] {
@@ -96,7 +96,8 @@ func TestRoleThatIsRefusedIsToldInTheWordsOfSTS(t *testing.T) {
 		{400, "Throttling", "Rate exceeded", sinks.Retry, "Throttling: "},
 		{500, "InternalFailure", "no", sinks.Retry, "InternalFailure: "},
 		{400, "IDPCommunicationError", "no", sinks.Retry, "IDPCommunicationError: "},
-		{400, "InvalidParameterValue", "no", sinks.Wait, "InvalidParameterValue: "}, // of a message it would be final
+		// for a message this code would be final
+		{400, "InvalidParameterValue", "no", sinks.Wait, "InvalidParameterValue: "},
 	} {
 		withKeys(t)
 		endpoint, _ := sts(t, c.status, `<ErrorResponse><Error><Code>`+c.code+`</Code><Message>`+c.text+`</Message></Error></ErrorResponse>`)
@@ -108,8 +109,8 @@ func TestRoleThatIsRefusedIsToldInTheWordsOfSTS(t *testing.T) {
 	}
 }
 
-// The gateway's clock is an hour off: STS says so, then SNS, and after each the SDK signs with the time
-// that it was told. A new client for STS would not know it.
+// The gateway's clock is wrong by an hour. STS reports this, then SNS. After each report the SDK signs with the
+// reported time. A new client for STS would not know it.
 func TestClockSkewHealsOnTheWayThroughSTS(t *testing.T) {
 	withKeys(t)
 	now := func() time.Time { return time.Now().Add(time.Hour) }
@@ -134,7 +135,7 @@ func TestClockSkewHealsOnTheWayThroughSTS(t *testing.T) {
 	}
 }
 
-// Expired credentials are read again: those that came meanwhile are used at once.
+// Expired credentials are read again. Credentials that arrived in the meantime are used at once.
 func TestExpiredTokenReadsTheCredentialsAgain(t *testing.T) {
 	cleanEnv(t)
 	cloud := mustStart(t, standin.SNSOptions{})
@@ -152,7 +153,7 @@ func TestExpiredTokenReadsTheCredentialsAgain(t *testing.T) {
 	}
 }
 
-// iotRig is AWS IoT's credential provider on loopback, which demands a certificate of its authority.
+// iotRig is AWS IoT's credential provider on loopback, which requires a certificate of its authority.
 type iotRig struct {
 	ca      *sinktest.Authority
 	asked   []*http.Request
@@ -206,14 +207,14 @@ func TestCertificateOpensTheTopicByWayOfIoT(t *testing.T) {
 		}
 	}
 	if len(rig.asked) != 1 {
-		t.Fatalf("asked %d times for credentials of an hour", len(rig.asked))
+		t.Fatalf("%d requests for credentials of an hour", len(rig.asked))
 	}
 	r := rig.asked[0]
 	if r.Method != http.MethodGet || r.URL.Path != "/role-aliases/noi-publisher/credentials" || r.Header.Get("X-Amzn-Iot-Thingname") != "noi-42" {
-		t.Errorf("asked %s %s for thing %q", r.Method, r.URL, r.Header.Get("X-Amzn-Iot-Thingname"))
+		t.Errorf("request %s %s for thing %q", r.Method, r.URL, r.Header.Get("X-Amzn-Iot-Thingname"))
 	}
 	if r.TLS == nil || len(r.TLS.PeerCertificates) != 1 || r.TLS.PeerCertificates[0].Subject.CommonName != "noi-42" {
-		t.Error("the device's certificate was not shown")
+		t.Error("the request came without the device's certificate")
 	}
 	sinktest.EqualCounts(t, meter, 64, forIoT.Counts, forSNS.Counts)
 }
@@ -228,18 +229,19 @@ func TestCredentialsOfIoTAreChained(t *testing.T) {
 	cloud := mustStart(t, standin.SNSOptions{})
 	sink := mustNew(t, sns.Options{Endpoint: cloud.URL(), IoT: rig.options, CAFile: rig.ca.File, RoleARN: roleARN})
 	if r := sink.Publish(t.Context(), sinktest.Messages(1))[0]; r.Outcome != sinks.Accepted || len(*asked) != 1 {
-		t.Fatalf("%s (%s), STS asked %d times", r.Outcome, r.Error(), len(*asked))
+		t.Fatalf("%s (%s), STS got %d requests", r.Outcome, r.Error(), len(*asked))
 	}
 }
 
-// By a clock that is ahead, credentials have ended when they come. They are used all the same, asked for once in ten
-// minutes, and each result says that the clocks do not agree.
+// By a clock that is ahead, credentials have expired when they arrive. They are used nevertheless, and requested once
+// in ten minutes. Each result reports that the clocks differ.
 func TestClockAheadAsksForCredentialsOnce(t *testing.T) {
 	cleanEnv(t)
 	rig := startIoT(t)
 	cloud := mustStart(t, standin.SNSOptions{})
 	sink := mustNew(t, sns.Options{Endpoint: cloud.URL(), IoT: rig.options, CAFile: rig.ca.File})
-	for _, ended := range []time.Duration{-48 * time.Hour, -time.Second, 30 * time.Second} { // the last: within the window of renewal
+	// the last one is in the time of renewal
+	for _, ended := range []time.Duration{-48 * time.Hour, -time.Second, 30 * time.Second} {
 		rig.asked, rig.body = nil, iotAnswer(standin.AccessKeyID, standin.SecretAccessKey, secret, time.Now().Add(ended))
 		sink := mustNew(t, sns.Options{Endpoint: cloud.URL(), IoT: rig.options, CAFile: rig.ca.File})
 		for range 5 {
@@ -248,7 +250,7 @@ func TestClockAheadAsksForCredentialsOnce(t *testing.T) {
 			}
 		}
 		if len(rig.asked) != 1 {
-			t.Errorf("ended %v: IoT was asked %d times for 5 publishes", ended, len(rig.asked))
+			t.Errorf("ended %v: IoT got %d requests for 5 publishes", ended, len(rig.asked))
 		}
 	}
 	rig.body = iotAnswer(standin.AccessKeyID, standin.SecretAccessKey, secret, time.Now().Add(time.Hour))
@@ -307,7 +309,7 @@ func TestFaultsOfIoTSayWhatToDoAndShowNoSecret(t *testing.T) {
 	}
 }
 
-// asking notes where a request goes, and goes nowhere.
+// asking records the host of a request, and sends nothing.
 type asking struct{ hosts []string }
 
 // RoundTrip is part of http.RoundTripper.
@@ -337,8 +339,8 @@ func TestEndpointLiesInThePartitionOfTheTopic(t *testing.T) {
 	}
 }
 
-// A proxy in front of a token service that wants another password waits for an operator, as one in front of the cloud
-// does.
+// A proxy in front of a token service that requires another password waits for the operator, like a proxy in front of
+// the cloud.
 func TestProxyInFrontOfATokenServiceWaitsForItsPassword(t *testing.T) {
 	ca := sinktest.NewAuthority(t)
 	certificate, key := sinktest.WriteKeyPair(t, ca.Good(t, "noi-42"))

@@ -13,7 +13,7 @@ const (
 	fifoARN = "arn:aws:sns:us-east-2:393221637266:MainSolarData.fifo"
 )
 
-// cleanEnv takes away whatever credentials the machine has.
+// cleanEnv removes all credentials of the machine from the environment.
 func cleanEnv(t *testing.T) {
 	t.Helper()
 	for _, name := range []string{
@@ -30,7 +30,7 @@ func cleanEnv(t *testing.T) {
 	t.Setenv("AWS_CONFIG_FILE", home+"/config")
 }
 
-// withKeys gives the stand-in's key to the process.
+// withKeys puts the stand-in's key into the environment.
 func withKeys(t *testing.T) {
 	t.Helper()
 	cleanEnv(t)

@@ -10,8 +10,9 @@ import (
 	"noi-agent/sinks"
 )
 
-// A token service that breaks off half-way and keeps the connection: the SDK lets the question go on after its caller
-// has left, so only the client's own bound ends it, and that is the network's fault, which no operator can correct.
+// A token service stops in the middle of its answer and keeps the connection open. The SDK continues the request
+// after its caller has left, so only the timeout of the client ends it. This is a fault of the network, which no
+// operator can correct.
 func TestHalfAnAnswerOfATokenServiceEnds(t *testing.T) {
 	gone := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -23,7 +24,7 @@ func TestHalfAnAnswerOfATokenServiceEnds(t *testing.T) {
 	defer close(gone)
 	loader := newLoader(sinks.Dialer{}, nil)
 	if loader.GetTimeout() != loaderTimeout {
-		t.Fatalf("a question may take %s, want %s", loader.GetTimeout(), loaderTimeout)
+		t.Fatalf("the timeout of a request is %s, want %s", loader.GetTimeout(), loaderTimeout)
 	}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
 	if err != nil {
@@ -34,7 +35,7 @@ func TestHalfAnAnswerOfATokenServiceEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = io.ReadAll(answer.Body)
-	_ = answer.Body.Close() // it never came to its end
+	_ = answer.Body.Close() // the answer never ended
 	if got := classify(t.Context(), err); err == nil || got.Outcome != sinks.Retry || got.Code != sinks.CodeNetwork {
 		t.Errorf("%v: %s (%s)", err, got.Outcome, got.Error())
 	}

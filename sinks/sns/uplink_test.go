@@ -9,7 +9,8 @@ import (
 	"noi-agent/sinks/sns"
 )
 
-// What docs/messages.md says of the bytes of each envelope, on SNS: at the socket, with HTTP's head and without TLS.
+// The figures in docs/messages.md for the bytes of each envelope, on SNS: at the socket, with HTTP's headers and
+// without TLS.
 func TestUplinkOfEnvelopes(t *testing.T) {
 	withKeys(t)
 	cloud := mustStart(t, standin.SNSOptions{})

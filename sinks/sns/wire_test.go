@@ -37,19 +37,19 @@ func TestUplinkOfAFullBatch(t *testing.T) {
 	if len(req) != 1 {
 		t.Fatalf("%d requests", len(req))
 	}
-	// Form encoding makes some 460 bytes of 270; head and entry names are shared by ten.
+	// The form encodes 270 bytes as about 460. Ten entries share the headers and names.
 	if perSample := req[0].WireBytes / 10; perSample > 520 {
 		t.Errorf("%d bytes of body a sample", perSample)
 	}
 	for _, m := range cloud.Messages() {
 		if len(m.Attributes) != 0 || m.Group != "" || m.Dedup != "" {
-			t.Errorf("unasked: attributes %v, group %q, deduplication %q", m.Attributes, m.Group, m.Dedup)
+			t.Errorf("not requested: attributes %v, group %q, deduplication %q", m.Attributes, m.Group, m.Dedup)
 		}
 	}
 }
 
-// On a FIFO topic a later sample of an object never shares a request with an earlier one; a standard
-// topic keeps no order that could be broken, and gets full requests.
+// On a FIFO topic a request has only one sample of an object, because its order could be lost. A standard topic has
+// no order, and gets full requests.
 func TestKeyStandsOnceInARequestOfAFIFOTopic(t *testing.T) {
 	withKeys(t)
 	for _, c := range []struct {
@@ -81,8 +81,8 @@ func requestSizes(cloud *standin.SNS) []int {
 	return sizes
 }
 
-// An entry of a FIFO request fails now and then. The forwarder comes again with it before anything
-// later, and no group sees two of its samples change places.
+// An entry of a FIFO request fails now and then. The forwarder sends it again before any later one, and the samples
+// of no group change places.
 func TestPartialFailuresKeepTheOrderOfAFIFOGroup(t *testing.T) {
 	withKeys(t)
 	cloud := mustStart(t, standin.SNSOptions{})
@@ -95,7 +95,7 @@ func TestPartialFailuresKeepTheOrderOfAFIFOGroup(t *testing.T) {
 		left[i].Key = string(rune('a' + i%3))
 	}
 	sent := slices.Clone(left)
-	for len(left) > 0 { // as the forwarder does: what was not accepted comes again, in its place
+	for len(left) > 0 { // like the forwarder, sends again what was not accepted, in its place
 		var again []sinks.Message
 		results := sink.Publish(t.Context(), left)
 		for i, r := range results {
@@ -123,7 +123,7 @@ func TestPartialFailuresKeepTheOrderOfAFIFOGroup(t *testing.T) {
 	}
 }
 
-// The sum of bodies and attributes stays below 256 KiB, whatever their sizes.
+// The sum of bodies and attributes stays below 256 KiB, with messages of any size.
 func TestRequestStaysBelowTheLimit(t *testing.T) {
 	withKeys(t)
 	cloud := mustStart(t, standin.SNSOptions{})
@@ -177,7 +177,7 @@ func TestFIFOTopicGetsGroupAndDeduplication(t *testing.T) {
 	}
 }
 
-// Sweeps are a minute apart: each is not to pay for a connection of its own.
+// Sweeps are a minute apart, but a sweep must not need its own connection.
 func TestConnectionIsKeptBetweenRequests(t *testing.T) {
 	withKeys(t)
 	cloud := mustStart(t, standin.SNSOptions{})
@@ -197,7 +197,7 @@ func TestConnectionIsKeptBetweenRequests(t *testing.T) {
 	}
 }
 
-// The road to AWS itself goes over TLS, with the system's roots or those of AWS_CA_BUNDLE.
+// The way to AWS itself uses TLS, with the system's roots or those of AWS_CA_BUNDLE.
 func TestTLSTrustsTheBundleAndNobodyElse(t *testing.T) {
 	cloud := mustStart(t, standin.SNSOptions{})
 	server := httptest.NewUnstartedServer(cloud)

@@ -151,13 +151,13 @@ var (
 	CloudRejected = Kind{Code: "dead_letters", Severity: Warning, Effect: Delayed, Href: pageOutbox,
 		Title: "{messages} of {name} set aside",
 		Remedy: "`noi-agent deadletters list` shows them with the cloud's reason. When the reason is fixed, " +
-			"`noi-agent deadletters retry` sends them; `noi-agent deadletters drop` deletes them."}
+			"`noi-agent deadletters retry --all` sends them. `noi-agent deadletters drop --all` deletes them."}
 	CloudRefuses = Kind{Code: "kinds_refused", Severity: Warning, Effect: Delayed, Href: pageFailures,
 		Title: "The topic of {name} refuses samples of some kinds",
 		Remedy: "Change the topic's schema so that it accepts them, or remove their objects from `objects` of the " +
 			"integration. These samples become dead letters. From time to time the agent tries one. After the " +
-			"topic has accepted one, new samples are sent again, and `noi-agent deadletters retry` sends the dead " +
-			"letters."}
+			"topic has accepted one, new samples are sent again. `noi-agent deadletters retry --all` then sends the " +
+			"dead letters."}
 	CloudSkewed = Kind{Code: "clock_differs", Severity: Warning, Effect: None, Href: pageSystem,
 		DependsOn: []string{ClockUnset.Code}, Title: "The gateway's clock differs from the clock of {cloud}",
 		Remedy: "Set the gateway's clock: `sudo timedatectl set-ntp true`. Then compare: `date -u`. Samples are " +

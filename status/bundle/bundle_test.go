@@ -57,7 +57,7 @@ func TestTheListSaysWhereSomethingWas(t *testing.T) {
 	}
 }
 
-// unzip returns the files of a bundle by name.
+// unzip returns the files of a bundle, by name.
 func unzip(t *testing.T, data []byte) map[string]string {
 	t.Helper()
 	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
@@ -104,7 +104,7 @@ func TestABundleHasItsPartsAndWhatIsMissing(t *testing.T) {
 	}
 }
 
-// full is a client that takes no more after some bytes.
+// full is a client that accepts no more bytes after the first ones.
 type full int
 
 func (f *full) Write(p []byte) (int, error) {
@@ -131,7 +131,7 @@ func FuzzRedact(f *testing.F) {
 		}
 		for _, text := range []string{before + " # " + canary + "\n" + after, "external_id: " + canary + "\n" + after,
 			before + "\nexternal_id: " + canary + after} {
-			quoted := strings.ContainsAny(before, `"'`) // a # in quotes is none
+			quoted := strings.ContainsAny(before, `"'`) // a # in quotes does not begin a comment
 			if clean, _ := bundle.Redact(text); strings.Contains(clean, canary) && !quoted {
 				t.Errorf("%q becomes %q", text, clean)
 			}

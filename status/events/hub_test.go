@@ -10,7 +10,7 @@ import (
 	"noi-agent/status/events"
 )
 
-// waiting returns what waits for a watcher, as "id name data".
+// waiting returns the events that wait for a watcher, as "id name data".
 func waiting(w *events.Watcher) (list []string) {
 	for {
 		select {
@@ -72,14 +72,14 @@ func TestOneThatComesBackGetsWhatItMissed(t *testing.T) {
 		"7-18446744073709551616"} {
 		check(t, id, waiting(join(t, h, events.Values, id)), "7-300 resync {}")
 	}
-	all := waiting(join(t, h, events.Values, "7-44")) // all that is kept, four times what else waits
+	all := waiting(join(t, h, events.Values, "7-44")) // all kept events, four times as many as otherwise wait
 	if len(all) != 256 {
 		t.Errorf("%d events, want 256", len(all))
 	}
 	check(t, "all that is kept", []string{all[0], all[len(all)-1]}, "7-45 values 44", "7-300 values 299")
 }
 
-// TestLargeEventsAreNotKeptForLong: what is kept has a bound in bytes too. The newest one is kept, however large.
+// TestLargeEventsAreNotKeptForLong: kept events also have a limit in bytes. The newest event is always kept.
 func TestLargeEventsAreNotKeptForLong(t *testing.T) {
 	h := events.New(7)
 	large := bytes.Repeat([]byte("x"), 100<<10)
@@ -194,7 +194,7 @@ func FuzzTopics(f *testing.F) {
 		}
 		if rest := strings.NewReplacer("status", "", "values", "", "triggers", "", "logs", "", ",", "").Replace(text); err == nil &&
 			rest != "" {
-			t.Errorf("%q is taken", text)
+			t.Errorf("%q is accepted", text)
 		}
 	})
 }

@@ -49,7 +49,7 @@ func TestOnlyTheWholeTokenIsRight(t *testing.T) {
 	none := guard.NewKeeper(w.elapsed)
 	for _, empty := range []string{"", strings.Repeat("\x00", 32)} {
 		if _, err := none.LogIn(empty); !errors.Is(err, guard.ErrWrong) {
-			t.Errorf("a keeper without a token takes %q: %v", empty, err)
+			t.Errorf("a keeper without a token accepts %q: %v", empty, err)
 		}
 	}
 }
@@ -117,17 +117,17 @@ func TestASessionLastsTwelveHoursAfterItsLastUse(t *testing.T) {
 	for range 5 {
 		w.now += guard.SessionLife - 1
 		if !k.Use(session) {
-			t.Fatal("a session in use has ended")
+			t.Fatal("a session has ended although it is used")
 		}
 	}
 	w.now += guard.SessionLife
 	if k.Use(session) {
-		t.Error("it lasts for longer")
+		t.Error("the session lasts too long")
 	}
 	session = mustLogIn(t, k, token)
 	k.LogOut(session)
 	if k.Use(session) || k.Use("") {
-		t.Error("it lasts after logging out")
+		t.Error("the session lasts after the logout")
 	}
 }
 

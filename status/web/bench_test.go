@@ -10,7 +10,7 @@ import (
 	"noi-agent/status/web/webtest"
 )
 
-// cpu is the time that the program has computed, which another program on the machine does not change.
+// cpu returns the CPU time of this program. Other programs on the machine do not change it.
 func cpu(b *testing.B) time.Duration {
 	b.Helper()
 	var used syscall.Rusage
@@ -20,8 +20,8 @@ func cpu(b *testing.B) time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// BenchmarkPages is the computing time that each page takes on the gateway, and its size without assets, with ten
-// controllers and 100,000 rows in the trigger log. Wanted: 20 ms and 64 KB with assets at most.
+// BenchmarkPages measures the CPU time of each page on the gateway, and its size without assets, with ten controllers
+// and 100,000 rows in the trigger log. The limits are 20 ms, and 64 KB with assets.
 func BenchmarkPages(b *testing.B) {
 	h := serve(webtest.Large(100_000))
 	for _, path := range append(all(), "/values?q=a", "/values?unit=rs485/7") {
@@ -32,7 +32,7 @@ func BenchmarkPages(b *testing.B) {
 				w := ask(h, path)
 				size = w.Body.Len()
 				if !bytes.Contains(w.Body.Bytes(), []byte("</html>")) {
-					b.Fatal("half a page")
+					b.Fatal("the page is incomplete")
 				}
 			}
 			b.ReportMetric(float64(cpu(b)-began)/float64(b.N)/1e6, "ms/page")

@@ -11,7 +11,7 @@ import (
 	"noi-agent/status/web/webtest"
 )
 
-// A gap breaks the line and is hatched; it is never bridged.
+// The chart's line stops at a gap, and the gap is hatched.
 func TestChartBreaksAtAGap(t *testing.T) {
 	for _, c := range []struct {
 		scene          *webtest.Scene
@@ -32,7 +32,7 @@ func TestChartBreaksAtAGap(t *testing.T) {
 	}
 }
 
-// Bands and hours fill the width exactly: 480 columns, with states by name.
+// Bands and hours fill the width exactly: 480 columns, with the names of the states.
 func TestChartStripsFillTheWidth(t *testing.T) {
 	for _, path := range []string{"", "?range=6h", "?range=1h"} {
 		got := page(t, webtest.Well(), "/values/rs485/1/adc_vbterm"+path)
@@ -54,8 +54,8 @@ func TestChartStripsFillTheWidth(t *testing.T) {
 	mustContain(t, page(t, webtest.Troubled(), "/values/rs485/1/array_fault"), "▲ rts_was_valid_now_disconnected")
 }
 
-// A chart says why it has no reading: in the sentence above it, at the hatched part, and in the table. A line that is
-// bad all day does not make a page of gaps.
+// A chart shows the reason of a gap in the sentence above it, at the hatched part, and in the table. A line with
+// faults all day does not fill the page with gaps.
 func TestChartExplainsItsGaps(t *testing.T) {
 	const path = "/values/rs485/1/adc_vbterm"
 	why := "no valid reply from the controller: no answer"

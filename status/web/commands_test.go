@@ -9,7 +9,8 @@ import (
 	"noi-agent/status/web/webtest"
 )
 
-// A browser breaks a line at a hyphen. In a command each word is an element that it breaks only when it must.
+// A browser wraps a line at a hyphen. In a command each word is an element, so that the browser wraps inside a word
+// only if it must.
 func TestCommandsBreakAtSpacesOnly(t *testing.T) {
 	const want = `<code class="cmd"><span>sudo</span> <span>noi-agent</span> <span>doctor</span></code>`
 	if got := page(t, webtest.Well(), "/system"); !strings.Contains(got, want) {
@@ -20,7 +21,7 @@ func TestCommandsBreakAtSpacesOnly(t *testing.T) {
 	mustContain(t, page(t, scene, "/"), `<code class="cmd"><span>sudo</span> <span>systemctl</span> <span>disable</span> <span>--now</span> <span>ModemManager</span></code>`)
 }
 
-// Texts have commands in backquotes, so that the page can show them as commands.
+// Commands in texts are in backquotes, so that the page can show them as commands.
 func TestCommandsOfRemediesAreMarked(t *testing.T) {
 	command := regexp.MustCompile(`\b(sudo|systemctl|timedatectl|usermod|date -u|noi-agent [a-z]+)\b`)
 	for _, k := range api.Kinds() {

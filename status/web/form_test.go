@@ -14,7 +14,7 @@ import (
 	"noi-agent/status/web/webtest"
 )
 
-// book is one integration that can be edited. Methods that a test does not use are not there.
+// book has one integration that can be edited. It implements only the methods that the tests use.
 type book struct {
 	web.Integrations
 	entry   api.IntegrationEntry
@@ -45,7 +45,7 @@ func newBook() *book {
 	}}}
 }
 
-// formPage returns the handler of a page of the site with the book.
+// formPage returns the handler of a page, with the book behind it.
 func formPage(t *testing.T, b *book, method, path string) web.Page {
 	t.Helper()
 	scene := webtest.Well()
@@ -84,7 +84,7 @@ func TestFormKeepsWhatWasTypedAndBlamesTheField(t *testing.T) {
 	mustContain(t, got, "<title>Error: ", "2 fields need", `value="roof &lt;1&gt;"`, `value="adc_vbtrm, x"`, `aria-invalid="true"`,
 		"PSPWM has no object adc_vbtrm. Did you mean adc_vbterm?", "iot/key: no such file")
 	if strings.Count(got, "aria-invalid") != 1 {
-		t.Error("another field is blamed too")
+		t.Error("another field also shows an error")
 	}
 }
 
@@ -112,7 +112,7 @@ func TestFormShowsBothVersionsAfterAConflict(t *testing.T) {
 		`name="etag" value="&#34;1&#34;"`)
 }
 
-// A form has fewer keys than a configuration: the others stay as they are, and an empty field takes its key out.
+// A form has fewer keys than a configuration. The other keys do not change, and an empty field removes its key.
 func TestFormKeepsKeysThatItDoesNotShow(t *testing.T) {
 	b := newBook()
 	w := httptest.NewRecorder()
@@ -121,7 +121,7 @@ func TestFormKeepsKeysThatItDoesNotShow(t *testing.T) {
 		t.Errorf("%d, written %v", w.Code, b.written)
 	}
 	if _, named := b.written["name"]; named {
-		t.Errorf("an empty name is written: %v", b.written)
+		t.Errorf("an empty name was written: %v", b.written)
 	}
 	if list, _ := b.written["objects"].([]any); len(list) != 2 || list[0] != "adc_ia" || list[1] != "T_*" {
 		t.Errorf("objects %v", b.written["objects"])

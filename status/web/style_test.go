@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// WCAG 2.2 §1.4.3 wants 4.5 for text, §1.4.11 wants 3 for the edges of controls.
+// WCAG 2.2 §1.4.3 requires a contrast of 4.5 for text, §1.4.11 of 3 for the edges of controls.
 func TestStyleHasContrastByDayAndNight(t *testing.T) {
 	source, err := os.ReadFile("style.css")
 	if err != nil {
@@ -35,7 +35,7 @@ func TestStyleHasContrastByDayAndNight(t *testing.T) {
 	}
 }
 
-// luminance is WCAG's relative luminance of "abc" or "aabbcc".
+// luminance returns WCAG's relative luminance of the color "abc" or "aabbcc".
 func luminance(t *testing.T, hex string) float64 {
 	t.Helper()
 	if len(hex) == 3 {

@@ -48,8 +48,7 @@ func send(h http.Handler, path string, typed url.Values) *httptest.ResponseRecor
 	return w
 }
 
-// Set-aside messages are sent again or dropped by the filter that is shown, with the number that is shown, and dropping
-// asks first.
+// Set-aside messages are sent again or dropped with the shown filter and number. Dropping needs a confirmation.
 func TestSetAsideMessagesInBulk(t *testing.T) {
 	s := &shelf{Scene: webtest.Troubled()}
 	h := muxOf(web.Options{Source: s, SetAside: s, Zone: arizona(), Now: webtest.Moment})
@@ -59,7 +58,7 @@ func TestSetAsideMessagesInBulk(t *testing.T) {
 	mustContain(t, got, "Retry 3</button>", "Drop 3…</button>", `name="from" value="2022-06-26T07:00:00Z"`,
 		`name="expect" value="3"`, "InvalidParameter")
 	if got := ask(h, here).Body.String(); strings.Contains(got, "Retry 3") {
-		t.Error("messages of all integrations can be sent at once: the agent takes one integration")
+		t.Error("messages of all integrations can be sent at once, but the agent accepts one integration")
 	}
 	w := send(h, here+"/retry", url.Values{"integration": {webtest.AWS}, "from": {"2022-06-26T07:00:00Z"}, "expect": {"3"}})
 	if want := "retry {" + webtest.AWS + "  2022-06-26T07:00:00Z } 3"; s.did != want || w.Code != http.StatusSeeOther {
@@ -70,7 +69,7 @@ func TestSetAsideMessagesInBulk(t *testing.T) {
 	mustContain(t, ask(h, here+"/drop?expect=3&object=T_*&integration="+webtest.AWS).Body.String(),
 		"Drop 3 set-aside messages of main-solar?", `name="object" value="T_*"`, "never gets them")
 	if s.did != "" {
-		t.Errorf("a question has done %q", s.did)
+		t.Errorf("a page without confirmation has done %q", s.did)
 	}
 	if w := send(h, here+"/drop", url.Values{"integration": {webtest.AWS}, "expect": {"4"}}); w.Code != http.StatusConflict {
 		t.Errorf("the count has changed: %d", w.Code)
@@ -84,7 +83,7 @@ func TestSetAsideMessagesInBulk(t *testing.T) {
 	}
 }
 
-// A login that is needed in between loses no part of the request.
+// A login in between keeps the whole request.
 func TestSetAsideKeepsTheRequestThroughTheLogin(t *testing.T) {
 	s := &shelf{Scene: webtest.Troubled()}
 	for _, p := range web.New(web.Options{Source: s, SetAside: s, Now: webtest.Moment}).Pages() {
@@ -97,7 +96,7 @@ func TestSetAsideKeepsTheRequestThroughTheLogin(t *testing.T) {
 		mustContain(t, w.Body.String(), `name="admin_secret"`, `name="object" value="T_*"`, `name="expect" value="3"`)
 		return
 	}
-	t.Fatal("there is no such page")
+	t.Fatal("the page is missing")
 }
 
 // The log is shown with the newest line first, by level and text.
@@ -124,8 +123,8 @@ func TestLogIsShownByLevelAndText(t *testing.T) {
 	}
 }
 
-// The pace of an integration is that of its counters between two looks at the pages, and says when nothing waits any
-// more. A clock that is set gives no wrong pace.
+// The pace of an integration comes from its counters at two views of the pages. It also says when nothing waits any
+// more. A change of the clock does not make the pace wrong.
 func TestOutboxHasAPace(t *testing.T) {
 	s, now := webtest.Troubled(), webtest.Moment()
 	h := muxOf(web.Options{Source: s, Now: func() time.Time { return now }})
@@ -140,10 +139,11 @@ func TestOutboxHasAPace(t *testing.T) {
 	look(time.Minute, 1124, 1200, "60 in, 100 out a minute", "empty in about 28 min")
 	look(-time.Hour, 1000, 1400, "known after a minute")
 	look(time.Minute, 400, 2060, "60 in, 660 out a minute", "empty in about 40 s")
-	look(time.Minute, 0, 0, "known after a minute") // another store
+	look(time.Minute, 0, 0, "known after a minute") // another store: its counters begin again
 }
 
-// The System page has the last failed exchanges under their line, with the bytes of both sides; no other line has them.
+// The System page shows the last failed exchanges below their line, with the bytes of both sides, and below no other
+// line.
 func TestFailedExchangesStandUnderTheirLine(t *testing.T) {
 	got := page(t, webtest.Troubled(), "/system")
 	mustContain(t, got, "Last faults", "<td role=\"cell\" data-label=\"Unit\">2</td>",

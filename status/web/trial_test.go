@@ -15,7 +15,7 @@ import (
 	"noi-agent/status/web/webtest"
 )
 
-// bench is a book whose test goes on one step each time that go is sent to.
+// bench is a book whose test does one step each time a value comes from go.
 type bench struct {
 	*book
 	on    chan struct{}
@@ -36,7 +36,8 @@ func (b *bench) Test(_ context.Context, _ string, _ []byte, tell func(api.TestSt
 	return api.IntegrationTest{OK: false, Steps: b.steps}, b.err
 }
 
-// The page shows each step of a test before the next one ends, also without JavaScript. It also shows the part after the test.
+// The page shows each step of a test before the next step ends, even without JavaScript. It also shows the part after
+// the test.
 func TestStepsOfATestAreShownAsTheyEnd(t *testing.T) {
 	b := &bench{book: newBook(), on: make(chan struct{}), steps: []api.TestStep{
 		{Name: "identity", Verdict: "ok", Text: "arn:aws:iam::940497413619:user/push"},
@@ -70,7 +71,7 @@ func TestStepsOfATestAreShownAsTheyEnd(t *testing.T) {
 		b.on <- struct{}{}
 		until("AuthorizationError: &lt;b&gt;</span><pre><code class=\"cmd\"><span>aws</span> <span>iam</span> <span>put-user-policy</span></code></pre>")
 		if strings.Contains(got, "cannot publish yet") {
-			t.Errorf("%s: the verdict came before the test has ended", path)
+			t.Errorf("%s: the verdict came before the end of the test", path)
 		}
 		b.on <- struct{}{}
 		rest, err := io.ReadAll(answer.Body)
@@ -82,7 +83,7 @@ func TestStepsOfATestAreShownAsTheyEnd(t *testing.T) {
 	}
 }
 
-// A test that is broken off says so in the place of the verdict, and the page is whole.
+// If a test is aborted, the page says so in place of the verdict, and the page is complete.
 func TestATestThatIsBrokenOffSaysSo(t *testing.T) {
 	b := &bench{book: newBook(), on: make(chan struct{}, 1), err: errors.New("another test is under way")}
 	b.on <- struct{}{}
@@ -95,7 +96,7 @@ func TestATestThatIsBrokenOffSaysSo(t *testing.T) {
 	mustContain(t, w.Body.String(), "The test was stopped: another test is under way", "</html>")
 }
 
-// The commands for the cloud have the names of this gateway, and can be copied.
+// The commands for the cloud contain the names of this gateway, and can be copied.
 func TestSetupShowsTheCommands(t *testing.T) {
 	mux := muxOf(web.Options{Source: webtest.Well(), Integrations: &bench{book: newBook()}, Now: webtest.Moment})
 	mustContain(t, ask(mux, "/integrations/aws").Body.String(), `href="/integrations/`+webtest.AWS+`/setup">What AWS needs</a>`)

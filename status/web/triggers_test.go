@@ -41,7 +41,7 @@ func TestTriggerFilterIsInTheAddress(t *testing.T) {
 	mustContain(t, got, `<a class="chip" href="/triggers?state=refused">`, `<a class="chip" href="/triggers?object=adc_vbterm">`)
 }
 
-// A download takes times with their offset, whatever zone they were typed in.
+// A download has times with their offset, whatever zone was typed.
 func TestTriggerDownloadHasInstants(t *testing.T) {
 	got := page(t, webtest.Troubled(), "/triggers?from=2022-06-28T01:00:00&object=T_*")
 	got = got[:strings.Index(got, "</main>")]
@@ -50,7 +50,7 @@ func TestTriggerDownloadHasInstants(t *testing.T) {
 	mustContain(t, got, `href="/api/v1/triggers.csv?from=2022-06-28T08%3A10%3A00Z"`)
 }
 
-// Where rows are many and few match, a page may be empty and not the last.
+// If few of many rows match, a page may be empty without being the last one.
 func TestTriggersLookFurtherBack(t *testing.T) {
 	scene := webtest.Well()
 	got := pageOf(t, emptyPage{scene}, "/triggers?object=T_*")
@@ -93,7 +93,7 @@ func TestFailedTriggerSaysWhatToDo(t *testing.T) {
 		"Publish again is not possible. It is not delivered yet", `href="/triggers/9981"`, `href="/triggers/9979"`,
 		`href="/triggers?object=adc_vbterm"`, "data-copy hidden")
 	if strings.Contains(got, "/publish") {
-		t.Error("a message that waits is offered to be published again")
+		t.Error("the page offers to publish a waiting message again")
 	}
 }
 

@@ -23,8 +23,8 @@ func (h *historian) History(line string, unit int, object string, span time.Dura
 	return h.Scene.History(line, unit, object, span)
 }
 
-// Ten controllers have 520 values: the page has those of one controller, and a search shows a part of what it finds. A
-// page reads no history that it does not show, and none twice within a step of the history.
+// Ten controllers have 520 values. The page has the values of one controller, and a search shows a part of its
+// results. A page reads only histories that it shows, and each at most once within a step of the history.
 func TestValuesAreThoseOfOneController(t *testing.T) {
 	h := &historian{Scene: webtest.Large(10)}
 	mux := muxOf(web.Options{Source: h, Families: h.Family, Now: webtest.Moment})
@@ -47,7 +47,7 @@ func TestValuesAreThoseOfOneController(t *testing.T) {
 	mustContain(t, ask(mux, "/values?q=e").Body.String(), "more values not shown")
 	mustContain(t, ask(mux, "/values?unit=rs485/7").Body.String(), `<a href="/values?unit=rs485%2F7" aria-current="page">`, ">workshop</h2>")
 	if w := ask(mux, "/values?unit=rs485/77"); w.Code != http.StatusNotFound {
-		t.Errorf("a controller that there is not: %d", w.Code)
+		t.Errorf("a missing controller: %d", w.Code)
 	}
 }
 
@@ -61,17 +61,17 @@ func TestValuesBeginWithWhatMatters(t *testing.T) {
 	}
 }
 
-// A problem lists the problems that it explains.
+// A problem lists the problems that it includes.
 func TestFoldedProblemsAreNamed(t *testing.T) {
 	got := page(t, webtest.Unplugged(), "/")
 	mustContain(t, got, "The serial adapter of rs485 was not found", "2 other problems will end with this one",
 		"<li>water-pump does not answer</li>")
 	if n := strings.Count(got, `<details class="problem`); n != 1 {
-		t.Errorf("%d problems are shown, want the one that explains the others", n)
+		t.Errorf("%d problems are shown, want the one that includes the others", n)
 	}
 }
 
-// A history that is younger than a day says so, and is drawn over the time that it has.
+// The overview says when a history is younger than a day, and draws it over its own time.
 func TestOverviewSaysThatHistoryIsBuildingUp(t *testing.T) {
 	for kept, want := range map[time.Duration]string{
 		4 * time.Minute: "history is building up", 40 * time.Minute: "in the last 40 min</span>", 24 * time.Hour: "in the last 24 h</span>",
@@ -82,7 +82,7 @@ func TestOverviewSaysThatHistoryIsBuildingUp(t *testing.T) {
 	}
 }
 
-// A line that answers is not called sound while a controller on it has a problem: the two would contradict each other.
+// A line that works does not count as faultless while a controller on it has a problem.
 func TestLineWithAProblemDoesNotJustWork(t *testing.T) {
 	for _, path := range []string{"/", "/system"} {
 		mustContain(t, page(t, webtest.Troubled(), path), "works, with problems")
@@ -99,14 +99,14 @@ func TestLineWithAProblemDoesNotJustWork(t *testing.T) {
 	}
 }
 
-// A meaning begins with a capital, a unit and a name stay as they are written.
+// A meaning begins with a capital letter. A unit and a name are shown unchanged.
 func TestMeaningsBeginWithACapital(t *testing.T) {
 	got := page(t, webtest.Troubled(), "/values")
 	mustContain(t, got, ">Battery terminal voltage</a>", ">kWh charge, total</a>")
 }
 
-// The chart of an object that is kept for a short time begins where the history begins, and says so. One of a few
-// minutes is no chart.
+// The chart of an object with a short history begins where the history begins, and says this. A history of a few
+// minutes gives no chart.
 func TestObjectPageSaysThatHistoryIsBuildingUp(t *testing.T) {
 	scene := webtest.Well()
 	for kept, want := range map[time.Duration]struct{ says, chart bool }{

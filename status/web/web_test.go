@@ -15,7 +15,7 @@ import (
 	"noi-agent/status/web/webtest"
 )
 
-// arizona has no summer time, so that the times of the pages are plain to check: seven hours behind UTC.
+// arizona has no summer time, so the times on the pages are easy to check: seven hours behind UTC.
 func arizona() *time.Location { return time.FixedZone("MST", -7*3600) }
 
 // serve returns the pages of a scene behind one handler.
@@ -31,14 +31,14 @@ func serve(scene *webtest.Scene) http.Handler {
 	return mux
 }
 
-// ask returns the answer to a GET.
+// ask returns the answer to a GET request.
 func ask(h http.Handler, path string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 	return w
 }
 
-// page returns the text of a page that is there.
+// page returns the text of an existing page.
 func page(t *testing.T, scene *webtest.Scene, path string) string {
 	t.Helper()
 	w := ask(serve(scene), path)
@@ -69,7 +69,7 @@ func all() []string {
 		"/triggers?success=false&integration="+webtest.AWS, "/triggers?before=9000")
 }
 
-// Whatever a cloud, a controller or a configuration says is text.
+// Every text of a cloud, a controller or a configuration is shown as text.
 func TestPagesEscapeHostileStrings(t *testing.T) {
 	const evil = `<script>alert(1)</script>"><img src=x onerror=alert(2)>' style='x{{.}}`
 	scene := webtest.Troubled()
@@ -84,7 +84,7 @@ func TestPagesEscapeHostileStrings(t *testing.T) {
 		mustBeInert(t, path, got)
 	}
 	if seen < 40 {
-		t.Errorf("only %d hostile strings are on the pages: the test shows nothing", seen)
+		t.Errorf("only %d hostile strings are on the pages: the test proves nothing", seen)
 	}
 	scene.LogError = errors.New(evil)
 	mustBeInert(t, "unreadable", page(t, scene, "/triggers"))
@@ -99,7 +99,7 @@ func mustBeInert(t *testing.T, path, got string) {
 	}
 }
 
-// poison replaces every string in an answer by evil, but for times.
+// poison replaces every string in an answer by evil, except times.
 func poison[T any](t *testing.T, v T, evil string) (out T) {
 	t.Helper()
 	raw, err := json.Marshal(v)
@@ -140,7 +140,7 @@ func replace(v any, evil string) any {
 	return v
 }
 
-// A page is wanted most when something is broken.
+// A page must work when something is broken, because then it is most needed.
 func TestPagesShowTheRestWhenTheTriggerLogCannotBeRead(t *testing.T) {
 	scene := webtest.Unreadable()
 	for _, path := range paths() {
@@ -197,7 +197,7 @@ func TestPagesHaveTheOutlineOfADocument(t *testing.T) {
 	}
 }
 
-// A misspelt filter must not show everything.
+// A misspelt filter must be an error, not an empty filter.
 func TestPagesRefuseUnknownParameters(t *testing.T) {
 	h := serve(webtest.Well())
 	for _, path := range []string{
@@ -225,7 +225,7 @@ func TestTriggersAreDownloadedAsFiltered(t *testing.T) {
 	mustContain(t, page(t, webtest.Well(), "/triggers"), `href="/api/v1/triggers.csv"`)
 }
 
-// A file may be kept for ever, since another content has another name.
+// A browser may keep a file for ever, because other content has another name.
 func TestAssetsMayBeKept(t *testing.T) {
 	got, h := page(t, webtest.Well(), "/"), serve(webtest.Well())
 	found := regexp.MustCompile(`"(/assets/[a-z]+-[0-9a-f]{12}\.[a-z]+)"`).FindAllStringSubmatch(got, -1)
@@ -238,13 +238,13 @@ func TestAssetsMayBeKept(t *testing.T) {
 			t.Errorf("%s: %d %q", m[1], w.Code, w.Header().Get("Cache-Control"))
 		}
 		if strings.Contains(w.Body.String(), "@import") || strings.Contains(w.Body.String(), "url(") {
-			t.Errorf("%s loads something", m[1])
+			t.Errorf("%s loads another file", m[1])
 		}
 	}
 }
 
-// Budgets: a page with all its files is at most 64 KB, and the script 12 KB, as they are, without compression. The
-// values are those of ten controllers.
+// The size limits: a page with all its files has at most 64 KB, and the script 12 KB, without compression. The values
+// are those of ten controllers.
 func TestPagesAreSmall(t *testing.T) {
 	h := serve(webtest.Large(1000))
 	var files int

@@ -11,18 +11,18 @@ import (
 	"noi-agent/store"
 )
 
-// Start is when the samples of Sweep begin: sample n is taken n seconds later.
+// Start is the time of Sweep's first sample: sample n is taken n seconds later.
 var Start = time.Date(2022, 6, 28, 8, 20, 29, 0, time.UTC)
 
-// MustOpen opens a store in a directory of its own. When the test ends it is closed, if the test
-// did not, and checked (store.Check). With a nil opts.Now the clock stands an hour after Start, so
-// that nothing is too old.
+// MustOpen opens a store in a directory of its own. At the end of the test the store is closed, if the test did not
+// close it, and checked (store.Check). If opts.Now is nil, the clock stays one hour after Start, so that no sample is
+// too old.
 func MustOpen(tb testing.TB, opts store.Options) *store.Store {
 	tb.Helper()
 	return MustOpenAt(tb, filepath.Join(tb.TempDir(), "noi.db"), opts)
 }
 
-// MustOpenAt is MustOpen for a path of the test's choosing, for tests that open it again.
+// MustOpenAt is MustOpen for a given path, for tests that open the store again.
 func MustOpenAt(tb testing.TB, path string, opts store.Options) *store.Store {
 	tb.Helper()
 	if opts.Now == nil {
@@ -45,16 +45,16 @@ func closeAndCheck(tb testing.TB, s *store.Store, path string) {
 	}
 }
 
-// Source is where Sweep's samples come from.
+// Source is the source of Sweep's samples.
 func Source() objects.Source {
 	return objects.Source{
 		Line: "rs485", UnitID: 1, Slave: "PS-PWM-30M", Firmware: "v01.04.06", FWVersion: "PSPWM 1.0.10",
 	}
 }
 
-// Sweep returns count samples of one moment, numbered from n0 on, each for every route. They are
-// of all kinds, in the mix a charge controller has: mostly half precision numbers, some counters,
-// now and then a state or a bit field; and no two neighbours have the same value.
+// Sweep returns count samples of one moment, numbered from n0 on, each for every route. They are of all kinds, in the
+// mix of a charge controller: mostly half precision numbers, some counters, now and then a state or a bit field. Two
+// neighbours never have the same value.
 func Sweep(run, n0 uint64, count int, routes ...string) objects.Sweep {
 	sw := objects.Sweep{Source: Source(), Run: run}
 	at := Start.Add(time.Duration(n0) * time.Second)
@@ -83,12 +83,12 @@ func value(i int, n uint64) objects.Value {
 	case 15:
 		return objects.Number(float64(100_000 + n))
 	default:
-		return objects.Number(12 + float64(n%2048)/128) // as register values come: exact in binary
+		return objects.Number(12 + float64(n%2048)/128) // like register values, exact in binary
 	}
 }
 
-// Rounds is how often a test that draws at random repeats itself: short in `make test`, long in
-// `make torture`, which sets NOI_TORTURE=1.
+// Rounds is how often a random test repeats itself: short in `make test`, long in `make torture`, which sets
+// NOI_TORTURE=1.
 func Rounds(short, long int) int {
 	if Torture() {
 		return long
@@ -96,5 +96,5 @@ func Rounds(short, long int) int {
 	return short
 }
 
-// Torture reports whether this is `make torture`, which has the time to try everything.
+// Torture reports whether this is `make torture`, which has time for all cases.
 func Torture() bool { return os.Getenv("NOI_TORTURE") == "1" }

@@ -17,7 +17,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// asking are the commands that ask the daemon.
+// asking returns the commands that send requests to the daemon.
 func asking() []string {
 	return []string{
 		"status", "status --check", "triggers", "triggers show 7", "gaps", "reload", "deadletters", "deadletters retry --all", "deadletters drop --all --yes",
@@ -26,16 +26,17 @@ func asking() []string {
 	}
 }
 
-// TestAbsentSilentAndForeignDaemonsAreToldApart: each within 5 s, each with the one command that helps, by every
-// command that asks.
+// TestAbsentSilentAndForeignDaemonsAreToldApart: each of these commands reports the cause within 5 s, with the one
+// command that helps.
 func TestAbsentSilentAndForeignDaemonsAreToldApart(t *testing.T) {
-	hung := filepath.Join(t.TempDir(), "hung.sock") // the kernel takes connections, no process answers: a stopped daemon
+	// like a stopped daemon: the kernel accepts connections, and no process answers
+	hung := filepath.Join(t.TempDir(), "hung.sock")
 	l, err := net.Listen("unix", hung)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
-	dead := filepath.Join(t.TempDir(), "dead.sock") // left behind by a daemon that was killed
+	dead := filepath.Join(t.TempDir(), "dead.sock") // the socket of a killed daemon
 	left, err := net.ListenUnix("unix", &net.UnixAddr{Name: dead})
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +61,7 @@ func TestAbsentSilentAndForeignDaemonsAreToldApart(t *testing.T) {
 			}
 			code, stdout, stderr := run1(args...)
 			if took := time.Since(begun); took > 5*time.Second+askLimit/4 && c.socket == hung {
-				t.Logf("%s took %v", command, took) // a busy machine is no fault
+				t.Logf("%s took %v", command, took) // not a failure: the machine may be busy
 			}
 			if code != ExitFailed || stdout != "" || !strings.Contains(stderr, c.want) || !strings.Contains(stderr, c.hint) {
 				t.Errorf("%s at %s exits %d: %s%s", command, c.socket, code, stdout, stderr)
@@ -77,7 +78,7 @@ func TestAbsentSilentAndForeignDaemonsAreToldApart(t *testing.T) {
 	}
 }
 
-// TestForbiddenSocketNamesTheGroup: root may always, so the error is made here.
+// TestForbiddenSocketNamesTheGroup makes the error itself, because root is never refused.
 func TestForbiddenSocketNamesTheGroup(t *testing.T) {
 	t.Setenv("USER", "mia o'hara")
 	for _, err := range []error{&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EACCES)}, fs.ErrPermission} {
@@ -118,7 +119,7 @@ func TestAgentOfAnotherVersionIsNamed(t *testing.T) {
 func TestFullDiskIsAFailure(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
-		t.Skip("this system has no device that is always full: ", err)
+		t.Skip("this system has no /dev/full: ", err)
 	}
 	defer full.Close()
 	for _, command := range []string{"check", "objects", "plan", "version", "objects adc_vbterm", "setup aws", "completion bash", "help"} {

@@ -78,7 +78,7 @@ func TestCheckNoticesTheExampleAsItCame(t *testing.T) {
 	whole := strings.NewReplacer("\n  #- ", "\n  - ", "\n  #  ", "\n    ").Replace(string(text)) // both clouds
 	code, stdout, _ := run1("check", "--config", clitest.WriteConfig(t, whole))
 	if n := strings.Count(stdout, stillExample); code != ExitDone || n != 3 {
-		t.Errorf("exit %d, %d notices of the example's values, want port and two topics:\n%s", code, n, stdout)
+		t.Errorf("exit %d, %d notices about the example's values, want those of the port and two topics:\n%s", code, n, stdout)
 	}
 }
 
@@ -98,7 +98,7 @@ func TestAProfileIsFoundInEitherFile(t *testing.T) {
 	}
 }
 
-// usbTree makes the files of an adapter at ttyUSB0 as the kernel and udev show it.
+// usbTree makes the files of an adapter at ttyUSB0, as the kernel and udev show them.
 func usbTree(t *testing.T, byID string, serial bool) (root string) {
 	t.Helper()
 	root = t.TempDir()
@@ -133,7 +133,7 @@ func TestCheckNoticesANameThatTwoAdaptersWouldShare(t *testing.T) {
 	const ftdi, odd = "usb-FTDI_FT232R_USB_UART_A50285BI-if00-port0", "usb-Acme_Thing-if00-port0"
 	for _, c := range []struct {
 		name         string
-		here, serial bool // the adapter is plugged in; it has a serial number
+		here, serial bool // here: the adapter is plugged in; serial: it has a serial number
 		shared       bool
 	}{
 		{ch340, false, false, true}, {pl2303, false, false, true}, {ftdi, false, false, false},
@@ -157,10 +157,10 @@ func TestCheckNoticesANameThatTwoAdaptersWouldShare(t *testing.T) {
 				fmt.Fprintln(&text, n)
 			}
 			if got := strings.Contains(text.String(), "/dev/serial/by-path"); strings.Contains(text.String(), "has no serial number") != c.shared {
-				t.Errorf("by-path named: %v\n%s", got, &text)
+				t.Errorf("the by-path name is shown: %v\n%s", got, &text)
 			}
 			if absent := strings.Contains(text.String(), "this machine has no"); absent == c.here || absent && !strings.Contains(text.String(), "by-path/pci-usb-0:1:1.0-port0") {
-				t.Errorf("the port that is not here, and those that are:\n%s", &text)
+				t.Errorf("the missing port and the existing ones:\n%s", &text)
 			}
 		})
 	}

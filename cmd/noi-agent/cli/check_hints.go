@@ -2,7 +2,6 @@ package cli
 
 import (
 	"cmp"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -30,8 +29,8 @@ func printCheaper(w io.Writer, config *configs.Config, catalog *objects.Catalog)
 		if !plain || now[in.ID].Most < dearMonth || then[in.ID].Most > 0.7*now[in.ID].Most {
 			continue
 		}
-		fmt.Fprintf(w, "hint: %s: publish_every: %s with envelope: batch needs %s MB a month instead of %s; longer "+
-			"log intervals and when: change save more (docs/messages.md)\n", cmp.Or(in.Name, in.ID),
+		sentence(w, "hint: %s: publish_every: %s with envelope: batch needs %s MB a month instead of %s; longer "+
+			"log intervals and when: change save more (docs/messages.md)", cmp.Or(in.Name, in.ID),
 			wording.Duration(collected.String()), megabytes(then[in.ID].Most), megabytes(now[in.ID].Most))
 	}
 }

@@ -41,6 +41,7 @@ const (
 	needsDaemon  need = "the running daemon"
 	needsLine    need = "the serial line: a running daemon reads; without a daemon the command opens the port"
 	needsPort    need = "the serial line, which the daemon must not use at the same time"
+	needsScan    need = "the serial line: with --line a running daemon asks; with a PORT no daemon may use this port"
 	needsCloud   need = "a configuration, and the cloud"
 	needsStore   need = "the running daemon, or its outbox when no daemon runs"
 )
@@ -85,7 +86,7 @@ func entries() []entry {
 		{groupSetUp, needsPort, newInit},
 		{groupSetUp, needsConfig, newCheck},
 		{groupSetUp, needsConfig, newPlan},
-		{groupSetUp, needsPort, newScan},
+		{groupSetUp, needsScan, newScan},
 		{groupSetUp, needsNothing, newObjects},
 		{groupSetUp, needsDaemon, newIntegrations},
 		{groupSetUp, needsCloud, newPublishTest},

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// since010 are the command lines of the first version, each with all flags that the command had. They stay accepted.
+// since010 are the command lines of the first version, each with all flags of its command. They must stay accepted.
 const since010 = `
 run -c FILE --config FILE --config=FILE --json --socket FILE
 check -c FILE --json
@@ -100,7 +100,7 @@ func TestCommandLinesOfTheFirstVersionAreAccepted(t *testing.T) {
 	}
 }
 
-// TestEveryCommandExplainsItself: two examples that parse, and a text for each flag.
+// TestEveryCommandExplainsItself: each command has two examples that parse, and a text for each flag.
 func TestEveryCommandExplainsItself(t *testing.T) {
 	root, _ := testProgram(t).root()
 	seen := 0
@@ -112,12 +112,12 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 				t.Errorf("%s has %d examples, not two", cmd.CommandPath(), n)
 			}
 			if !strings.HasSuffix(cmd.Short, ".") || len(cmd.Short) > 110 {
-				t.Errorf("%s is explained by %q", cmd.CommandPath(), cmd.Short)
+				t.Errorf("%s has the short text %q", cmd.CommandPath(), cmd.Short)
 			}
 		}
 		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
 			if !strings.HasSuffix(f.Usage, ".") {
-				t.Errorf("%s --%s is explained by %q", cmd.CommandPath(), f.Name, f.Usage)
+				t.Errorf("%s --%s has the text %q", cmd.CommandPath(), f.Name, f.Usage)
 			}
 		})
 		for _, sub := range cmd.Commands() {
@@ -130,7 +130,7 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 	}
 }
 
-// TestMisspeltWordsAreRecognised: commands, flags, and the values of flags, each with the right word in the hint.
+// TestMisspeltWordsAreRecognised: the hint has the right word for a misspelt command, flag or value of a flag.
 func TestMisspeltWordsAreRecognised(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"stauts", "unknown command \"stauts\"\nhint: did you mean status?\n"},

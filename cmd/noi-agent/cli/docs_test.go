@@ -9,7 +9,7 @@ import (
 	"noi-agent/cmd/noi-agent/clitest"
 )
 
-// exampleFamilies is where an example of a user's family is.
+// exampleFamilies is the directory of the example of a user's family.
 const exampleFamilies = "../../../docs/families"
 
 // builtIn is a configuration without families of a user.
@@ -48,7 +48,8 @@ func TestObjectsCommandShowsDoubtAndUsersFamilies(t *testing.T) {
 	}
 }
 
-// TestFaultyUsersFamilyIsRefusedWithFileAndLine: run, check and objects print file and line of a fault in a user's family.
+// TestFaultyUsersFamilyIsRefusedWithFileAndLine: run, check and objects print the file and line of a fault in a
+// user's family.
 func TestFaultyUsersFamilyIsRefusedWithFileAndLine(t *testing.T) {
 	dir := t.TempDir()
 	text := "family: MINE\nmax_registers: 4\nobjects:\n- {address: 0x0001, name: a, table: input, encoding: f23, interval: 10s}\n"

@@ -9,7 +9,8 @@ import (
 	"noi-agent/cmd/noi-agent/doctor"
 )
 
-// TestDoctorFailsOnAFaultAndSaysSoLast is the command around the checks: exit code, JSON, and the verdict as the last line.
+// TestDoctorFailsOnAFaultAndSaysSoLast tests the command without the checks: exit code, JSON, and the verdict as the
+// last line.
 func TestDoctorFailsOnAFaultAndSaysSoLast(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "config.yaml")
 	code, stdout, stderr := run1("doctor", "--config", missing)

@@ -79,7 +79,7 @@ func (p *Program) complain(err error, asJSON bool) {
 			Status: statusOf(err), Detail: text, Hint: f.hint})
 		return
 	}
-	fmt.Fprintf(p.Stderr, "noi-agent: %s\n", text)
+	sentence(p.Stderr, "noi-agent: %s", text)
 	if f.hint != "" {
 		fmt.Fprintf(p.Stderr, "hint: %s\n", f.hint)
 	}

@@ -45,8 +45,8 @@ func newGaps(s *session) *cobra.Command {
 			"which is shown again.",
 	}, ack)
 	acked.Flags().StringVar(&ack.Until, "until", "",
-		"Only gaps that ended by this `TIME`: 1h (an hour ago), 2022-06-28T08:20:29Z, or 2022-06-28 (its beginning, "+
-			"UTC).")
+		"Only gaps that ended by this `TIME`: 1h (an hour ago), 2022-06-28T08:20:29Z, \"2022-06-28 03:20\" (local), "+
+			"or 2022-06-28 (its beginning, UTC).")
 	cmd.AddCommand(acked)
 	return cmd
 }

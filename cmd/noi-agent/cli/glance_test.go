@@ -10,8 +10,8 @@ import (
 	"noi-agent/status/api"
 )
 
-// TestStatusPrintsEveryProblemWhole: what package agent shows in the state of each code is in the text of `noi-agent
-// status`: title, since, effect and remedy.
+// TestStatusPrintsEveryProblemWhole: `noi-agent status` prints every problem that package agent shows, with title,
+// since, effect and remedy.
 func TestStatusPrintsEveryProblemWhole(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "..", "agent", "testdata", "golden", "problems.json"))
 	if err != nil {

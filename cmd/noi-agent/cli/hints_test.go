@@ -11,13 +11,15 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 )
 
-// advice finds commands of ours in a text: "noi-agent" and the words behind it, up to the end of the command.
+// advice finds our commands in a text: "noi-agent" and the following words, up to the end of the command.
 var advice = regexp.MustCompile(`noi-agent((?: +(?:--?[a-z][a-z0-9-]*(?:[= ][^\s` + "`" + `'";,()|&#>]+)?|[^\s` + "`" + `'";,:.()|&#>]+))+)`)
 
-// TestEveryCommandThatIsAdvisedExists: each `noi-agent …` in a text of the program, in a hint, in an example and in the documents parses
-// as a command that there is.
+// TestEveryCommandThatIsAdvisedExists: each `noi-agent …` in a text of the program, a hint, an example and the
+// documents parses as an existing command.
 func TestEveryCommandThatIsAdvisedExists(t *testing.T) {
 	root, _ := testProgram(t).root()
 	known := map[string]bool{}
@@ -33,7 +35,7 @@ func TestEveryCommandThatIsAdvisedExists(t *testing.T) {
 			}
 			if !known[args[0]] {
 				if regexp.MustCompile("`noi-agent "+args[0]).MatchString(text) || strings.HasPrefix(text, "noi-agent "+args[0]) && len(args) == 1 && strings.Contains(place, "hint") {
-					t.Errorf("%s advises %q, which is no command", place, "noi-agent "+found[1])
+					t.Errorf("%s advises %q, which is not a command", place, "noi-agent "+found[1])
 				}
 				continue // a name in a sentence
 			}
@@ -42,6 +44,9 @@ func TestEveryCommandThatIsAdvisedExists(t *testing.T) {
 			if err != nil || cmd == root {
 				t.Errorf("%s advises noi-agent%s: %v", place, found[1], err)
 				continue
+			}
+			if strings.Contains(place, "catalogue.go") && len(args) < len(strings.Fields(cmd.CommandPath())) && needsArguments(cmd) {
+				t.Errorf("%s advises noi-agent%s, which fails: want %s", place, found[1], cmd.Use)
 			}
 			for _, word := range args {
 				name, _, _ := strings.Cut(strings.TrimLeft(word, "-"), "=")
@@ -61,6 +66,12 @@ func TestEveryCommandThatIsAdvisedExists(t *testing.T) {
 	if tried < 60 {
 		t.Errorf("only %d commands were found", tried)
 	}
+}
+
+// needsArguments reports whether a command fails without an argument: [ARGUMENT] and [flags] may be left out.
+func needsArguments(cmd *cobra.Command) bool {
+	_, rest, _ := strings.Cut(cmd.Use, " ")
+	return rest != "" && !strings.HasPrefix(rest, "[")
 }
 
 // goTexts calls see with every text in the product's code below a directory.

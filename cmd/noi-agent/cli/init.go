@@ -70,15 +70,15 @@ func newInit(s *session) *cobra.Command {
 	}
 	c.flags["cloud"] = new(string)
 	choose(cmd, c.flags["cloud"], "cloud", []string{configs.AWS, configs.GCP, cloudNone},
-		"Where samples go, aws|gcp|none: a `WORD`. Default: the cloud of the topic.")
+		"Where samples go: `aws|gcp|none`. Default: the cloud of the topic.")
 	choose(cmd, &c.envelope, "envelope", []string{configs.EnvelopeSingle, configs.EnvelopeBatch},
-		"Content of a message, single|batch: a `WORD`. Default: single, one sample; batch: all samples of a poll "+
+		"Content of a message: `single|batch`. Default: single, one sample; batch: all samples of a sweep "+
 			"(docs/messages.md).")
 	choose(cmd, &c.when, "when", []string{configs.WhenEvery, configs.WhenChange},
-		"Which samples are sent, every|change: a `WORD`. Default: every. With change: also one an "+
-			"hour at least.")
+		"Which samples are sent: `every|change`. Default: every. With change: those that differ, and one "+
+			"an hour at least.")
 	f.StringArrayVar(&c.slaves, "slave", nil,
-		"A controller, as `ID:MODEL` or ID:MODEL:NAME; repeat it for each. No scan then.")
+		"A controller, as `ID:MODEL` or ID:MODEL:NAME. Repeat the flag for each. Without a scan.")
 	f.Var(&c.scan.Units, "units", "Unit ids to look for, a `LIST` such as 1-10,17.")
 	f.IntSliceVar(&c.scan.Baud, "baud", nil,
 		"Baud rates to try, `N,...`. Default: the usual ones. With --slave: the line's.")

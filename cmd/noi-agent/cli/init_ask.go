@@ -25,7 +25,12 @@ func newAsker(p *Program) asker {
 }
 
 // say prints a line for the person.
-func (a *asker) say(format string, args ...any) { fmt.Fprintf(a.screen, format+"\n", args...) }
+func (a *asker) say(format string, args ...any) { sentence(a.screen, format, args...) }
+
+// prompt prints a question. The answer is typed behind it.
+func (a *asker) prompt(text, proposal string) {
+	fmt.Fprint(a.screen, fitted(a.screen, text+brackets(proposal)+":"), " ")
+}
 
 // question is one question of init.
 type question struct {
@@ -45,7 +50,7 @@ func (a *asker) put(ctx context.Context, q question) error {
 		return flagError(q.flag, q.take(q.proposal))
 	}
 	for {
-		fmt.Fprintf(a.screen, "%s%s: ", q.text, brackets(q.proposal))
+		a.prompt(q.text, q.proposal)
 		answer, err := a.line(ctx)
 		if err != nil {
 			return err

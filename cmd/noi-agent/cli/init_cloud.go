@@ -44,7 +44,7 @@ func (iv *interview) askCloud(ctx context.Context) error {
 	}
 	d.in.Type = proposal
 	if !iv.given("topic") {
-		iv.say(topicHelp(proposal))
+		iv.say("%s", topicHelp(proposal))
 	}
 	err := iv.ask(ctx, "topic", "Topic", "", func(topic string) error {
 		return d.try(iv.catalog, func(d *draft) { d.setTopic(topic) })

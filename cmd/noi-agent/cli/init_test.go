@@ -38,7 +38,8 @@ func TestInitWithoutTerminalNamesTheMissingFlags(t *testing.T) {
 	}
 }
 
-// TestInitProposesForEveryFamily: for each family the proposal is valid, and two equal controllers get names of their own.
+// TestInitProposesForEveryFamily: the proposal for each family is valid, and two equal controllers get different
+// names.
 func TestInitProposesForEveryFamily(t *testing.T) {
 	catalog, err := objects.LoadCatalog()
 	if err != nil {
@@ -61,7 +62,7 @@ func TestInitProposesForEveryFamily(t *testing.T) {
 	}
 }
 
-// TestInitSendsWhatItWasTold compares two whole files with what a person has read.
+// TestInitSendsWhatItWasTold compares two whole files with files that a person has checked.
 func TestInitSendsWhatItWasTold(t *testing.T) {
 	p := func(args ...string) string {
 		t.Helper()

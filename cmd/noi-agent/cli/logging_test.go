@@ -12,7 +12,7 @@ import (
 	"noi-agent/status/logs"
 )
 
-// TestLoggersMadeBeforeAReloadFollowIt: with attributes and groups of their own.
+// TestLoggersMadeBeforeAReloadFollowIt: loggers with attributes and groups use the new settings too.
 func TestLoggersMadeBeforeAReloadFollowIt(t *testing.T) {
 	var out clitest.Buffer
 	l := newLogging(&out, configs.Log{Level: "info", Format: "text"})
@@ -44,7 +44,7 @@ func TestLoggersMadeBeforeAReloadFollowIt(t *testing.T) {
 	}
 }
 
-// The log for people has durations as people write them, in the lines that the page shows too. JSON is for programs.
+// The log for people has durations in people's form, also in the lines that the page shows. JSON is for programs.
 func TestLogsHaveReadableDurations(t *testing.T) {
 	var out strings.Builder
 	l := newLogging(&out, configs.Log{Level: "info", Format: "text"})

@@ -33,7 +33,7 @@ func TestLoginSaysWhereAndWithWhat(t *testing.T) {
 	}
 }
 
-// TestTheDrawnQRCodeIsTheCode reads the drawing back.
+// TestTheDrawnQRCodeIsTheCode reads the code back from the drawing.
 func TestTheDrawnQRCodeIsTheCode(t *testing.T) {
 	code, err := qr.Encode("https://10.0.0.1:8443", qr.L)
 	if err != nil {

@@ -13,9 +13,10 @@ import (
 	"noi-agent/cmd/noi-agent/clitest"
 )
 
-// The manual is made here and nowhere else, so that the daemon links no generator: go test ./cmd/noi-agent/cli -run Manual -update
+// Only this test makes the manual, so that the daemon links no generator: go test ./cmd/noi-agent/cli -run Manual
+// -update
 
-// TestManualIsTrue makes docs/cli.md and the man pages from the commands, and compares.
+// TestManualIsTrue makes docs/cli.md and the man pages from the commands, and compares them with the files.
 func TestManualIsTrue(t *testing.T) {
 	root, _ := testProgram(t).root()
 	clitest.Document(t, "../../..", "cli.md", manual(root))
@@ -29,7 +30,7 @@ func TestManualIsTrue(t *testing.T) {
 	}
 }
 
-// manPage is the one page of all commands, in the Markdown of md2man.
+// manPage returns the one page of all commands, in the Markdown of md2man.
 func manPage(root *cobra.Command) []byte {
 	var b bytes.Buffer
 	b.WriteString(`% "NOI-AGENT" "1" "" "" "NOI agent"
@@ -68,7 +69,7 @@ outages, and publishes to an AWS SNS or Google Pub/Sub topic. The other commands
 : the documents
 
 # EXIT STATUS
-0 done, 1 failed or a fault was found, 2 misused, 130 stopped by Ctrl-C.
+0 success, 1 failure or a fault was found, 2 wrong usage, 130 stopped by Ctrl-C.
 
 # SEE ALSO
 **noi-sim**(1)
@@ -87,21 +88,21 @@ func everyCommand(cmd *cobra.Command) []*cobra.Command {
 	return list
 }
 
-// manual is docs/cli.md.
+// manual returns the content of docs/cli.md.
 func manual(root *cobra.Command) []byte {
 	var b bytes.Buffer
 	b.WriteString(`# Commands
 
-This page is made from the program's own help. ` + "`noi-agent COMMAND --help`" + ` prints the same.
+This page is made from the program's own help. ` + "`noi-agent COMMAND --help`" + ` prints the same, in the width of the terminal.
 
-A command prints its product on stdout, everything else on stderr. On a terminal a table fits the width. Behind a pipe its cells are
-separated by tabs, and nothing is shortened. ` + "`--json`" + ` prints JSON in the shapes of the HTTP interface; errors are then problem+json (RFC 9457) on stderr.
+A command prints its result on stdout, and everything else on stderr. On a terminal a table fits the width. Behind a pipe its cells are
+separated by tabs, and nothing is shortened. ` + "`--json`" + ` prints the same JSON as the API. Errors are then problem+json (RFC 9457) on stderr.
 
 | exit code | meaning |
 |---|---|
-| 0 | done |
-| 1 | failed; or a fault was found by ` + "`check`, `publish-test` or `status --check`" + ` |
-| 2 | misused: an unknown command or flag, a wrong value, a name that does not exist |
+| 0 | success |
+| 1 | failure; or ` + "`check`, `publish-test`, `doctor` or `status --check`" + ` found a fault |
+| 2 | wrong usage: an unknown command or flag, a wrong value, a name that does not exist |
 | 130 | stopped by Ctrl-C or SIGTERM |
 
 `)

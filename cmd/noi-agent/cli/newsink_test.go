@@ -21,7 +21,7 @@ func mustSink(t *testing.T, in configs.Integration) publish.Sink {
 	return sink
 }
 
-// The keys of an integration for credentials and certificate authorities reach the sink.
+// The sink gets the keys of an integration for credentials and certificate authorities.
 func TestKeysOfAnIntegrationReachItsSink(t *testing.T) {
 	t.Setenv("HOME", t.TempDir())
 	aws := configs.Integration{Type: configs.AWS, TopicARN: "arn:aws:sns:us-east-2:393221637266:MainSolarData", Endpoint: "http://127.0.0.1:1"}

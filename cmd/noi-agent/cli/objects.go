@@ -97,10 +97,10 @@ func slugs(families []*objects.Family) string {
 
 // printFamily prints the table of a family, in the order of the register map.
 func printFamily(w io.Writer, f *objects.Family, l look) {
-	fmt.Fprintf(w, "%s: %s (%s; at most %d registers a read)\n", f.Slug, f.Title, productCodes(f, ""), f.MaxRegisters)
-	t := &table{columns: []column{{name: "ADDRESS"}, {name: "OBJECT", least: 12}, {name: "KIND"},
-		{name: "REGISTERS", right: true}, {name: "UNIT"}, {name: "LOG INTERVAL", right: true},
-		{name: "CONFIDENCE"}, {name: "MEANING", least: 16}}}
+	sentence(w, "%s: %s (%s; at most %d registers a read)", f.Slug, f.Title, productCodes(f, ""), f.MaxRegisters)
+	t := &table{columns: []column{{name: "ADDRESS"}, {name: "OBJECT"}, {name: "KIND", spare: true},
+		{name: "REGISTERS", right: true, spare: true}, {name: "UNIT"}, {name: "LOG INTERVAL", right: true},
+		{name: "CONFIDENCE", spare: true}, {name: "MEANING", least: 8}}}
 	for i := range f.Objects {
 		o := &f.Objects[i]
 		t.add(whereOf(o), o.Name, kindOf(o), fmt.Sprint(o.Registers), o.Unit, wording.Duration(o.Interval.String()),

@@ -8,7 +8,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// A controller or a cloud can put anything into its texts: none of it may reach a terminal as it is.
+// A controller or a cloud can put any characters into its texts. No control character of them may reach a terminal.
 func TestTextsOfOthersCannotMoveTheCursor(t *testing.T) {
 	const body = `{"device_id":"d","lines":[{"name":"a","slaves":[{"unit_id":1,"slave":"PS\u001b[2J\tX\u202e","no_value":{"x\u0007":"y\n"},"refused":["r\u009b1m"],"learnt":"a: 1\nb: 2"}]}],` +
 		`"integrations":[{"id":"i","last_error":"E\u0000: \ufeff","gaps":[{"unit":"u","object":"o","reason":"bus\u001b"}]}],"problems":[{"detail":"d\r\n"}]}`
@@ -32,7 +32,7 @@ func TestTextsOfOthersCannotMoveTheCursor(t *testing.T) {
 	}
 	var page api.Triggers
 	if err := plainJSON([]byte("{\"triggers\":[{\"published_data\":{\"slave\":\"a\u009bb\"},\"topic\":\"t\u001b\"}]}"), &page); err == nil {
-		t.Error("a raw control character in JSON is taken")
+		t.Error("the JSON has a raw control character")
 	}
 	if err := plainJSON([]byte("{\"triggers\":[{\"published_data\":{\"slave\":\"a\u009bb\"}}]}"), &page); err != nil || string(page.Triggers[0].PublishedData) != `{"slave":"a\u009bb"}` {
 		t.Errorf("%v %s", err, page.Triggers[0].PublishedData)

@@ -132,12 +132,11 @@ func (c *planCommand) printLines(p *Program, config *configs.Config, loads map[*
 			printNotPlanned(p.Stderr, line, s)
 		}
 		if !load.Timed {
-			fmt.Fprintf(p.Stderr, "%s: %s; over Modbus TCP bus time means nothing, the device decides how fast it "+
-				"answers\n", line.Name, rate(load.Reads, "reads"))
+			sentence(p.Stderr, "%s: %s; over Modbus TCP bus time means nothing, the device decides how fast it "+
+				"answers", line.Name, rate(load.Reads, "reads"))
 			continue
 		}
-		fmt.Fprintf(p.Stderr,
-			"%s: %.2f s a minute, %s busy at %s; one read for each object would take %.2f s a minute\n",
+		sentence(p.Stderr, "%s: %.2f s a minute, %s busy at %s; one read for each object would take %.2f s a minute",
 			line.Name, 60*load.Share, loadWords(load), framing(poll.PortSettings(line)), 60*load.Apart)
 	}
 }
@@ -146,15 +145,15 @@ func (c *planCommand) printLines(p *Program, config *configs.Config, loads map[*
 func printNotPlanned(w io.Writer, line *configs.Line, s budget.SlaveLoad) {
 	name := slaveName(line, s.Config)
 	if s.Family == nil {
-		fmt.Fprintf(w, "%s: model auto: reads and load unknown until the controller answers; set its model to see "+
-			"them\n", name)
+		sentence(w, "%s: model auto: reads and load unknown until the controller answers; set its model to see "+
+			"them", name)
 	}
 	for _, object := range s.TooLong {
-		fmt.Fprintf(w, "%s: %s is longer than one read may be: the controller will refuse it; raise max_registers, or "+
-			"leave it out of objects\n", name, object)
+		sentence(w, "%s: %s is longer than one read may be: the controller will refuse it; raise max_registers, or "+
+			"leave it out of objects", name, object)
 	}
 	if more := len(s.Moments) - mostMoments; more > 0 {
-		fmt.Fprintf(w, "%s: %d rarer moments are not shown; --json prints them all\n", name, more)
+		sentence(w, "%s: %d rarer moments are not shown; --json prints them all", name, more)
 	}
 }
 

@@ -25,7 +25,7 @@ func TestPlanShowsReadsTheirMomentsAndTheirCost(t *testing.T) {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
 	golden := "LINE\tSLAVE\tREAD\tOBJECTS\tEVERY\tTIME\n" +
-		// half of the time 22 characters, the other half 24, and the serial number is never read
+		// half of the sweeps need 22 characters, the other half 24, and the serial number is never read
 		"rs485\trs485/1\t0x0011+1 (fc 4)\t1\t1s\t25.2 ms\n" +
 		"rs485\trs485/1\t0x0011+2 (fc 4)\t2\t2s\t27.5 ms\n" +
 		"rs485\trs485/1\t0xE080+4 (fc 3)\t1\t1h\t32.1 ms\n" +

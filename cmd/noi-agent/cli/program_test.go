@@ -10,7 +10,7 @@ import (
 	"noi-agent/cmd/noi-agent/clitest"
 )
 
-// run1 runs one command line and returns its exit code and what it printed.
+// run1 runs one command line. It returns the exit code and the output.
 func run1(args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
 	p := &Program{Stdout: &out, Stderr: &errs, Version: "1.0.10", Now: time.Now, Signals: Signals, Hangups: Hangups, Notify: func(string) {}}
@@ -18,7 +18,8 @@ func run1(args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), errs.String()
 }
 
-// TestFaultyConfigurationIsRefusedWithLineAndWayOut covers one fault of each kind that users make; configs tests them all.
+// TestFaultyConfigurationIsRefusedWithLineAndWayOut has one frequent fault of each kind. package configs tests all
+// faults.
 func TestFaultyConfigurationIsRefusedWithLineAndWayOut(t *testing.T) {
 	const line = "lines:\n  - {name: a, port: /dev/ttyUSB0, slaves: [{id: 1, model: %s}]}\n"
 	for name, c := range map[string]struct{ text, want string }{

@@ -24,11 +24,12 @@ func newProgress(w io.Writer, scan *modbus.Scan) *progress {
 // announce prints how long the scan may take.
 func (g *progress) announce() {
 	first := g.scan.Settings[0]
-	fmt.Fprintf(g.w, "asking %s on %s%s", counted(len(g.scan.Units), "unit"), first.Port, at(framingOf(first)))
+	var b strings.Builder
+	fmt.Fprintf(&b, "asking %s on %s%s", counted(len(g.scan.Units), "unit"), first.Port, at(framingOf(first)))
 	if g.scan.Ask == nil {
-		fmt.Fprintf(g.w, ": up to %s", roughly(g.scan.Expected(first)))
+		fmt.Fprintf(&b, ": up to %s", roughly(g.scan.Expected(first)))
 	} else {
-		fmt.Fprintf(g.w, " through the running agent, between its own reads: about %s, or more on a busy line",
+		fmt.Fprintf(&b, " through the running agent, between its own reads: about %s, or more on a busy line",
 			roughly(g.scan.Expected(first)))
 	}
 	if g.scan.Rounds() > 1 {
@@ -37,10 +38,11 @@ func (g *progress) announce() {
 			all += g.scan.Expected(s)
 		}
 		all *= time.Duration(g.scan.Rounds() / len(g.scan.Settings))
-		fmt.Fprintf(g.w, "; if no device answers, %s with other settings or function, %s in all",
+		fmt.Fprintf(&b, "; if no device answers, %s with other settings or function, %s in all",
 			counted(g.scan.Rounds()-1, "more round"), roughly(all))
 	}
-	fmt.Fprintln(g.w, "; Ctrl-C ends it and keeps what was found")
+	b.WriteString("; Ctrl-C ends the scan and prints the devices found")
+	sentence(g.w, "%s", b.String())
 }
 
 // step shows the progress. It is the Step of the modbus.Scan. The first step comes when the port is open: then the

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -16,9 +17,10 @@ import (
 	"github.com/creack/pty"
 
 	"noi-agent/cmd/noi-agent/clitest"
+	"noi-agent/modbus"
 )
 
-// onTerminal runs a command line of the test binary on a pseudo-terminal and returns what the terminal shows.
+// onTerminal runs a command line of the test binary on a pseudo-terminal, and returns the screen.
 func onTerminal(t *testing.T, width uint16, env []string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -29,8 +31,8 @@ func onTerminal(t *testing.T, width uint16, env []string, args ...string) string
 		t.Fatal(err)
 	}
 	defer screen.Close()
-	text, _ := io.ReadAll(screen) // ends with an error when the command has ended
-	_ = cmd.Wait()                // some of them fail
+	text, _ := io.ReadAll(screen) // ends with an error at the end of the command
+	_ = cmd.Wait()                // some commands fail
 	return strings.ReplaceAll(string(text), "\r\n", "\n")
 }
 
@@ -45,7 +47,7 @@ func servedSite(t *testing.T) string {
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/api/v1/status":
-			_ = json.NewEncoder(w).Encode(brokenSite()) // a client that is gone needs none
+			_ = json.NewEncoder(w).Encode(brokenSite()) // fails if the client has gone
 		case "/api/v1/objects":
 			_ = json.NewEncoder(w).Encode(siteValues())
 		default:
@@ -57,7 +59,7 @@ func servedSite(t *testing.T) string {
 	return socket
 }
 
-// TestRealTerminals: colour and width are those of the terminal; NO_COLOR and TERM=dumb take the colour away.
+// TestRealTerminals: colour and width follow the terminal. NO_COLOR and TERM=dumb switch colour off.
 func TestRealTerminals(t *testing.T) {
 	socket := servedSite(t)
 	escape := regexp.MustCompile(`\x1b\[[0-9;]*m`)
@@ -81,5 +83,52 @@ func TestRealTerminals(t *testing.T) {
 	}
 	if text := onTerminal(t, 80, nil, "status", "--json", "--socket", socket); strings.Contains(text, "\x1b") || !strings.HasPrefix(text, "{") {
 		t.Errorf("JSON on a terminal: %.80q", text)
+	}
+}
+
+// TestSentencesFitTheTerminal: texts of init, the announcement of a scan and errors are wrapped between words.
+func TestSentencesFitTheTerminal(t *testing.T) {
+	screen, tty, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer screen.Close()
+	if err := pty.Setsize(tty, &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
+		t.Fatal(err)
+	}
+	p := testProgram(t)
+	p.Stderr = tty
+	long := strings.TrimSpace(strings.Repeat("seven words that a person can read ", 5))
+	asker := newAsker(p)
+	asker.say("%s", long)
+	asker.prompt("Objects, with commas; or all", "adc_vbterm, adc_ia, charge_state, array_fault, load_fault, alarm")
+	asker.say("") // the person presses Enter
+	scan := &modbus.Scan{Units: make([]byte, 247), Settings: []modbus.Settings{{Port: "/dev/serial/by-id/usb-FTDI_FT232R", Baud: 9600}}}
+	newProgress(tty, scan).announce()
+	p.complain(errors.New(long), false)
+	_ = tty.Close()
+	text, _ := io.ReadAll(screen) // ends with an error when no other end is open
+	for line := range strings.Lines(strings.ReplaceAll(string(text), "\r\n", "\n")) {
+		if n := runes(strings.TrimRight(line, "\n")); n > 80 {
+			t.Errorf("a line has %d columns: %q", n, line)
+		}
+	}
+	clitest.MustHold(t, string(text), "noi-agent: seven words", "charge_state, array_fault,", "Ctrl-C ends the scan")
+}
+
+// TestObjectsOfAFamilyAreRowsAtEightyColumns: a terminal of the usual width shows one row for each object, with its whole name.
+func TestObjectsOfAFamilyAreRowsAtEightyColumns(t *testing.T) {
+	for _, family := range []string{"GENSTAR", "PSPWM", "TSMPPT"} {
+		text := onTerminal(t, 80, nil, "objects", family)
+		_, rows, _ := strings.Cut(strings.TrimSpace(text), "\nADDRESS ")
+		_, piped, _ := run1("objects", family)
+		if got, want := strings.Count(rows, "\n"), strings.Count(strings.TrimSpace(piped), "\n")-1; got != want {
+			t.Errorf("%s has %d lines, want %d", family, got, want)
+		}
+		for row := range strings.Lines(rows) {
+			if cells := strings.Fields(row); runes(strings.TrimSpace(row)) > 80 || strings.Contains(cells[1], "…") {
+				t.Errorf("%s: %q", family, row)
+			}
+		}
 	}
 }

@@ -11,11 +11,11 @@ import (
 	"slices"
 )
 
-// recordDir names the directory in which the stories leave what commands print with --json, for
+// recordDir names the directory in which the stories record the output of commands with --json, for
 // status/api/openapitest. Without it nothing is recorded.
 const recordDir = "NOI_RECORD"
 
-// printed is the JSON of one command.
+// printed is the JSON output of one command.
 type printed struct {
 	Args   []string `json:"args"`
 	Stdout string   `json:"stdout"`

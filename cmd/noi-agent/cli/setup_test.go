@@ -14,7 +14,7 @@ import (
 	"noi-agent/objects"
 )
 
-// setup runs the command with --json and parses what it prints.
+// setup runs the command with --json, and decodes its output.
 func setup(t *testing.T, args ...string) recipe {
 	t.Helper()
 	code, stdout, stderr := run1(append([]string{"setup", "--json"}, args...)...)
@@ -68,7 +68,7 @@ func TestSetupPrintsAConfigurationThatIsValid(t *testing.T) {
 	}
 }
 
-// Every command is one that a shell takes, and no name is left to fill in by a template.
+// Every printed command is valid for a shell, and no placeholder is left in it.
 func TestSetupPrintsCommandsThatAShellTakes(t *testing.T) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {
@@ -91,7 +91,7 @@ func TestSetupPrintsCommandsThatAShellTakes(t *testing.T) {
 	}
 }
 
-// The least that a publisher needs: one action, one topic.
+// A publisher gets the least permissions that it needs: one action on one topic.
 func TestSetupGivesTheLeastRight(t *testing.T) {
 	for _, args := range everySetup() {
 		r := setup(t, args...)
@@ -164,8 +164,8 @@ func TestSetupFillsInFromTheConfiguration(t *testing.T) {
 	}
 }
 
-// Each value of a configuration becomes one word of the shell, also with special characters. The test runs the commands with fake programs
-// that record their arguments.
+// Each value of a configuration becomes one word of the shell, even with special characters. The test runs the
+// commands with fake programs that record their arguments.
 func TestSetupQuotesEveryValue(t *testing.T) {
 	const odd = `x y'; touch canary; $(touch canary) "`
 	quoted := strings.ReplaceAll(odd, "'", "''")

@@ -13,14 +13,14 @@ import (
 	"noi-agent/status/wording"
 )
 
-// siteNow is the time at the site of the tests.
+// siteNow is the time at the site.
 var siteNow = time.Date(2022, 6, 28, 8, 20, 40, 0, time.UTC)
 
 func ago(d time.Duration) *time.Time { t := siteNow.Add(-d); return &t }
 
 func seconds(n int64) *int64 { return &n }
 
-// site is a gateway with two controllers and two integrations, all well.
+// site is a gateway with two controllers and two integrations, without a fault.
 func site() *api.Status {
 	perDay, perSample := 1.3, 548.4
 	return &api.Status{
@@ -53,7 +53,7 @@ func siteValues() api.Objects {
 	return api.Objects{Objects: []api.Latest{row(1, "12.117188"), row(2, "12.48")}}
 }
 
-// brokenSite is the same with a cloud that refuses, a silent controller and losses of the past.
+// brokenSite is site with a cloud that refuses, a silent controller and old losses.
 func brokenSite() *api.Status {
 	s := site()
 	s.Lines[0].Slaves[1].State, s.Lines[0].Slaves[1].AgeS = "silent", seconds(240)
@@ -74,7 +74,7 @@ func brokenSite() *api.Status {
 	return s
 }
 
-// siteFaults are failed exchanges: of a line that the site has, and of one that it has not.
+// siteFaults are failed exchanges: of a line of the site, and of a line that it does not have.
 func siteFaults() api.LineFaults {
 	return api.LineFaults{Faults: []api.LineFault{
 		{Line: "rs485", UnitID: 2, At: *ago(4 * time.Minute), Kind: "timeout", Error: "timeout", Request: "02 04 00 12 00 02 D1 FD"},
@@ -92,7 +92,7 @@ func pageOf(s *api.Status, l look, verbose bool) string {
 
 func screen(width int) look { return look{terminal: true, width: width, header: true} }
 
-// TestStatusPagesAreAsWritten compares the output at each width with golden files that a person has read.
+// TestStatusPagesAreAsWritten compares the output at each width with golden files that a person has checked.
 func TestStatusPagesAreAsWritten(t *testing.T) {
 	var out strings.Builder
 	show := func(title, text string) { fmt.Fprintf(&out, "### %s\n%s\n", title, text) }
@@ -105,7 +105,7 @@ func TestStatusPagesAreAsWritten(t *testing.T) {
 	clitest.Golden(t, "status-pages.txt", []byte(out.String()))
 }
 
-// TestStatusNamesTheCertificate where the page is served with TLS, and nowhere else.
+// TestStatusNamesTheCertificate: the certificate is shown only if the page is served with TLS.
 func TestStatusNamesTheCertificate(t *testing.T) {
 	s := site()
 	if text := pageOf(s, screen(120), false); strings.Contains(text, "certificate") || !strings.Contains(text, "http://127.0.0.1:8780") {
@@ -113,7 +113,7 @@ func TestStatusNamesTheCertificate(t *testing.T) {
 	}
 	s.Endpoint = nil
 	if text := pageOf(s, screen(120), false); strings.Contains(text, "http://") {
-		t.Errorf("the agent has no page, and an address is shown:\n%s", text)
+		t.Errorf("the agent has no page, but an address is shown:\n%s", text)
 	}
 	print := strings.TrimSuffix(strings.Repeat("9F:3A:", 16), ":")
 	s.Endpoint = &api.Endpoint{Addresses: []string{"https://10.0.0.1:8443", "https://main-solar-gw:8443"}, Fingerprint: print}
@@ -123,7 +123,8 @@ func TestStatusNamesTheCertificate(t *testing.T) {
 	}
 }
 
-// TestStatusFitsTheTerminal: no line is wider, at any width, and a healthy page fits 24 lines of 80 columns.
+// TestStatusFitsTheTerminal: no line is too wide at any width, and a page without problems has at most 24 lines of 80
+// columns.
 func TestStatusFitsTheTerminal(t *testing.T) {
 	for width := 40; width <= 200; width++ {
 		for _, s := range []*api.Status{site(), brokenSite()} {
@@ -135,7 +136,7 @@ func TestStatusFitsTheTerminal(t *testing.T) {
 		}
 	}
 	if n := strings.Count(pageOf(site(), screen(80), false), "\n"); n > 24 {
-		t.Errorf("a healthy page has %d lines", n)
+		t.Errorf("a page without problems has %d lines", n)
 	}
 }
 
@@ -163,7 +164,8 @@ func TestSentenceNamesTheWorst(t *testing.T) {
 	}
 }
 
-// TestBehindAPipeNothingIsShortened: tabs, whole texts, no escape sequence, and as many cells in each row as in the header.
+// TestBehindAPipeNothingIsShortened: the output has tabs, whole texts, no escape sequence, and as many cells in each
+// row as in the header.
 func TestBehindAPipeNothingIsShortened(t *testing.T) {
 	text := pageOf(brokenSite(), look{width: 40, header: true}, false)
 	if strings.ContainsAny(text, "\x1b…") {
@@ -210,7 +212,7 @@ func triggerRows() []api.Trigger {
 	}
 }
 
-// detailOf is a row as the daemon describes it.
+// detailOf returns a row as the daemon describes it.
 func detailOf(row api.Trigger) *api.TriggerDetail {
 	text := func(s string) *string { return &s }
 	d := &api.TriggerDetail{Trigger: row, Integration: "bigquery", Line: "rs485", UnitID: 1, Slave: "battery-shed", Object: "charge_state", Value: json.RawMessage(`"BULK"`)}

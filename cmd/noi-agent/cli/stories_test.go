@@ -21,8 +21,8 @@ import (
 	"noi-agent/status/bundle"
 )
 
-// TestMain makes the test binary noi-agent too, for the stories. All tests have the zone of a site, so that texts with local times are
-// the same everywhere.
+// TestMain also makes the test binary noi-agent, for the stories. All tests have the time zone of a site, so that
+// texts with local times are the same everywhere.
 func TestMain(m *testing.M) {
 	time.Local = time.FixedZone("", -5*60*60)
 	testscript.Main(m, map[string]func(){
@@ -36,7 +36,8 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// TestStories runs testdata/stories/*.txtar: what a person or a script types, and what comes. A daemon of brokenSite answers at agent.sock.
+// TestStories runs testdata/stories/*.txtar: the commands of a person or a script, and their output. A daemon of
+// brokenSite answers at agent.sock.
 func TestStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/stories",
@@ -86,7 +87,7 @@ func integrationAnswers() map[string]any {
 	}
 }
 
-// serveSite answers as the daemon of brokenSite does, until the story ends.
+// serveSite answers like the daemon of brokenSite, until the story ends.
 func serveSite(env *testscript.Env) error {
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "unix", filepath.Join(env.WorkDir, "agent.sock"))
 	if err != nil {
@@ -131,7 +132,7 @@ func serveSite(env *testscript.Env) error {
 			http.NotFound(w, r)
 			return
 		}
-		_ = json.NewEncoder(w).Encode(answer) // a client that is gone needs none
+		_ = json.NewEncoder(w).Encode(answer) // fails if the client has gone
 	})}
 	go func() { _ = server.Serve(l) }()
 	env.Defer(func() { _ = server.Close() })

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -28,12 +29,12 @@ type column struct {
 	right bool // numbers
 	least int  // a text may be shortened to this number of characters; 0: it is never shortened
 	both  bool // a shortened text keeps its beginning and its end, for example of a topic
-	spare bool // where the columns do not fit into the terminal, this one is left out
+	spare bool // left out where the terminal is too narrow; another command shows it
 }
 
 // table has rows under a header. On a terminal its columns are aligned, and long texts are shortened to the width of
-// the terminal. If that is not enough, each row is printed as a list. Without a terminal the cells are separated by
-// tabs, and nothing is shortened.
+// the terminal. If that is not enough, spare columns are left out. If even this is not enough, each row is printed as a
+// list of all its cells. Without a terminal the cells are separated by tabs, and nothing is shortened.
 type table struct {
 	columns []column
 	rows    [][]string
@@ -46,14 +47,29 @@ func (t *table) print(w io.Writer, l look) {
 		return
 	}
 	t.dropEmpty(l)
-	switch widths := t.fitted(l); {
-	case !l.terminal:
+	if !l.terminal {
 		t.printTabs(w, l)
-	case widths == nil:
-		t.printLists(w, l)
-	default:
-		t.printAligned(w, l, widths)
+		return
 	}
+	if few, widths := t.fitting(l.width); widths != nil {
+		few.printAligned(w, l, widths)
+	} else {
+		t.printLists(w, l)
+	}
+}
+
+// fitting returns the table, or the table without some or all of its spare columns, and the widths with which it fits;
+// nil if it does not fit even without them.
+func (t *table) fitting(most int) (*table, []int) {
+	few := &table{t.columns, slices.Clone(t.rows)}
+	widths := few.widths(most)
+	for i := len(few.columns) - 1; widths == nil && i >= 0; i-- {
+		if few.columns[i].spare {
+			few.drop(i)
+			widths = few.widths(most)
+		}
+	}
+	return few, widths
 }
 
 // dropEmpty removes empty columns on a terminal. Without a terminal all columns stay, because programs count them.
@@ -67,34 +83,17 @@ func (t *table) dropEmpty(l look) {
 			empty = empty && (row[i] == "" || row[i] == none)
 		}
 		if empty {
-			*t = t.without(i)
+			t.drop(i)
 		}
 	}
 }
 
-// without returns the table without column i.
-func (t *table) without(i int) table {
-	less := table{columns: append(append([]column{}, t.columns[:i]...), t.columns[i+1:]...)}
-	for _, row := range t.rows {
-		less.add(append(append([]string{}, row[:i]...), row[i+1:]...)...)
+// drop removes a column.
+func (t *table) drop(i int) {
+	t.columns = append(append([]column{}, t.columns[:i]...), t.columns[i+1:]...)
+	for j, row := range t.rows {
+		t.rows[j] = append(append([]string{}, row[:i]...), row[i+1:]...)
 	}
-	return less
-}
-
-// fitted returns the widths of the columns. If they do not fit into the terminal, it leaves out the spare column, if
-// the others then fit.
-func (t *table) fitted(l look) []int {
-	widths := t.widths(l.width)
-	for i := 0; l.terminal && widths == nil && i < len(t.columns); i++ {
-		if !t.columns[i].spare {
-			continue
-		}
-		less := t.without(i)
-		if widths = less.widths(l.width); widths != nil {
-			*t = less
-		}
-	}
-	return widths
 }
 
 // between separates two columns.

@@ -40,6 +40,20 @@ func widthOf(w io.Writer) int {
 	return max(int(size.Col), leastWidth)
 }
 
+// fitted breaks a text between words if w is a terminal, so that no word is cut at the right edge. Behind a pipe the
+// text stays as it is.
+func fitted(w io.Writer, text string) string {
+	if !isTerminal(w) {
+		return text
+	}
+	return wrapped(text, widthOf(w))
+}
+
+// sentence prints a text as lines that fit w.
+func sentence(w io.Writer, format string, args ...any) {
+	fmt.Fprintln(w, fitted(w, fmt.Sprintf(format, args...)))
+}
+
 // runes returns the number of columns of a text. The program prints no characters that are two columns wide.
 func runes(text string) int { return utf8.RuneCountInString(text) }
 

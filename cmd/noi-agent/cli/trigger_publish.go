@@ -25,7 +25,7 @@ func newTriggerPublish(s *session) *cobra.Command {
 		Use: "publish ID", Short: "Publish the sample of one delivery again.",
 		Example: "  noi-agent triggers publish 9982\n  noi-agent triggers publish 9982 --json",
 		Long: "The message is marked as a replay and has the same sample id. The receiver gets it a second time. " +
-			"For a dead letter the command does the same as `noi-agent deadletters retry`.",
+			"For a dead letter the command does the same as `noi-agent deadletters retry ID`.",
 		Args: oneArg(&c.word), ValidArgsFunction: completeNothing,
 	}, c)
 }

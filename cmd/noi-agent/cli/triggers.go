@@ -268,7 +268,8 @@ func (c *triggerFilter) addSince(s *session, cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&c.Object, "object", "", "Only this object, a name or a `PATTERN` such as T_*.")
 	f.StringVar(&c.From, "from", "",
-		"Only since this `TIME`: 1h (an hour ago), 2022-06-28T08:20:29Z, or 2022-06-28 (its beginning, UTC).")
+		"Only since this `TIME`: 1h (an hour ago), 2022-06-28T08:20:29Z, \"2022-06-28 03:20\" (local), or "+
+			"2022-06-28 (its beginning, UTC).")
 	f.StringVar(&c.Since, "since", "", "The same as --from, as a `TIME`.")
 	f.StringVar(&c.To, "to", "", "Only before this `TIME`.")
 	_ = cmd.RegisterFlagCompletionFunc("integration", complete(s.cli.integrationNames)) // the flags are there

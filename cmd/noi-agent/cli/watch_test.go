@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestNewsComesByEventsElseByPolling: an event wakes at once; without a stream the daemon is asked every other second.
+// TestNewsComesByEventsElseByPolling: an event wakes at once. Without a stream the daemon is asked every two seconds.
 func TestNewsComesByEventsElseByPolling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := news{cli: &commandLine{Socket: "/nowhere/a.sock"}}

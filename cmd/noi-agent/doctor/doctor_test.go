@@ -24,7 +24,7 @@ import (
 
 const stateDir = "/var/lib/noi-agent"
 
-// sound makes a gateway without a fault, in a directory.
+// sound makes a gateway without a fault in a directory.
 func sound(t *testing.T) *doctor.Site {
 	t.Helper()
 	s := &doctor.Site{
@@ -61,8 +61,8 @@ func sound(t *testing.T) *doctor.Site {
 	return s
 }
 
-// serialPort puts the device of a pseudo-terminal at /dev/ttyUSB0. Its path ends in a number: /dev/pts/N is linked as
-// ttyUSB0, so what looks at names uses the one of the tree.
+// serialPort puts the device of a pseudo-terminal at /dev/ttyUSB0. /dev/pts/N is linked as ttyUSB0, so checks of
+// names see the name in the tree.
 func serialPort(t *testing.T, s *doctor.Site) {
 	t.Helper()
 	master, slave, err := pty.Open()
@@ -105,7 +105,7 @@ func remove(t *testing.T, s *doctor.Site, path string) {
 	}
 }
 
-// behind is where the port's name leads.
+// behind returns the target of the port's name.
 func behind(t *testing.T, s *doctor.Site) string {
 	t.Helper()
 	device, err := filepath.EvalSymlinks(filepath.Join(s.Root, "/dev/ttyUSB0"))
@@ -115,7 +115,7 @@ func behind(t *testing.T, s *doctor.Site) string {
 	return device
 }
 
-// file replaces the port by a file with a name like that of a USB adapter, for what looks at names only.
+// file replaces the port by a file with the name of a USB adapter, for checks of names only.
 func file(t *testing.T, s *doctor.Site) {
 	remove(t, s, "/dev/ttyUSB0")
 	put(t, s, "/dev/ttyUSB0", "")
@@ -139,7 +139,7 @@ func problem(code string, severity api.Severity) func(*testing.T, *doctor.Site) 
 
 type site = doctor.Site
 
-// planted has each fault with the only finding that doctor must report for it: "level id".
+// planted has each fault with the only finding that doctor must report for it, as "level id".
 var planted = map[string]struct {
 	plant func(t *testing.T, s *site)
 	want  string
@@ -229,7 +229,7 @@ func syncing(took time.Duration, err error) func(string) (time.Duration, error) 
 	return func(string) (time.Duration, error) { return took, err }
 }
 
-// fast has the root file system make so many fast commits.
+// fast makes so many commits of the root file system fast.
 func fast(t *testing.T, s *site, kernel, commits string) {
 	put(t, s, "/proc/sys/kernel/osrelease", kernel+"\n")
 	put(t, s, "/proc/fs/ext4/sda1/fc_info", "fc stats:\n"+commits+" commits\n0 ineligible\n7 numblks\n")
@@ -254,7 +254,8 @@ func broken() (modbus.ScanResult, error) {
 	return modbus.ScanResult{}, errors.New("open: no such thing")
 }
 
-// deaf stops the daemon, so that the line with the units 1 and 2 is asked: at its settings, then at others.
+// deaf stops the daemon, so that doctor probes the line with the units 1 and 2: first at its settings, then at
+// others.
 func deaf(s *site, own, others func() (modbus.ScanResult, error)) {
 	s.Status, s.StatusErr = nil, errors.New("no answer")
 	s.Config.Lines[0].Slaves = []configs.Slave{{ID: 1}, {ID: 2}}
@@ -266,15 +267,15 @@ func deaf(s *site, own, others func() (modbus.ScanResult, error)) {
 	}
 }
 
-// downAnd returns the findings while no daemon answers, and further ones.
+// downAnd returns the findings without a daemon, together with further ones.
 func downAnd(found string) string { return found + ", fault daemon_no_answer" }
 
-// unsure is a probe by another user than the daemon's: it does not know whether the daemon has a key.
+// unsure is a probe by another user than the daemon's: the probe cannot know whether the daemon has a key.
 func unsure(context.Context, *configs.Integration) []sinks.Step {
 	return []sinks.Step{{Name: "credentials", Verdict: sinks.StepUnknown, Text: "no key", Remedy: "try as the daemon"}}
 }
 
-// hang has a name server never answer, whatever ends.
+// hang makes a name server never answer, even after its context has ended.
 func hang(t *testing.T, s *site) {
 	end := make(chan struct{})
 	t.Cleanup(func() { close(end) })
@@ -283,7 +284,7 @@ func hang(t *testing.T, s *site) {
 
 const timer = "/sys/bus/usb-serial/devices/ttyUSB0/latency_timer"
 
-// asleep lets the USB device of the adapter be switched off.
+// asleep allows the system to switch off the USB device of the adapter.
 func asleep(t *testing.T, s *site) {
 	put(t, s, "/sys/devices/usb1/1-1/power/control", "auto\n")
 	put(t, s, "/sys/devices/usb1/1-1/idVendor", "0403\n")
@@ -291,7 +292,7 @@ func asleep(t *testing.T, s *site) {
 	link(t, s, "/sys/class/tty/ttyUSB0/device", filepath.Join(s.Root, "/sys/devices/usb1/1-1/1-1:1.0/ttyUSB0"))
 }
 
-// foreign makes the daemon's user another one than the owner of a path, which has only the owner's rights.
+// foreign makes the daemon's user different from the owner of a path. Only the owner has permissions.
 func foreign(t *testing.T, s *site, path string, mode fs.FileMode) {
 	t.Helper()
 	s.User.UID, s.User.Groups = 4242, nil
@@ -303,7 +304,7 @@ func foreign(t *testing.T, s *site, path string, mode fs.FileMode) {
 	}
 }
 
-// open gives everybody the state directory, so that it is not at fault too.
+// open gives all users access to the state directory, so that it is not a second fault.
 func open(t *testing.T, s *site) {
 	t.Helper()
 	if err := os.Chmod(filepath.Join(s.Root, stateDir), 0o777); err != nil {
@@ -321,7 +322,7 @@ func TestDoctorFindsEachPlantedFaultAndNothingElse(t *testing.T) {
 	}
 	for name, c := range planted {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { // the limits of the checks pass at once
+			synctest.Test(t, func(t *testing.T) { // in virtual time the limits of the checks take no time
 				s := sound(t)
 				c.plant(t, s)
 				expect(t, doctor.Examine(t.Context(), s), c.want)
@@ -350,7 +351,8 @@ func expect(t *testing.T, r doctor.Report, want string) {
 	}
 }
 
-// TestDoctorSaysWhatASilentControllerSuggests: as far as the causes can be distinguished.
+// TestDoctorSaysWhatASilentControllerSuggests: the findings name the causes of a silent controller, as far as they
+// can be distinguished.
 func TestDoctorSaysWhatASilentControllerSuggests(t *testing.T) {
 	for name, c := range map[string]struct {
 		plant func(s *site)
@@ -372,7 +374,7 @@ func TestDoctorSaysWhatASilentControllerSuggests(t *testing.T) {
 	}
 }
 
-// polled has the daemon report a problem of unit 2, and how unit 1 is. Some noise was on the line long ago.
+// polled makes the daemon report a problem of unit 2, and a state of unit 1. There was noise on the line long ago.
 func polled(code, other string) func(*site) {
 	return func(s *site) {
 		s.Status.Lines = []api.Line{{Name: "rs485", Port: "/dev/ttyUSB0", Counters: api.Counters{CRCErrors: 9},
@@ -390,7 +392,7 @@ func TestDoctorSkipsWhatNeedsAConfiguration(t *testing.T) {
 	}
 }
 
-// TestDoctorNamesTheCertificate that a browser shows, where the page is served with TLS, and nowhere else.
+// TestDoctorNamesTheCertificate: the certificate is named only if the page is served with TLS.
 func TestDoctorNamesTheCertificate(t *testing.T) {
 	const print = "9F:3A:C2"
 	s := sound(t)
@@ -405,6 +407,6 @@ func TestDoctorNamesTheCertificate(t *testing.T) {
 	}
 	s.Status.Endpoint = &api.Endpoint{Addresses: []string{"https://10.0.0.1:8443"}, Fingerprint: print}
 	if !named() {
-		t.Error("it is not named")
+		t.Error("the report does not name the certificate")
 	}
 }

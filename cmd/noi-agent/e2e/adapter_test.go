@@ -15,7 +15,7 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// byID puts a link such as /dev/serial/by-id has before the world's pty, and a configuration that names it.
+// byID makes a link, like those in /dev/serial/by-id, to the world's pty, and a configuration with this link.
 func (w *world) byID(intervals string) (link, config string) {
 	w.t.Helper()
 	link = filepath.Join(w.dir, "usb-FTDI_FT232R-if00-port0")
@@ -39,14 +39,14 @@ func (w *world) plug(link string, pty *modbustest.PTY) {
 	}
 }
 
-// TestAdapterComesBackUnderAnotherName: it is pulled out, and what is plugged in again gets another device behind the
-// same name under by-id.
+// TestAdapterComesBackUnderAnotherName: the adapter is unplugged and plugged in again. It gets another device, with
+// the same name in by-id.
 func TestAdapterComesBackUnderAnotherName(t *testing.T) {
 	w := newWorld(t, fixedSlave())
 	link, config := w.byID(`intervals: {"*": 50ms}`)
 	daemon := w.start(config, nil)
 	eventually(t, "samples flow", func() bool { return w.sns.Taken() > 2 })
-	// The new one is made first, so that it cannot get the old one's number.
+	// The new device is made first, so that it cannot get the old one's number.
 	second := modbustest.MustServe(t, 115200, 11, fixedSlave())
 	if err := w.pty.Hangup(); err != nil {
 		t.Fatal(err)
@@ -66,7 +66,8 @@ func TestAdapterComesBackUnderAnotherName(t *testing.T) {
 	}
 }
 
-// TestDescriptorOfAnAdapterThatHasGoneIsGivenUp: the old device stays open and says nothing, while its name leads to the new one.
+// TestDescriptorOfAnAdapterThatHasGoneIsGivenUp: the old device stays open and does not answer, while its name leads
+// to the new one.
 func TestDescriptorOfAnAdapterThatHasGoneIsGivenUp(t *testing.T) {
 	mute := fixedSlave()
 	var silent atomic.Bool
@@ -78,7 +79,7 @@ func TestDescriptorOfAnAdapterThatHasGoneIsGivenUp(t *testing.T) {
 	second := fixedSlave()
 	w.plug(link, modbustest.MustServe(t, 115200, 11, second))
 	if n := second.Requests(); n != 0 {
-		t.Errorf("the new device was asked %d times while the old one answered", n)
+		t.Errorf("%d requests to the new device while the old one answered", n)
 	}
 	silent.Store(true)
 	eventually(t, "the new device is asked", func() bool { return second.Requests() > 3 })
@@ -114,7 +115,8 @@ func TestReloadBySignal(t *testing.T) {
 	}
 }
 
-// TestReloadBySignalChangesLogAndStore: what needed a restart once. The line and the integrations work on.
+// TestReloadBySignalChangesLogAndStore changes settings that needed a restart in an early version. The line and the
+// integrations are not restarted.
 func TestReloadBySignalChangesLogAndStore(t *testing.T) {
 	w := newWorld(t, fixedSlave())
 	config := w.config(`intervals: {"*": 20ms}`, "adc_vbterm")

@@ -25,8 +25,8 @@ func run1(args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), errs.String()
 }
 
-// TestDaemonStartsWhateverIsDownAndSaysWhatIsWrong runs the daemon against a missing port, a dead slave, an unknown
-// model and clouds without credentials: it runs, and the status names each with a remedy.
+// TestDaemonStartsWhateverIsDownAndSaysWhatIsWrong: the daemon has a missing port, a dead slave, an unknown model and
+// clouds without credentials. It runs, and the status names each fault with a remedy.
 func TestDaemonStartsWhateverIsDownAndSaysWhatIsWrong(t *testing.T) {
 	dead := &modbustest.Slave{Unit: 7}
 	strange := fixedSlave()
@@ -58,11 +58,11 @@ status: {listen: "", socket: %s}
 	eventually(t, "every problem is in the status", func() bool { return len(unseen(w.status(), want)) == 0 })
 	for _, p := range w.status().Problems {
 		if p.Remedy == "" || p.Detail == "" {
-			t.Errorf("no way out in %+v", p)
+			t.Errorf("no remedy in %+v", p)
 		}
 	}
 	if s := w.status(); s.Lines[1].State != "ok" || s.Lines[1].Slaves[0].State != "ok" {
-		t.Errorf("the line that is well is %+v", s.Lines[1])
+		t.Errorf("the line without a fault is %+v", s.Lines[1])
 	}
 	if code := daemon.stop(); code != cli.ExitDone {
 		t.Errorf("exit code %d", code)
@@ -107,7 +107,8 @@ func TestTakenStatusPortDoesNotStopTheDaemon(t *testing.T) {
 	}
 }
 
-// TestASocketThatCannotBeLeavesThePage: the directory of the socket is not there, as without systemd.
+// TestASocketThatCannotBeLeavesThePage: the directory of the socket does not exist, as without systemd. The page
+// works nevertheless.
 func TestASocketThatCannotBeLeavesThePage(t *testing.T) {
 	w := newWorld(t, fixedSlave())
 	config := w.config(`intervals: {"*": 1h}`, "adc_vbterm")
@@ -127,7 +128,7 @@ func TestASocketThatCannotBeLeavesThePage(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	if log := daemon.stderr.String(); strings.Count(log, "nope/a.sock: bind: no such file or directory: make its directory") != 1 {
-		t.Errorf("the log does not say it once:\n%s", log)
+		t.Errorf("the log must have this exactly once:\n%s", log)
 	}
 }
 
@@ -206,7 +207,7 @@ func TestStatusAndTriggersAskTheDaemon(t *testing.T) {
 	}
 	code, _, stderr := run1("triggers", "--integration", "main-moon", "--config", config)
 	if want := `no integration "main-moon"; there are: ` + snsID + " main-solar"; code != cli.ExitMisused || !strings.Contains(stderr, want) {
-		t.Errorf("triggers of an integration that is not there exits %d and says %q", code, stderr)
+		t.Errorf("triggers of a missing integration exits %d and says %q", code, stderr)
 	}
 	if code := daemon.stop(); code != cli.ExitDone {
 		t.Errorf("exit code %d", code)

@@ -17,16 +17,17 @@ import (
 	"noi-agent/cmd/noi-agent/clitest"
 )
 
-// canary begins every secret of TestNoSecretIsShownAnywhere.
+// canary is the begin of every secret in TestNoSecretIsShownAnywhere.
 const canary = "CANARY"
 
-// canaries plants a secret in each place that credentials come from, and returns integrations that use them and all
-// fail.
+// canaries puts a secret into each source of credentials. It returns integrations that use these secrets, and that
+// all fail.
 func canaries(t *testing.T, w *world) (integrations string) {
 	t.Helper()
-	echo := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { // a token service that repeats what it was sent
+	// a token service that repeats its request
+	echo := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		rw.WriteHeader(http.StatusBadRequest)
-		_, _ = io.Copy(rw, r.Body) // the client may have gone
+		_, _ = io.Copy(rw, r.Body) // fails if the client has gone
 	}))
 	t.Cleanup(echo.Close)
 	put := func(name, text string) string {
@@ -39,7 +40,7 @@ func canaries(t *testing.T, w *world) (integrations string) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", canary+"-environment")
 	t.Setenv("AWS_CONFIG_FILE", put("aws", "[profile helper]\ncredential_process = echo "+canary+"-helper\n"+
 		"[profile static]\naws_access_key_id = AKIDOFNOBODY\naws_secret_access_key = "+canary+"-profile\naws_session_token = "+canary+"-session\n"))
-	t.Setenv("HTTPS_PROXY", "http://noi:"+canary+"-proxy@127.0.0.1:1") // no proxy is there; loopback goes past it
+	t.Setenv("HTTPS_PROXY", "http://noi:"+canary+"-proxy@127.0.0.1:1") // there is no proxy; loopback does not use it
 	external := put("external.json", fmt.Sprintf(`{"type":"external_account","audience":"//iam.googleapis.com/projects/1/x",`+
 		`"subject_token_type":"urn:ietf:params:oauth:token-type:jwt","token_url":%q,"credential_source":{"file":%q}}`, echo.URL, put("subject", canary+"-subject")))
 	user := put("user.json", fmt.Sprintf(`{"type":"authorized_user","client_id":"x","client_secret":"%[1]s-client","refresh_token":"%[1]s-refresh","token_uri":%[2]q}`, canary, echo.URL))
@@ -56,10 +57,10 @@ func canaries(t *testing.T, w *world) (integrations string) {
 	return integrations
 }
 
-// TestNoSecretIsShownAnywhere: secrets in every place, clouds that refuse all of them, the log at debug, and a crash in
-// the end.
+// TestNoSecretIsShownAnywhere: there are secrets in every place, clouds that refuse all of them, a log at level
+// debug, and a crash at the end.
 func TestNoSecretIsShownAnywhere(t *testing.T) {
-	binary := buildBinary(t, "..") // before there is another home and a proxy
+	binary := buildBinary(t, "..") // before the test sets another home and a proxy
 	w := newWorld(t, fixedSlave())
 	path := clitest.WriteConfig(t, fmt.Sprintf(`device_id: 5300520006504b5957343920 # the password of the modem is CANARY-comment
 state_dir: %s/state
@@ -99,18 +100,18 @@ status: {listen: "", socket: %s}
 		_, stdout, stderr := run1(command, "--config", path)
 		all += stdout + stderr
 	}
-	if err := daemon.Process.Signal(syscall.SIGQUIT); err != nil { // every goroutine, as a panic prints them
+	if err := daemon.Process.Signal(syscall.SIGQUIT); err != nil { // prints every goroutine, like a panic
 		t.Fatal(err)
 	}
 	<-ended
 	all += said.String()
 	if !strings.Contains(all, "goroutine ") || !strings.Contains(all, "level=DEBUG") || !strings.Contains(all, "SignatureDoesNotMatch") ||
 		!strings.Contains(all, "config.yaml: 1 comment") {
-		t.Fatalf("not all of it was looked at:\n%s", all)
+		t.Fatalf("a part of the output is missing:\n%s", all)
 	}
 	for line := range strings.Lines(all) {
 		if strings.Contains(line, canary) {
-			t.Errorf("a secret: %s", line)
+			t.Errorf("the output has a secret: %s", line)
 		}
 	}
 }

@@ -17,8 +17,9 @@ import (
 	"noi-agent/status/api"
 )
 
-// TestGatewayThatBootsIn1970 runs the program with `source: auto`, a clock that begins in 1970 and a time service that has not
-// synchronised it: nothing is published until it has, and then every message says when its sample was really taken.
+// TestGatewayThatBootsIn1970 runs the program with `source: auto`, a clock that begins in 1970 and a time service
+// that has not set it. Nothing is published until the service has set the clock. Then every message has the true time
+// of its sample.
 func TestGatewayThatBootsIn1970(t *testing.T) {
 	w := newWorld(t, fixedSlave())
 	config := w.config(`objects: adc_vbterm, intervals: {"*": 50ms}`, "adc_vbterm")
@@ -54,7 +55,7 @@ func TestGatewayThatBootsIn1970(t *testing.T) {
 		}
 		return s.Clock
 	}
-	unset := func() bool { // a slow machine may have other problems
+	unset := func() bool { // other problems may come from a slow machine
 		return slices.ContainsFunc(w.status().Problems, func(p problemView) bool { return p.Code == "clock_unset" })
 	}
 	eventually(t, "samples wait for the clock", func() bool { return clock().Held > 10 })
@@ -64,14 +65,15 @@ func TestGatewayThatBootsIn1970(t *testing.T) {
 	right.Store(true)
 	eventually(t, "both clouds have them", func() bool { return w.sns.Taken() > 20 && w.pubsub.Taken() > 20 })
 	eventually(t, "the status knows", func() bool { return clock().State == "good" && !unset() })
-	var rows api.Triggers // oldest last; the first was taken in 1970
+	var rows api.Triggers // the oldest row is last; its sample was taken in 1970
 	if err := json.Unmarshal(w.get("/api/v1/triggers?limit=500&integration="+snsID), &rows); err != nil {
 		t.Fatal(err)
 	}
-	rows.Triggers = slices.DeleteFunc(rows.Triggers, func(r api.Trigger) bool { return r.Gap != nil }) // of a slow machine
+	// gaps of a slow machine
+	rows.Triggers = slices.DeleteFunc(rows.Triggers, func(r api.Trigger) bool { return r.Gap != nil })
 	first := parseBody(t, rows.Triggers[len(rows.Triggers)-1].PublishedData)
 	if at := first.SampledAt; at != parseBody(t, w.sns.Messages()[0].Body).SampledAt {
-		t.Errorf("the trigger log says that the first was sampled at %s", at)
+		t.Errorf("the first sample in the trigger log has the time %s", at)
 	}
 	if code := daemon.stop(); code != cli.ExitDone {
 		t.Errorf("exit code %d", code)

@@ -19,9 +19,10 @@ import (
 	"noi-agent/status/api"
 )
 
-// TestADiskThatFailsAgainAndAgainDoesNotEndTheSampling lets every sync of the store fail, as a worn-out card does. Two starts end with an
-// error; the third, as by a supervisor, keeps its outbox in memory, says so, and publishes. The next start, on a sound disk, stays in memory
-// until the samples are sent that waited for a cloud out of reach. The start after that is on the disk.
+// TestADiskThatFailsAgainAndAgainDoesNotEndTheSampling makes every sync of the store fail, like a worn-out card. Two
+// starts end with an error. The third start, as by a supervisor, keeps its outbox in memory, reports this, and
+// publishes. The next start, on a sound disk, stays in memory until the samples are sent that waited for an
+// unreachable cloud. The start after that is on the disk.
 func TestADiskThatFailsAgainAndAgainDoesNotEndTheSampling(t *testing.T) {
 	modbustest.NeedPeer(t, "strace that may trace", "strace", "strace", "-f", "-o", "/dev/null", "true")
 	memory := inMemory(t)
@@ -63,11 +64,11 @@ func TestADiskThatFailsAgainAndAgainDoesNotEndTheSampling(t *testing.T) {
 	eventually(t, "samples wait in memory", func() bool { return w.status().Integrations[1].Backlog > 2 })
 	endOf(t, cmd, log)
 	if !strings.Contains(log.String(), "THE DISK FAILS") {
-		t.Errorf("the log says nothing of it:\n%s", log)
+		t.Errorf("the log does not report it:\n%s", log)
 	}
 
 	start := func() string {
-		time.Sleep(2100 * time.Millisecond) // two moments at the least pass in the dark: else there is no gap
+		time.Sleep(2100 * time.Millisecond) // at least two moments without an agent, otherwise there is no gap
 		cmd, log = daemon(true)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -85,7 +86,7 @@ func TestADiskThatFailsAgainAndAgainDoesNotEndTheSampling(t *testing.T) {
 	}
 	eventually(t, "what waited is sent, and then new samples", func() bool { return w.runsOf(2) != nil && w.status().Integrations[1].Backlog == 0 })
 	endOf(t, cmd, log)
-	var last time.Time // that was delivered from memory
+	var last time.Time // time of the last sample that was delivered from memory
 	for _, m := range w.pubsub.Messages() {
 		at, err := time.Parse(time.RFC3339, parseBody(t, m.Body).SampledAt)
 		if err != nil {
@@ -110,22 +111,23 @@ func TestADiskThatFailsAgainAndAgainDoesNotEndTheSampling(t *testing.T) {
 	}
 	endOf(t, cmd, log)
 	if err := inRow(w.runsOf(1)); err != nil {
-		t.Errorf("of the samples in memory: %v\n%s", err, log)
+		t.Errorf("the samples in memory: %v\n%s", err, log)
 	}
 }
 
-// inMemory makes a directory that is in memory.
+// inMemory makes a directory in memory.
 func inMemory(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "noi-agent-test-")
 	if err != nil {
-		t.Skipf("no memory to write in: %v", err)
+		t.Skipf("no directory in memory: %v", err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return dir
 }
 
-// A card that mounts read only from the first day on has no state directory, and none can be made: that is a disk that fails.
+// A card that is read-only from the first day has no state directory, and none can be made. This counts as a failing
+// disk.
 func TestAStateDirectoryOnAReadOnlyDiskDoesNotEndTheSampling(t *testing.T) {
 	modbustest.NeedPeer(t, "strace that may trace", "strace", "strace", "-f", "-o", "/dev/null", "true")
 	memory, binary, w := inMemory(t), buildBinary(t, ".."), newWorld(t, fixedSlave())
@@ -148,12 +150,13 @@ func TestAStateDirectoryOnAReadOnlyDiskDoesNotEndTheSampling(t *testing.T) {
 		eventually(t, "the third start publishes", func() bool { return w.sns.Taken() > 0 })
 		endOf(t, cmd, log)
 		if !strings.Contains(log.String(), "THE DISK FAILS") {
-			t.Errorf("the log says nothing of it:\n%s", log)
+			t.Errorf("the log does not report it:\n%s", log)
 		}
 	}
 }
 
-// runsOf returns the numbers of Pub/Sub's samples by store and run, as they came, when there are samples of so many runs.
+// runsOf returns the numbers of Pub/Sub's samples by store and run, in their order, when there are samples of so many
+// runs.
 func (w *world) runsOf(least int) map[string][]uint64 {
 	out := map[string][]uint64{}
 	for _, m := range w.pubsub.Messages() {
@@ -185,7 +188,7 @@ func inRow(runs map[string][]uint64) error {
 	return nil
 }
 
-// endOf has a daemon end in order.
+// endOf ends a daemon normally.
 func endOf(t *testing.T, cmd *exec.Cmd, log *bytes.Buffer) {
 	t.Helper()
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {

@@ -10,7 +10,8 @@ import (
 	"noi-agent/status/api"
 )
 
-// diagnose runs `noi-agent doctor` and returns the findings of a subject that begins so, "level id" and evidence.
+// diagnose runs `noi-agent doctor`. It returns the findings whose subject begins with a text, as "level id" and
+// evidence.
 func diagnose(t *testing.T, config, subject string, args ...string) string {
 	t.Helper()
 	_, stdout, stderr := run1(append([]string{"doctor", "--json", "--config", config}, args...)...)
@@ -27,8 +28,8 @@ func diagnose(t *testing.T, config, subject string, args ...string) string {
 	return strings.Join(found, "\n")
 }
 
-// TestDoctorAsksControllersAndCloudsWithoutADaemon looks at a real port with a controller that answers and then falls
-// silent, and sends a test message to both clouds.
+// TestDoctorAsksControllersAndCloudsWithoutADaemon checks a real port with a controller that answers and then is
+// silent. Then it sends a test message to both clouds.
 func TestDoctorAsksControllersAndCloudsWithoutADaemon(t *testing.T) {
 	var silent atomic.Bool
 	slave := fixedSlave()
@@ -39,7 +40,7 @@ func TestDoctorAsksControllersAndCloudsWithoutADaemon(t *testing.T) {
 		t.Errorf("the line: %s; want %s", got, want)
 	}
 	if n := w.sns.Taken() + w.pubsub.Taken(); n != 0 {
-		t.Errorf("doctor has sent %d messages without being asked to", n)
+		t.Errorf("doctor has sent %d messages without a request", n)
 	}
 	silent.Store(true)
 	if got, want := diagnose(t, config, "rs485"), "fault slave_silent: unit 1 does not answer"; got != want {

@@ -12,7 +12,7 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// lastFamily has objects that end at the last address there is.
+// lastFamily has objects that end at the last address.
 const lastFamily = `family: LAST
 max_registers: 125
 objects:
@@ -42,7 +42,7 @@ func lastRegisters(function byte, addr, count uint16) ([]uint16, byte) {
 	return values, 0
 }
 
-// TestTheLongestTextAndTheLastBitsAreDecoded over each kind of line.
+// TestTheLongestTextAndTheLastBitsAreDecoded reads them over each kind of line.
 func TestTheLongestTextAndTheLastBitsAreDecoded(t *testing.T) {
 	slave := func() *modbustest.Slave { return &modbustest.Slave{Unit: 1, Read: lastRegisters} }
 	families := t.TempDir()
@@ -80,7 +80,8 @@ status: {listen: "", socket: %s/a.sock}
 `, dir, port, unit, pubsubID, testTopic, dir))
 }
 
-// TestUnitsOfTheDeviceItselfInEveryCommand: on tcp:// 0 and 255 are configured, found by a scan, and read.
+// TestUnitsOfTheDeviceItselfInEveryCommand: on tcp:// the units 0 and 255 can be configured, found by a scan, and
+// read.
 func TestUnitsOfTheDeviceItselfInEveryCommand(t *testing.T) {
 	none, all := fixedSlave(), fixedSlave()
 	none.Unit, all.Unit = 0, 255
@@ -100,7 +101,7 @@ func TestUnitsOfTheDeviceItselfInEveryCommand(t *testing.T) {
 	}
 }
 
-// TestUnitsOfTheDeviceItselfAreRefusedElsewhere with the reason and the ids that there are, and nothing is sent.
+// TestUnitsOfTheDeviceItselfAreRefusedElsewhere: the error has the reason and the valid ids, and no request is sent.
 func TestUnitsOfTheDeviceItselfAreRefusedElsewhere(t *testing.T) {
 	slave := fixedSlave()
 	gateway := pairGateway(t, &modbustest.Gateway{RTU: true, Slaves: []*modbustest.Slave{slave}}, 0)

@@ -27,9 +27,9 @@ import (
 	"noi-agent/store/storetest"
 )
 
-// raceWorld is a gateway whose integrations change all the time, and a judge outside of it. The controller counts each
-// read of a register and notes when it was: so each value names its moment. An integration of the configuration file,
-// the witness, gets every sample and is never touched.
+// raceWorld is a gateway whose integrations change all the time, and an external judge. The controller counts each
+// read of a register and records its time, so each value shows its moment. An integration of the configuration file,
+// the witness, gets every sample and is never changed.
 type raceWorld struct {
 	*world
 	rng    *rand.Rand
@@ -48,11 +48,11 @@ type raceWorld struct {
 	read map[string]time.Time // "Ahc_r 17": when the controller gave this value
 }
 
-// window is a time in which something changed; it is not known when exactly. What the witness had at its begin came
-// before the change, what was read at its end or later came after it.
+// window is a time in which something changed; the exact moment is not known. Messages that the witness had at the
+// begin of the window came before the change. Values that were read at its end or later came after the change.
 type window struct {
 	from, to time.Time
-	had      int // messages of the witness at from
+	had      int // number of the witness's messages at from
 }
 
 func (w *raceWorld) begin() window { return window{from: time.Now(), had: w.pubsub.Taken()} }
@@ -62,16 +62,16 @@ func (w window) end() window {
 	return w
 }
 
-// life is one integration from its creation on.
+// life is the history of one integration, from its creation on.
 type life struct {
 	id, name string
 	changes  []filterChange
 	removed  bool
-	whole    bool // nothing waited for it when it was removed
-	messages int  // that the cloud had of it when the removal was answered
+	whole    bool // no sample waited for the integration when it was removed
+	messages int  // that the cloud had from it at the answer to the removal
 }
 
-// filterChange is the objects that count from then on; none: it takes no samples.
+// filterChange is the objects of the filter from a change on; none: the integration gets no samples.
 type filterChange struct {
 	window
 	objects []string
@@ -79,10 +79,10 @@ type filterChange struct {
 
 func (l *life) objects() []string { return l.changes[len(l.changes)-1].objects }
 
-// lag is how long before a kill a sample may have been accepted by the witness, and not be committed for the others.
+// lag is how long before a kill the witness may have a sample that is not committed for the other integrations.
 const lag = 5 * time.Second
 
-// newRaceWorld starts it, for daemons of a program.
+// newRaceWorld starts a raceWorld, for daemons of a program.
 func newRaceWorld(t *testing.T, seed uint64, binary string) *raceWorld {
 	w := &raceWorld{seed: seed, binary: binary, rng: rand.New(rand.NewPCG(seed, 18)), read: map[string]time.Time{}}
 	slave := fixedSlave()
@@ -146,7 +146,7 @@ func (w *raceWorld) kill() {
 	<-w.ended
 }
 
-// request asks for something of /api/v1/integrations.
+// request sends a request to /api/v1/integrations.
 func (w *raceWorld) request(method, path, etag string, body any) (status int, answer []byte, err error) {
 	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true,
@@ -195,11 +195,11 @@ type edit struct {
 	of                 *life
 	method, path, etag string
 	body               any
-	objects            []string // afterwards
+	objects            []string // objects of the filter after the edit
 	want               int
 }
 
-// draw chooses the next edit.
+// draw chooses the next edit at random.
 func (w *raceWorld) draw() edit {
 	w.t.Helper()
 	alive := slices.DeleteFunc(slices.Clone(w.lives), func(l *life) bool { return l.removed })
@@ -248,8 +248,7 @@ func (w *raceWorld) note(l *life, at window, objects []string, removed bool) {
 	}
 }
 
-// doAndKill kills the daemon while an edit is under way. What is in force afterwards, the next run says: the old or the
-// new.
+// doAndKill kills the daemon during an edit. The next run shows whether the old or the new integration is active.
 func (w *raceWorld) doAndKill(e edit) {
 	w.t.Helper()
 	at := w.begin()
@@ -267,7 +266,7 @@ func (w *raceWorld) doAndKill(e edit) {
 	created := len(e.of.changes) == 0
 	switch {
 	case is && !created && !slices.Equal(now.Config.Objects, e.of.objects()) && !slices.Equal(now.Config.Objects, e.objects):
-		w.t.Errorf("seed %d, round %d: %s has neither the old objects nor the new: %v", w.seed, w.rounds, e.of.name, now.Config.Objects)
+		w.t.Errorf("seed %d, round %d: %s has neither the old nor the new objects: %v", w.seed, w.rounds, e.of.name, now.Config.Objects)
 	case !is && !created && e.method != "DELETE":
 		w.t.Errorf("seed %d, round %d: %s is gone", w.seed, w.rounds, e.of.name)
 	}
@@ -275,7 +274,7 @@ func (w *raceWorld) doAndKill(e edit) {
 	w.note(e.of, at.end(), now.Config.Objects, !is)
 }
 
-// hangup changes a key that no integration uses in the configuration file, and makes the daemon read the file.
+// hangup changes a key of the configuration file that affects no integration, and makes the daemon read the file.
 func (w *raceWorld) hangup() {
 	w.t.Helper()
 	text := w.text + fmt.Sprintf("triggers: {keep: %d}\n", 1000+w.rounds)
@@ -288,18 +287,19 @@ func (w *raceWorld) hangup() {
 	_ = w.daemon.Process.Signal(syscall.SIGHUP)
 }
 
-// TestEditsReloadsKillsAndOutages: every sample of every integration's life arrives, in order; none after its removal,
-// none for a filter that was not used then. An edit alone sends nothing twice. NOI_RACE_SEED repeats the draws.
+// TestEditsReloadsKillsAndOutages: every sample of every integration's life arrives, in order. No sample arrives
+// after its removal, or for a filter that was not active then. Edits alone send nothing twice. NOI_RACE_SEED repeats
+// the random choices.
 func TestEditsReloadsKillsAndOutages(t *testing.T) {
 	seed := rand.Uint64N(1 << 32)
 	if n, err := strconv.ParseUint(os.Getenv("NOI_RACE_SEED"), 10, 64); err == nil {
 		seed = n
 	}
-	w := newRaceWorld(t, seed, buildBinary(t, "..")) // before the world has another home, where no build cache is
+	w := newRaceWorld(t, seed, buildBinary(t, "..")) // before the world sets another home, which has no build cache
 	w.start()
 	count := storetest.Rounds(12, 200)
 	for ; w.rounds < count; w.rounds++ {
-		calm := w.rounds < count/3 // edits and reloads alone
+		calm := w.rounds < count/3 // only edits and reloads
 		if w.rng.IntN(3) == 0 {
 			w.hangup()
 		}
@@ -342,7 +342,7 @@ func (w *raceWorld) settle() {
 				waits += in.Backlog
 			}
 		}
-		return waits <= uint64(len(ids)) // new samples come all the time
+		return waits <= uint64(len(ids)) // new samples come all the time, so some always wait
 	})
 	_ = w.daemon.Process.Signal(syscall.SIGTERM)
 	if err := <-w.ended; err != nil {
@@ -350,7 +350,8 @@ func (w *raceWorld) settle() {
 	}
 }
 
-// received are the values that a cloud has of an integration, "Ahc_r 17", in the order of their arrival.
+// received returns the values that a cloud has from an integration, such as "Ahc_r 17", in the order of their
+// arrival.
 func (w *raceWorld) received(id string, messages []standin.Message) (list []string) {
 	for _, m := range messages {
 		if !bytes.Contains(m.Body, []byte(id)) {
@@ -377,7 +378,7 @@ func (w *raceWorld) nothingTwice() {
 		seen := map[string]bool{}
 		for _, v := range w.received(id, messages) {
 			if seen[v] {
-				w.t.Errorf("seed %d: %s has %s twice, though nothing but edits happened", w.seed, id, v)
+				w.t.Errorf("seed %d: %s has %s twice, although there were only edits", w.seed, id, v)
 			}
 			seen[v] = true
 		}
@@ -418,14 +419,14 @@ func (w *raceWorld) judge() {
 		}
 	}
 	if checked == 0 || len(witness) == 0 {
-		w.t.Errorf("seed %d: nothing could be judged", w.seed)
+		w.t.Errorf("seed %d: the judge could check no sample", w.seed)
 	}
 	w.t.Logf("seed %d: %d rounds, %d kills, %d integrations, %d samples, %d judged, %d too near to a change", w.seed, w.rounds,
 		len(w.kills), len(w.lives), len(witness), checked, open)
 }
 
-// wants says whether a sample goes to the integration, by its place in what the witness got and the moment of its read;
-// certain: it is known on which side of each change it was routed.
+// wants reports whether a sample must go to the integration, by its place among the witness's samples and the time of
+// its read. certain: it is known on which side of each change the sample was routed.
 func (l *life) wants(object string, place int, at time.Time) (wanted, certain bool) {
 	for _, c := range l.changes {
 		switch {
@@ -439,7 +440,7 @@ func (l *life) wants(object string, place int, at time.Time) (wanted, certain bo
 	return wanted, true
 }
 
-// nearKill reports whether a sample may have been lost with a run: it was accepted by the witness, and not committed.
+// nearKill reports whether a sample may have been lost with a run: the witness has it, and it was not committed.
 func (w *raceWorld) nearKill(at time.Time) bool {
 	return slices.ContainsFunc(w.kills, func(k window) bool { return at.After(k.from.Add(-lag)) && at.Before(k.to) })
 }

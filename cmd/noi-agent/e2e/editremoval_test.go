@@ -10,13 +10,13 @@ import (
 // collects is the publish_every of the integrations that collect.
 const collects = 2 * time.Second
 
-// removeWhileItCollects removes an integration with samples that wait for its next publication. A twin publishes at the
-// same moments: once it has sent samples of three publications later, a forwarder that was not stopped would have sent
-// what waited.
+// removeWhileItCollects removes an integration with samples that wait for its next publication. A twin publishes at
+// the same moments. When the twin has sent three later publications, a forwarder that was not stopped would have sent
+// the waiting samples.
 func (w *raceWorld) removeWhileItCollects() {
 	w.t.Helper()
 	removed, twin := w.collector("removed"), w.collector("twin")
-	newest := func(l *life) (read time.Time) { // when the newest value that the cloud has was read
+	newest := func(l *life) (read time.Time) { // time of the read of the newest value that the cloud has
 		if has := w.received(l.id, w.sns.Messages()); len(has) > 0 {
 			w.mu.Lock()
 			defer w.mu.Unlock()

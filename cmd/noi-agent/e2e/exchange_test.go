@@ -14,10 +14,10 @@ import (
 	"noi-agent/sinks/sinktest/standin"
 )
 
-// mount is a place on a line that one controller at a time is plugged into.
+// mount is a place on a line for one controller at a time.
 type mount struct {
 	plugged atomic.Pointer[modbustest.Slave] // nil: none
-	unheard atomic.Int64                     // requests that came while nothing was plugged in
+	unheard atomic.Int64                     // requests that came while no device was plugged in
 }
 
 // slave returns a slave that answers like the device that is connected now. Without a device it does not answer.
@@ -82,13 +82,13 @@ func TestAControllerOfAnotherFamilyEndsTheSamplesUntilTheRightOneIsBack(t *testi
 	asked, ended, at := values.Load(), w.sns.Taken()+w.pubsub.Taken(), time.Now()
 	eventually(t, "five intervals have passed", func() bool { return time.Since(at) > time.Second })
 	if n := values.Load() - asked; n > 0 || w.sns.Taken()+w.pubsub.Taken() > ended {
-		t.Errorf("the wrong one was asked for values %d times, and there were %d samples", n, w.sns.Taken()+w.pubsub.Taken()-ended)
+		t.Errorf("%d requests for values to the wrong controller, and %d samples", n, w.sns.Taken()+w.pubsub.Taken()-ended)
 	}
 
-	m.plugged.Store(right) // the daemon asks again, first after five seconds, what is there
+	m.plugged.Store(right) // the daemon identifies the controller again, first after five seconds
 	eventually(t, "samples go on", func() bool { return w.sns.Taken()+w.pubsub.Taken() > ended+4 })
 	if problems := w.status().Problems; len(problems) != 0 {
-		t.Errorf("problems with the right one: %+v", problems)
+		t.Errorf("problems with the right controller: %+v", problems)
 	}
 	endOf(t, daemon, log)
 	for _, messages := range [][]standin.Message{w.sns.Messages(), w.pubsub.Messages()} {

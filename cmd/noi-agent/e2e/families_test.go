@@ -23,10 +23,11 @@ import (
 
 var seedOfFamilies = flag.Uint64("seed", 0, "seed of the register values in TestFamiliesComeOutAsPythonReadsThem; 0: random")
 
-// differencesShown is how many of a family's are printed; a wrong table makes hundreds.
+// differencesShown is how many differences of a family are printed. A wrong table makes hundreds.
 const differencesShown = 10
 
-// nameModel are the families that no product code decides on (their files say why); the rest is found by `model: auto`.
+// nameModel are the families that no product code identifies (their files say why). The others are found by `model:
+// auto`.
 var nameModel = map[string]bool{"SSDUO": true, "SURESINE": true}
 
 // familyLine is a line of controllers of one family, simulated by pymodbus, with the values that Python expects.
@@ -36,18 +37,18 @@ type familyLine struct {
 	units  []pythonUnit
 }
 
-// pythonUnit is one unit id of such a line. images.py makes it.
+// pythonUnit is one unit of such a line. images.py makes it.
 type pythonUnit struct {
 	UnitID    int               `json:"unit_id"`
-	Encodings map[string]string `json:"encodings"` // what its configuration has to choose
-	Values    map[string][]any  `json:"values"`    // by object, what it may be; empty where there is no value
+	Encodings map[string]string `json:"encodings"` // the encodings that its configuration must choose
+	Values    map[string][]any  `json:"values"`    // by object, the possible values; empty: no value
 	Held      map[string][]string
 }
 
 // startFamilies starts a slave for each built-in family.
 func startFamilies(t *testing.T, seed uint64) []*familyLine {
 	t.Helper()
-	const python = "/usr/bin/python3" // Debian's: another one does not see Debian's modules
+	const python = "/usr/bin/python3" // Debian's, because another interpreter does not find Debian's modules
 	modbustest.NeedPeer(t, "pymodbus", "python3-pymodbus python3-serial-asyncio", python, "-c", "import pymodbus.server")
 	catalog, err := objects.LoadCatalog()
 	if err != nil {
@@ -77,8 +78,9 @@ func startFamilies(t *testing.T, seed uint64) []*familyLine {
 	return lines
 }
 
-// slaves is the line's part of the configuration, as JSON, which is YAML too. Every object is named, so settings are
-// read as well. The interval is longer than the test: each object is read once, and it is known when all of them were.
+// slaves returns the line's part of the configuration as JSON, which is also YAML. Every object is named, so settings
+// are read too. The log interval is longer than the test, so each object is read once, and the test knows when all
+// were read.
 func (l *familyLine) slaves(t *testing.T) string {
 	t.Helper()
 	var names []string
@@ -165,7 +167,7 @@ func (w *world) readings() readings {
 	return r
 }
 
-// whole reports whether each object of a line was read, whether it had a value or not.
+// whole reports whether each object of a line was read, with or without a value.
 func (r readings) whole(l *familyLine) bool {
 	for _, u := range r.units[l.family.Slug] {
 		values := r.values[fmt.Sprintf("%s/%d", l.family.Slug, u.UnitID)]
@@ -176,14 +178,15 @@ func (r readings) whole(l *familyLine) bool {
 	return len(r.units[l.family.Slug]) == len(l.units)
 }
 
-// TestFamiliesComeOutAsPythonReadsThem runs the real daemon on controllers of all families, every register of which was drawn
-// by Python, and compares each object with what Python computes from the sources' own maps. It shares nothing with it.
+// TestFamiliesComeOutAsPythonReadsThem runs the real daemon on controllers of all families. Python has chosen every
+// register at random. The test compares each object with the value that Python calculates from the sources' own maps.
+// Both programs share no code.
 func TestFamiliesComeOutAsPythonReadsThem(t *testing.T) {
 	seed := *seedOfFamilies
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
-	t.Logf("go test -run %s ./cmd/noi-agent/e2e -seed %d draws the same", t.Name(), seed)
+	t.Logf("go test -run %s ./cmd/noi-agent/e2e -seed %d repeats this", t.Name(), seed)
 	lines := startFamilies(t, seed)
 	w := &world{t: t, dir: t.TempDir()}
 	modbustest.StartPeer(t, buildBinary(t, ".."), "run", "--config", w.familiesConfig(lines)).Await(t, "agent started")
@@ -218,7 +221,7 @@ func (l *familyLine) check(t *testing.T, got readings) {
 	}
 }
 
-// differences compares a unit's objects, those that only one side has among them.
+// differences compares a unit's objects, including those that only one side has.
 func (u *pythonUnit) differences(got map[string]json.RawMessage) []string {
 	var out []string
 	differ := func(name, format string, args ...any) {
@@ -247,13 +250,13 @@ func (u *pythonUnit) differences(got map[string]json.RawMessage) []string {
 func either(values []any) string {
 	var words []string
 	for _, v := range values {
-		word, _ := json.Marshal(v) // it came out of JSON
+		word, _ := json.Marshal(v) // the value was decoded from JSON
 		words = append(words, string(word))
 	}
 	return strings.Join(words, " or ")
 }
 
-// plainNumber is how a number is printed: six decimals at most, no exponent, no zero at the end.
+// plainNumber is the form of a printed number: six decimals at most, no exponent, no zero at the end.
 var plainNumber = regexp.MustCompile(`^-?(0|[1-9]\d*)(\.\d{0,5}[1-9])?$`)
 
 // printsAs compares printed JSON with the value that Python calculated: a number to six decimals, everything else exactly.
@@ -264,6 +267,6 @@ func printsAs(want any, got string) bool {
 		return json.Unmarshal([]byte(got), &value) == nil && reflect.DeepEqual(value, want)
 	}
 	value, err := strconv.ParseFloat(got, 64)
-	// Half of the sixth decimal; the rest is what two ways to multiply may differ by.
+	// Half of the sixth decimal, and in addition the difference between two ways to multiply.
 	return err == nil && got != "-0" && plainNumber.MatchString(got) && math.Abs(value-number) <= 0.5e-6+1e-12+1e-14*math.Abs(number)
 }

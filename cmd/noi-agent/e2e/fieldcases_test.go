@@ -45,7 +45,8 @@ objects:
   - {address: 0x0002, name: relay, table: coil, by_name: false, interval: 1m}
 `
 
-// fieldRegisters are that device's; a register that it does not have refuses the whole read, as real ones do.
+// fieldRegisters are the registers of this device. If it lacks a register, it refuses the whole read, like real
+// devices.
 func fieldRegisters(function byte, addr, count uint16) ([]uint16, byte) {
 	held := map[byte]map[uint16]uint16{
 		0x01: {0x0002: 1},
@@ -99,8 +100,8 @@ status: {listen: "", socket: %s}
 `, dir, w.dir, w.pty.Path(), pubsubID, testTopic, w.pubsub.Addr(), w.socket()))
 }
 
-// TestRealMapsEndToEnd runs the daemon and `read` on registers as people met them: each value comes out as its document means it, no read
-// mixes tables, and what is not implemented is no sample.
+// TestRealMapsEndToEnd runs the daemon and `read` on real register maps. Each value has the meaning of its document,
+// no read mixes tables, and registers that are not implemented give no sample.
 func TestRealMapsEndToEnd(t *testing.T) {
 	w := newWorld(t, &modbustest.Slave{Unit: 1, Read: fieldRegisters})
 	config, want := fieldConfig(t, w), fieldValues()

@@ -15,7 +15,7 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// pairFamily is a device with two registers that are read by equal requests but for their address.
+// pairFamily is a device with two registers. The requests for them differ only in the address.
 const pairFamily = `family: PAIR
 max_registers: 20
 objects:
@@ -28,8 +28,8 @@ const (
 	secondValue = 777
 )
 
-// pairGateway listens on loopback and serves each connection with g until the test ends. idle is after what time without a request a
-// connection is closed; 0: never.
+// pairGateway listens on loopback and serves each connection with g until the test ends. A connection is closed after
+// the time idle without a request; 0: never.
 func pairGateway(t *testing.T, g *modbustest.Gateway, idle time.Duration) (address string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -120,8 +120,8 @@ func readPair(_ byte, addr, count uint16) ([]uint16, byte) {
 	return []uint16{firstValue, secondValue}[addr:][:count], 0
 }
 
-// TestReplyOfAnEarlierLifeIsNoValue: the agent is ended in the middle of a request. Its gateway gives the reply to the connection that was
-// made last, which is the one of the next agent, in the middle of a request of the same shape.
+// TestReplyOfAnEarlierLifeIsNoValue: the agent is ended in the middle of a request. Its gateway sends the reply to
+// the newest connection. This is the connection of the next agent, in the middle of a request of the same shape.
 func TestReplyOfAnEarlierLifeIsNoValue(t *testing.T) {
 	for _, scheme := range []string{"tcp://", "rtu+tcp://"} {
 		t.Run(scheme, func(t *testing.T) {
@@ -156,7 +156,7 @@ func TestReplyOfAnEarlierLifeIsNoValue(t *testing.T) {
 	}
 }
 
-// TestGatewayThatClosesIdleConnectionsCostsNoSample: each log interval finds the connection closed.
+// TestGatewayThatClosesIdleConnectionsCostsNoSample: the connection is closed at the begin of each log interval.
 func TestGatewayThatClosesIdleConnectionsCostsNoSample(t *testing.T) {
 	for _, scheme := range []string{"tcp://", "rtu+tcp://"} {
 		t.Run(scheme, func(t *testing.T) {

@@ -18,8 +18,8 @@ import (
 	"noi-agent/sinks/sinktest/standin"
 )
 
-// fixedRegisters is a controller whose every register is known. What is not named here holds 0x4000 plus
-// its address: as half precision a number from 2.0 up, a different one for each register.
+// fixedRegisters is a controller with known registers. A register that is not named here has 0x4000 plus its address.
+// As half precision these are different numbers from 2.0 up.
 func fixedRegisters(_ byte, addr, count uint16) ([]uint16, byte) {
 	named := map[uint16]uint16{
 		0x0000: 0x0006, 0x0001: 0x3C00, 0x0012: 0x4A0F, 0x0019: 0xC000, 0x001D: 0x7E00, // T_rts: no sensor
@@ -54,8 +54,8 @@ func frozen(p *cli.Program) {
 	p.Time = clock.Source{Boot: "5cf3eb5a-9f0b-4a5e-9f8f-3f8d5c0a7f11", Uptime: p.Elapsed}
 }
 
-// TestGoldenEndToEnd reads every live object of a controller once and compares what both clouds
-// received, the status and the trigger log with golden files.
+// TestGoldenEndToEnd reads every live object of a controller once. It compares the messages at both clouds, the
+// status and the trigger log with golden files.
 func TestGoldenEndToEnd(t *testing.T) {
 	w := newWorld(t, fixedSlave())
 	daemon := w.start(w.config("encodings: {kWhc_r: u16, kWhc_t: f16}", "all"), frozen)
@@ -74,7 +74,7 @@ func TestGoldenEndToEnd(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	if log := daemon.stderr.String(); !strings.Contains(log, " lines=1 slaves=1 integrations=2 ") {
-		t.Error("the line \"ready\" of the log does not count what is configured")
+		t.Error("the line \"ready\" of the log has wrong counts of the configuration")
 	}
 	clitest.Golden(t, "sns-messages.jsonl", messageLines(w.sns.Messages()))
 	clitest.Golden(t, "pubsub-messages.jsonl", messageLines(w.pubsub.Messages()))
@@ -87,7 +87,7 @@ func TestGoldenEndToEnd(t *testing.T) {
 		return bytes.Contains(m.Body, []byte(`"data":12.117188,`)) && bytes.Contains(m.Body, []byte(`"object":"adc_vbterm"`))
 	})
 	if !voltage {
-		t.Error("no message holds adc_vbterm as 12.117188")
+		t.Error("no message has adc_vbterm as 12.117188")
 	}
 }
 
@@ -104,11 +104,11 @@ func messageLines(messages []standin.Message) []byte {
 	return storeID.ReplaceAll(out.Bytes(), []byte("$1-00000000-"))
 }
 
-// storeID is drawn for each new store; the golden files name none.
+// storeID is the random id of a store. The golden files do not have it.
 var storeID = regexp.MustCompile(`(5300520006504b5957343920)-[0-9a-f]{8}-`)
 
-// steady indents JSON and blanks what differs from run to run: paths, what is counted in real time, and whether the
-// clouds were faster than the commit.
+// steady indents JSON and removes the differences between runs: paths, counts that depend on the real time, and
+// whether the clouds were faster than the commit.
 func steady(raw []byte, w *world) []byte {
 	var out bytes.Buffer
 	if err := json.Indent(&out, raw, "", " "); err != nil {

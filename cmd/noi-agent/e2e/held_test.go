@@ -20,17 +20,17 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// held is a state in which a part of the agent does not go on: strace stops a thread of the running daemon before a
-// system call on a file, and never lets it go on, or has the call fail.
+// held is a state in which a part of the agent is stuck. strace stops a thread of the running daemon before a system
+// call on a file and never continues it, or makes the call fail.
 type held struct {
 	name   string
 	file   func(*world) string
 	inject string
 	call   int  // number of the system call
-	fails  bool // it fails; else a thread stands before it
+	fails  bool // the call fails; otherwise a thread is stopped before it
 }
 
-// heldStates are a Read of the port that does not return, a commit that does not end, and a disk that takes no more.
+// heldStates are a read of the port that does not return, a commit that does not end, and a full disk.
 func heldStates() []held {
 	port := func(w *world) string { return w.pty.Path() }
 	store := func(w *world) string { return filepath.Join(w.dir, "state", "noi.db") }
@@ -42,7 +42,7 @@ func heldStates() []held {
 	}
 }
 
-// While a part of the agent does not go on, the endpoint answers: pages, health checks, metrics, the API and its events.
+// While a part of the agent is stuck, the endpoint answers: pages, health checks, metrics, the API and its events.
 func TestTheEndpointAnswersWhileAPartOfTheAgentIsHeld(t *testing.T) {
 	modbustest.NeedPeer(t, "strace that may trace", "strace", "strace", "-f", "-o", "/dev/null", "true")
 	binary := buildBinary(t, "..")
@@ -57,7 +57,7 @@ func TestTheEndpointAnswersWhileAPartOfTheAgentIsHeld(t *testing.T) {
 			}
 			t.Cleanup(func() { _ = daemon.Process.Kill(); _ = daemon.Wait() })
 			eventually(t, "messages arrive", func() bool { return w.sns.Taken() > 0 && w.pubsub.Taken() > 0 })
-			if err := w.pubsub.SetDown(true); err != nil { // so that samples have to be stored
+			if err := w.pubsub.SetDown(true); err != nil { // so that samples must be stored
 				t.Fatal(err)
 			}
 			lasts := h.hold(t, w, daemon.Process.Pid)
@@ -70,7 +70,7 @@ func TestTheEndpointAnswersWhileAPartOfTheAgentIsHeld(t *testing.T) {
 	}
 }
 
-// hold begins the state and waits for it. lasts fails the test when it is over.
+// hold begins the state and waits for it. lasts fails the test if the state has ended.
 func (h *held) hold(t *testing.T, w *world, pid int) (lasts func()) {
 	t.Helper()
 	trace := filepath.Join(w.dir, "trace")
@@ -93,7 +93,7 @@ func (h *held) hold(t *testing.T, w *world, pid int) (lasts func()) {
 		text, _ := os.ReadFile(trace)
 		failed = strings.Count(string(text), "(INJECTED)")
 		if !h.fails && !is() {
-			t.Error("the state did not last until all were asked: the test shows nothing")
+			t.Error("the state ended before the last request: the test proves nothing")
 		}
 		eventually(t, h.name+" still", is)
 	}
@@ -115,7 +115,7 @@ func heldPaths() []string {
 		"/api/v1/integrations", "/api/v1/lines/faults", "/api/v1/logs", "/values", "/triggers", "/integrations/aws", "/system"}
 }
 
-// answers asks for a path until the whole answer is there.
+// answers requests a path until the whole answer has come.
 func (w *world) answers(path string) (status string) {
 	w.t.Helper()
 	response, err := w.client().Get("http://localhost" + path)
@@ -130,7 +130,7 @@ func (w *world) answers(path string) (status string) {
 	return response.Status
 }
 
-// streams opens the events and reads until a status has come.
+// streams opens the events and reads until a status event has come.
 func (w *world) streams() {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(w.t.Context())
@@ -152,8 +152,8 @@ func (w *world) streams() {
 	w.t.Error("the stream ended without a status")
 }
 
-// client asks over the daemon's socket. It waits longer than any machine needs: an answer that a held part keeps back
-// never comes.
+// client is a client of the daemon's socket. It waits longer than any machine needs: an answer that a stuck part
+// blocks never comes.
 func (w *world) client() *http.Client {
 	return &http.Client{Timeout: 90 * time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true,

@@ -17,7 +17,7 @@ import (
 	"noi-agent/store/storetest"
 )
 
-// backlog leaves an outbox as an outage does: so many sweeps of 100 objects for SNS, the last one just now.
+// backlog leaves an outbox as after an outage: so many sweeps of 100 objects for SNS, the last one just now.
 func (w *world) backlog(sweeps int) (samples int) {
 	w.t.Helper()
 	const objects = 100
@@ -47,13 +47,13 @@ func (w *world) backlog(sweeps int) (samples int) {
 	return sweeps * objects
 }
 
-// TestKilledWithManyRequestsInFlight kills the real daemon while it sends a backlog to an SNS whose answers take 50 ms.
-// Each sample arrives, those of an object in their order, and a repetition carries the same sample_id.
+// TestKilledWithManyRequestsInFlight kills the real daemon while it sends a backlog to an SNS whose answers take 50
+// ms. Each sample arrives, those of an object in their order, and a repeated sample has the same sample_id.
 func TestKilledWithManyRequestsInFlight(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 3))
-	binary := buildBinary(t, "..") // before newWorld gives this process another home, and go another cache
+	binary := buildBinary(t, "..") // before newWorld sets another home, and with it another build cache
 	w := newWorld(t, countingSlave())
 	samples := w.backlog(40)
 	config := withAllAttributes(t, w.config(`objects: [Ahc_r], intervals: {"*": 1h}`, "[Ahc_r]"))
@@ -115,7 +115,7 @@ func TestKilledWithManyRequestsInFlight(t *testing.T) {
 	}
 	t.Logf("%d messages, %d of them repetitions, at most %d requests in flight", len(messages), repeated, most.Load())
 	if most.Load() < 4 {
-		t.Errorf("no more than %d requests were in flight", most.Load())
+		t.Errorf("only %d requests were in flight", most.Load())
 	}
 }
 
@@ -128,7 +128,7 @@ func firstNumber(m standin.Message) (n int, ok bool) {
 	return n, err == nil && run == "1"
 }
 
-// firstRun are the samples of the first run that have arrived.
+// firstRun returns the samples of the first run that have arrived.
 func firstRun(messages []standin.Message) map[string]bool {
 	have := map[string]bool{}
 	for _, m := range messages {

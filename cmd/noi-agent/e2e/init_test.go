@@ -33,7 +33,7 @@ func (w *world) firstMessage(config string, messages func() []standin.Message) b
 	return parseBody(w.t, messages()[0].Body)
 }
 
-// TestInitByFlags: without a terminal flags answer everything, and the daemon publishes with the file.
+// TestInitByFlags: without a terminal, flags give all answers, and the daemon publishes with the file.
 func TestInitByFlags(t *testing.T) {
 	w := newWorld(t, simSlave(t, 1))
 	config := filepath.Join(w.dir, "config.yaml")
@@ -48,7 +48,7 @@ func TestInitByFlags(t *testing.T) {
 	}
 	clitest.MustHold(t, stderr, "as answered", "✓ message     accepted, message id", "Next: noi-agent run --config "+config)
 	if strings.Contains(stderr, "]: ") {
-		t.Errorf("it asked without a terminal:\n%s", stderr)
+		t.Errorf("init asked although there is no terminal:\n%s", stderr)
 	}
 	text := string(clitest.FileText(t, config))
 	clitest.MustHold(t, text, "- id: 1   # PS-PWM-30M v01.04.06\n        model: PSPWM\n", "adc_vbterm: 10s\n", "baud: 9600\n")
@@ -59,7 +59,7 @@ func TestInitByFlags(t *testing.T) {
 		t.Error("the first message has no time")
 	}
 
-	// A file that exists is kept, and replaced only by force, with a copy.
+	// An existing file is kept. Only with --force init replaces it, and keeps a copy.
 	if code, _, stderr := run1(args...); code != cli.ExitFailed || !strings.Contains(stderr, "exists already\nhint: noi-agent init --force") {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
@@ -78,7 +78,7 @@ type conversation struct {
 	t       *testing.T
 	keys    *os.File // the person's side of the terminal
 	shown   lockedBuffer
-	read    int // as far as the person has read
+	read    int // number of bytes that the person has read
 	signals chan os.Signal
 	code    chan int
 }
@@ -118,7 +118,8 @@ func (c *conversation) answer(wait, keys string) {
 	}
 }
 
-// TestInitAsksAtATerminal: a person answers, corrects a wrong topic, chooses a cheaper way, and the daemon publishes with the file.
+// TestInitAsksAtATerminal: a person answers, corrects a wrong topic and chooses a cheaper way. The daemon publishes
+// with the file.
 func TestInitAsksAtATerminal(t *testing.T) {
 	w := newWorld(t, simSlave(t, 1))
 	c := converse(t, w.initFlags("--endpoint", w.pubsub.Addr())...)
@@ -135,7 +136,7 @@ func TestInitAsksAtATerminal(t *testing.T) {
 	c.answer("battery terminal voltage ", "")
 	c.answer("Objects, with commas; or all [", "adc_vbterm, charge_stat\n")
 	c.answer("did you mean charge_state?", "")
-	c.answer("array_fault, load_fault, alarm]: ", "adc_vbterm, charge_state\n")
+	c.answer("load_fault, alarm]: ", "adc_vbterm, charge_state\n")
 	c.answer("Log intervals [as shown]: ", "30s\n")
 	c.answer("longer intervals, collected", "")
 	c.answer("Which way [1]: ", "2\n")
@@ -146,10 +147,11 @@ func TestInitAsksAtATerminal(t *testing.T) {
 	}
 	config := filepath.Join(w.dir, "config.yaml")
 	clitest.MustHold(t, string(clitest.FileText(t, config)), "name: roof", "when: change")
-	w.firstMessage(config, func() []standin.Message { return w.pubsub.Messages()[1:] }) // the first one was the test
+	// the first message was the test message
+	w.firstMessage(config, func() []standin.Message { return w.pubsub.Messages()[1:] })
 }
 
-// TestInitLeavesNothingBehind: Ctrl-C at a question and in a scan, the end of the input, and a refusal write no file.
+// TestInitLeavesNothingBehind: Ctrl-C at a question or in a scan, the end of the input, and a refusal leave no file.
 func TestInitLeavesNothingBehind(t *testing.T) {
 	w := newWorld(t, simSlave(t, 1))
 	t.Setenv("AWS_ACCESS_KEY_ID", "")
@@ -178,6 +180,6 @@ func TestInitLeavesNothingBehind(t *testing.T) {
 	}
 	files, err := filepath.Glob(filepath.Join(w.dir, "*"))
 	if err != nil || len(files) > 0 {
-		t.Errorf("%v is left behind, %v", files, err)
+		t.Errorf("files are left: %v, %v", files, err)
 	}
 }

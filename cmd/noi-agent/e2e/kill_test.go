@@ -28,7 +28,8 @@ var binaries struct {
 	built map[string]string
 }
 
-// buildBinary builds a command as `make build` does, so that the build cache serves both; once for all tests.
+// buildBinary builds a command like `make build`, so that both share the build cache. Each is built once for all
+// tests.
 func buildBinary(t testing.TB, dir string) string {
 	t.Helper()
 	binaries.mu.Lock()
@@ -53,7 +54,7 @@ func buildBinary(t testing.TB, dir string) string {
 	return binary
 }
 
-// committed collects the daemon's markers: by run, the number of the last sample that is durable.
+// committed collects the daemon's markers: for each run, the number of the last sample that is durable.
 type committed struct {
 	mu   sync.Mutex
 	upTo map[int]int
@@ -61,7 +62,7 @@ type committed struct {
 
 var marker = regexp.MustCompile(`msg=committed .*run=(\d+) to=(\d+)`)
 
-// read takes the daemon's log until it ends.
+// read reads the daemon's log to its end.
 func (c *committed) read(log io.Reader) {
 	for scanner := bufio.NewScanner(log); scanner.Scan(); {
 		found := marker.FindStringSubmatch(scanner.Text())
@@ -86,13 +87,14 @@ func (c *committed) runs() map[int]int {
 	return out
 }
 
-// TestKilledAtAnyMomentNothingCommittedIsMissing kills the real daemon ten times while both clouds come and go. At
-// the end each cloud has every sample that a marker ever called committed, and a repetition carries the same sample_id.
+// TestKilledAtAnyMomentNothingCommittedIsMissing kills the real daemon ten times, while the state of both clouds
+// changes. At the end each cloud has every sample that a marker ever called committed, and a repeated sample has the
+// same sample_id.
 func TestKilledAtAnyMomentNothingCommittedIsMissing(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 2))
-	binary := buildBinary(t, "..") // before newWorld gives this process another home, and go another cache
+	binary := buildBinary(t, "..") // before newWorld sets another home, and with it another build cache
 	w := newWorld(t, countingSlave())
 	config := withAllAttributes(t, w.config(`objects: [Ahc_r, Ahl_t], intervals: {"*": 20ms}`, "all"))
 	marks := &committed{upTo: map[int]int{}}
@@ -146,7 +148,7 @@ func startChild(t *testing.T, binary, config string, marks *committed) (child *e
 	return child, read
 }
 
-// setWeather draws the state of both clouds for a round.
+// setWeather chooses the state of both clouds for a round at random.
 func setWeather(t *testing.T, w *world, rng *rand.Rand) {
 	t.Helper()
 	for _, cloud := range []interface {
@@ -160,7 +162,7 @@ func setWeather(t *testing.T, w *world, rng *rand.Rand) {
 		case 0:
 			cloud.SetFault(nil)
 		case 1:
-			n := 2 + rng.IntN(3) // every n-th request is taken, and its answer is lost
+			n := 2 + rng.IntN(3) // every n-th request is accepted, and its answer is lost
 			cloud.SetFault(func(r standin.Request) *standin.Fault {
 				if r.N%n == 0 {
 					return &standin.Fault{Drop: true, Taken: true}
@@ -231,7 +233,7 @@ func checkRepetitions(t *testing.T, cloud string, messages []standin.Message) (r
 	return repeated
 }
 
-// withAllAttributes has SNS carry the attributes too, which name the sample.
+// withAllAttributes makes SNS send the attributes too, because they name the sample.
 func withAllAttributes(t *testing.T, config string) string {
 	t.Helper()
 	text, err := os.ReadFile(config)

@@ -24,7 +24,8 @@ import (
 	"noi-agent/store/storetest"
 )
 
-// ledgerEnv has the re-executed test binary be a daemon whose clock is in the file of that name: the program value that main runs.
+// ledgerEnv makes the re-executed test binary a daemon with the program value of main. Its clock is in the file with
+// this name.
 const ledgerEnv = "NOI_LEDGER_CLOCK"
 
 // gatewayClock is the wall clock of a gateway under test, and the state of its time service.
@@ -35,7 +36,8 @@ type gatewayClock struct {
 	Booted  time.Time
 }
 
-// ledgerDaemon is the child. It looks at the clock's file often, as a time service would step it.
+// ledgerDaemon is the child. It reads the file of the clock often, so that it notices steps like those of a time
+// service.
 func ledgerDaemon(path string) int {
 	var state atomic.Pointer[gatewayClock]
 	load := func() {
@@ -64,14 +66,14 @@ func ledgerDaemon(path string) int {
 	return p.Run(os.Args[1:])
 }
 
-// ledgerWorld is a gateway, and a judge outside of it: objects are due at each full second.
+// ledgerWorld is a gateway, and an external judge. Objects are due at each full second.
 type ledgerWorld struct {
 	*world
 	rng      *rand.Rand
 	seed     uint64
 	config   string
 	clock    gatewayClock
-	clean    bool // the clock was right, or showed the right time, since this boot began
+	clean    bool // since the begin of this boot the clock was right, or showed the right time
 	memory   string
 	disk     *disk
 	recorder *recorder   // of the run that ends with a power cut
@@ -83,7 +85,7 @@ type ledgerWorld struct {
 // end is how and when a run ended.
 type end struct {
 	kind     string
-	at, back time.Time // until when nothing ran
+	at, back time.Time // begin and end of the time without a daemon
 }
 
 func (e end) String() string {
@@ -111,7 +113,7 @@ func newLedgerWorld(t *testing.T, seed uint64) *ledgerWorld {
 	return w
 }
 
-// set has the gateway's clock be so from now on.
+// set sets the gateway's clock from now on.
 func (w *ledgerWorld) set(ahead time.Duration, synched bool) {
 	w.t.Helper()
 	w.clean = w.clean && ahead == 0
@@ -120,7 +122,7 @@ func (w *ledgerWorld) set(ahead time.Duration, synched bool) {
 	w.clock.show(w.t, filepath.Join(w.dir, "clock"))
 }
 
-// show puts the clock into the file that the daemon looks at.
+// show writes the clock into the file that the daemon reads.
 func (c gatewayClock) show(t *testing.T, path string) {
 	t.Helper()
 	raw, err := json.Marshal(c)
@@ -135,7 +137,7 @@ func (c gatewayClock) show(t *testing.T, path string) {
 	}
 }
 
-// draw sets the clock: right, unsure, slow, in 1970 or a year ahead.
+// draw sets the clock at random: right, unsure, slow, in 1970 or a year ahead.
 func (w *ledgerWorld) draw() {
 	w.t.Helper()
 	switch w.rng.IntN(7) {
@@ -158,7 +160,7 @@ type ledgerRun struct {
 	ended chan error // its end, once
 }
 
-// start starts the daemon, as often as it takes, as a supervisor does: on a disk that cannot be used, the third start works.
+// start starts the daemon as often as needed, like a supervisor: on an unusable disk, the third start works.
 func (w *ledgerWorld) start(kind string) *ledgerRun {
 	w.t.Helper()
 	w.recorder = nil
@@ -179,7 +181,7 @@ func (w *ledgerWorld) start(kind string) *ledgerRun {
 			w.t.Fatalf("%s: the daemon ended at its start: %v\n%s", w.place(), err, w.log())
 		}
 	}
-	w.t.Fatalf("%s: no start works", w.place())
+	w.t.Fatalf("%s: no start succeeds", w.place())
 	return nil
 }
 
@@ -205,7 +207,7 @@ func (w *ledgerWorld) spawn() *ledgerRun {
 	return d
 }
 
-// end ends the run, in one of the ways, and returns when it has ended.
+// end ends the run in one of the ways, and waits for the end.
 func (w *ledgerWorld) end(d *ledgerRun, kind string) {
 	w.t.Helper()
 	signal := syscall.SIGKILL
@@ -217,7 +219,7 @@ func (w *ledgerWorld) end(d *ledgerRun, kind string) {
 		w.t.Fatalf("%s: %v\n%s", w.place(), err, w.log())
 	}
 	if err := <-d.ended; err != nil && kind == "stop" {
-		w.t.Errorf("%s: a stop in order ended with %v", w.place(), err)
+		w.t.Errorf("%s: a normal stop ended with %v", w.place(), err)
 	}
 	if kind != "cut" {
 		return
@@ -233,7 +235,7 @@ func (w *ledgerWorld) end(d *ledgerRun, kind string) {
 // place returns the seed and the number of the round, with which a failure can be repeated.
 func (w *ledgerWorld) place() string { return fmt.Sprintf("seed %d, round %d", w.seed, len(w.ends)) }
 
-// log is the end of the daemons' log.
+// log returns the end of the daemons' log.
 func (w *ledgerWorld) log() string {
 	text, _ := os.ReadFile(filepath.Join(w.dir, "log"))
 	if keep := os.Getenv("NOI_LEDGER_KEEP"); keep != "" {
@@ -247,13 +249,14 @@ func (w *ledgerWorld) sleep(least, most time.Duration) {
 	<-time.After(least + time.Duration(w.rng.Int64N(int64(most-least))))
 }
 
-// rounds are what runs can be like; each comes as often as the others.
+// rounds are the kinds of runs. Each kind is equally frequent.
 var rounds = []string{"kill", "cut", "stop", "full", "read-only"}
 
-// TestEveryDueMomentIsASampleOrInAGap ends the program in all ways, under clocks that are wrong, with clouds and the controller away, and on
-// a disk that is full or read-only. In the end each second since the first is exactly one of: accepted, or missing by a gap.
-// The long form has several agents at once, each with a gateway of its own, since they mostly wait.
-// NOI_LEDGER_SEED repeats the draws of one agent. NOI_LEDGER_ROUNDS sets the number of its rounds.
+// TestEveryDueMomentIsASampleOrInAGap ends the program in all ways, with wrong clocks, with clouds and the controller
+// away, and on a disk that is full or read-only. At the end each second since the first one is exactly one of:
+// accepted, or missing and counted by a gap. The long form has several agents at once, each with its own gateway,
+// because they mostly wait. NOI_LEDGER_SEED repeats the random choices of one agent. NOI_LEDGER_ROUNDS sets the
+// number of its rounds.
 func TestEveryDueMomentIsASampleOrInAGap(t *testing.T) {
 	agents := storetest.Rounds(1, 6)
 	seed, count := rand.Uint64N(1<<32), uint64(storetest.Rounds(len(rounds), 300/agents))
@@ -272,8 +275,8 @@ func TestEveryDueMomentIsASampleOrInAGap(t *testing.T) {
 	}
 }
 
-// severalLedgers runs agents in processes of their own, with seeds that follow each other. It prints the seeds first: no end of this
-// process loses them.
+// severalLedgers runs agents in processes of their own, with consecutive seeds. It prints the seeds first, so that
+// they are known however this process ends.
 func severalLedgers(t *testing.T, seed, count uint64, agents int) {
 	t.Helper()
 	type outcome struct {
@@ -293,7 +296,7 @@ func severalLedgers(t *testing.T, seed, count uint64, agents int) {
 	for range agents {
 		switch o := <-ended; {
 		case errors.Is(o.err, errNoMounts) && os.Getenv("CI") != "true" && os.Getuid() != 0:
-			t.Skipf("%v", o.err) // on a desk
+			t.Skipf("%v", o.err) // on a developer's machine
 		case o.err != nil:
 			t.Errorf("%s: %v\n%s", strings.Join(o.env, " "), o.err, o.output)
 		default:
@@ -302,7 +305,7 @@ func severalLedgers(t *testing.T, seed, count uint64, agents int) {
 	}
 }
 
-// live runs so many rounds, and judges in the end.
+// live runs so many rounds, and judges at the end.
 func (w *ledgerWorld) live(count uint64) {
 	t := w.t
 	w.memoryAfterPowerCut()
@@ -321,7 +324,7 @@ func (w *ledgerWorld) live(count uint64) {
 	w.silent.Store(false)
 	clearWeather(t, w.world)
 	d := w.home()
-	w.sleep(4*time.Second, 5*time.Second) // for the gaps
+	w.sleep(4*time.Second, 5*time.Second) // time for the gaps to be written
 	w.judge()
 	w.end(d, "stop")
 }
@@ -350,9 +353,9 @@ func (w *ledgerWorld) home() *ledgerRun {
 // inMemory reports whether the run has its outbox in memory.
 func (w *ledgerWorld) inMemory() bool { return w.status().Store.Start == "memory" }
 
-// memoryAfterPowerCut is the first run, a power cut, and a run whose outbox is in memory, since the disk is read-only then. The power cut has
-// taken all that memory knew: up to when the first run accounts for its samples, and the number of that run. Without another source of the
-// number, the second run would have the same one.
+// memoryAfterPowerCut is a first run, a power cut, and a run with its outbox in memory, because the disk is read-only
+// then. The power cut has deleted the files in memory: the time up to which the first run accounts for its samples,
+// and the number of that run. Without another source of the number, the second run would have the same one.
 func (w *ledgerWorld) memoryAfterPowerCut() {
 	w.t.Helper()
 	w.set(0, true)
@@ -368,8 +371,9 @@ func (w *ledgerWorld) memoryAfterPowerCut() {
 	w.disk.sound()
 }
 
-// unsureBoot is what the draws of few rounds may not contain: a dark time before a run that never knows the time, which is killed. Only a
-// row on the disk still knows of the dark time when the next run has a time source.
+// unsureBoot is a case that a few random rounds may not contain: time without an agent before a run that never knows
+// the time, and is killed. When the next run has a time source, only a row on the disk still knows of that time
+// without an agent.
 func (w *ledgerWorld) unsureBoot() {
 	w.t.Helper()
 	w.clock.Boot, w.clock.Booted = "boot-unsure", time.Now()
@@ -383,13 +387,13 @@ func (w *ledgerWorld) unsureBoot() {
 	}
 }
 
-// turn is one run, of one kind.
+// turn is one run of one kind.
 func (w *ledgerWorld) turn(kind string) {
 	w.t.Helper()
 	w.weather()
 	w.sleep(500*time.Millisecond, 3*time.Second)
 	w.draw()
-	if kind == "cut" && !w.clean { // the boot that never knows its time is estimated, and no judge knows better
+	if kind == "cut" && !w.clean { // a boot that never knows its time is estimated, and the judge has no better time
 		w.set(0, true)
 	}
 	w.disk.sound()
@@ -400,7 +404,7 @@ func (w *ledgerWorld) turn(kind string) {
 	}
 	d := w.start(kind)
 	w.back()
-	if kind == "cut" && w.inMemory() { // it loses what waits there, and the log of that time
+	if kind == "cut" && w.inMemory() { // the power cut loses the samples and the log in memory
 		kind = "kill"
 	}
 	w.t.Logf("round %d: a run to end by %s, in %s, disk full %v, silent %v", len(w.ends), kind, w.clock.Boot, full, w.silent.Load())
@@ -408,7 +412,7 @@ func (w *ledgerWorld) turn(kind string) {
 	if kind == "full" && !full {
 		w.disk.fill()
 	}
-	if w.rng.IntN(3) == 0 { // a step of the clock, or a change of mind about it
+	if w.rng.IntN(3) == 0 { // a step of the clock, or a change of its state
 		if w.draw(); kind == "cut" && !w.clean {
 			w.set(0, true)
 		}
@@ -421,10 +425,10 @@ func (w *ledgerWorld) turn(kind string) {
 	w.silent.Store(false)
 }
 
-// back notes that the agent runs again.
+// back records that the agent runs again.
 func (w *ledgerWorld) back() { w.ends[len(w.ends)-1].back = time.Now() }
 
-// weather draws the state of clouds and controller.
+// weather chooses the state of clouds and controller at random.
 func (w *ledgerWorld) weather() {
 	w.t.Helper()
 	if err := w.sns.SetDown(w.rng.IntN(3) == 0); err != nil {

@@ -19,7 +19,7 @@ import (
 const (
 	// mountsEnv marks the child that has its own mount namespace.
 	mountsEnv = "NOI_LEDGER_MOUNTS"
-	// diskSize is room for the rows and samples of a few hundred rounds.
+	// diskSize has room for the rows and samples of a few hundred rounds.
 	diskSize = "16m"
 	noMount  = "may not mount"
 )
@@ -27,8 +27,8 @@ const (
 // errNoMounts means that the kernel does not let this process mount a disk.
 var errNoMounts = errors.New("no disk of its own: this process may not mount one")
 
-// inOwnMounts runs the test again in a child that may mount disks without any other process seeing them. The child has more environment
-// than this process. The error is errNoMounts, or that of a child that failed.
+// inOwnMounts runs the test again in a child that may mount disks which no other process sees. The child gets the
+// additional environment. The error is errNoMounts, or that of a child that failed.
 func inOwnMounts(t *testing.T, env ...string) (output string, err error) {
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=90m")
 	cmd.Env = append(append(os.Environ(), mountsEnv+"=1"), env...)
@@ -47,7 +47,7 @@ func inOwnMounts(t *testing.T, env ...string) (output string, err error) {
 	return string(out), err
 }
 
-// disk is a small disk that holds the state directory. Another program can fill it.
+// disk is a small disk with the state directory. Another program can fill it.
 type disk struct {
 	t         *testing.T
 	dir       string
@@ -68,11 +68,11 @@ func mountDisk(t *testing.T, dir string) *disk {
 	if err != nil {
 		t.Fatalf("%s: %v", noMount, err)
 	}
-	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) }) // TempDir removes it next
+	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) }) // before TempDir removes the directory
 	return &disk{t: t, dir: dir, neighbour: filepath.Join(dir, "neighbour")}
 }
 
-// fill writes until no page has room.
+// fill writes until there is no room for a page.
 func (d *disk) fill() {
 	d.t.Helper()
 	f, err := os.Create(d.neighbour)
@@ -88,7 +88,7 @@ func (d *disk) fill() {
 	}
 }
 
-// sound makes room, and lets the disk be written.
+// sound makes room, and makes the disk writable.
 func (d *disk) sound() {
 	d.t.Helper()
 	d.protect(false)
@@ -98,7 +98,7 @@ func (d *disk) sound() {
 	d.full = false
 }
 
-// protect mounts the disk read-only, or not. No program may have a file of it open.
+// protect mounts the disk read-only, or writable. No program may have a file on it open.
 func (d *disk) protect(readOnly bool) {
 	d.t.Helper()
 	if d.readOnly == readOnly {
@@ -114,7 +114,7 @@ func (d *disk) protect(readOnly bool) {
 	d.readOnly = readOnly
 }
 
-// storeFiles are the store's files by name.
+// storeFiles returns the store's files by name.
 func (d *disk) storeFiles() map[string][]byte {
 	d.t.Helper()
 	paths, err := filepath.Glob(filepath.Join(d.dir, "noi.db*"))
@@ -141,7 +141,7 @@ func (d *disk) record() *recorder {
 	return &recorder{filepath.Join(d.t.TempDir(), "trace"), d.storeFiles()}
 }
 
-// command is the command that runs a program under the recorder.
+// command returns the command that runs a program under the recorder.
 func (r *recorder) command(args ...string) *exec.Cmd {
 	return exec.Command("strace", append([]string{
 		"-D", "-f", "--seccomp-bpf", "-ttt", "-xx", "-s", strconv.Itoa(16 << 20), "-e", "trace=" + traced, "-o", r.trace,
@@ -172,7 +172,7 @@ func (d *disk) cutPower(r *recorder, pid int, rng *rand.Rand) {
 	}
 }
 
-// parseTraceOn is parseTrace for a daemon that found files.
+// parseTraceOn is parseTrace for a daemon that starts with existing files.
 func parseTraceOn(before map[string][]byte, trace io.Reader, dir string) ([]step, error) {
 	tr := newTracer(dir)
 	for name, data := range before {

@@ -13,12 +13,12 @@ import (
 	"noi-agent/status/api"
 )
 
-// nearEnd is how far from an end its moment may be: a sweep may wait that long for a commit, or for its turn at a
-// start.
+// nearEnd is how far from an end of a run its moment may be: a sweep may wait so long for a commit, or for its turn
+// at a start.
 const nearEnd = 4 * time.Second
 
-// judge compares what was due with what came and with what the log says. It knows nothing of the agent but its messages
-// and gaps.
+// judge compares the due moments with the received samples and with the log. It knows nothing about the agent except
+// its messages and gaps.
 func (w *ledgerWorld) judge() {
 	w.t.Helper()
 	until := time.Now().Add(-3 * time.Second).Unix()
@@ -32,9 +32,9 @@ func (w *ledgerWorld) judge() {
 	}
 }
 
-// accepted are the moments of which a cloud has a sample, with its id. Estimates are held to the time of the test like
-// all others: a boot whose clock was wrong ends only after the agent has learnt its time, so that each estimate is by a
-// clock that was right, but not known to be.
+// accepted returns the moments of which a cloud has a sample, with the sample's id. Estimated times must also be in
+// the time of the test: a boot with a wrong clock ends only after the agent has learnt the time, so each estimate is
+// by a clock that was right, but not known to be right.
 func (w *ledgerWorld) accepted(object string, messages []standin.Message) map[int64]string {
 	w.t.Helper()
 	out, contents := map[int64]string{}, map[string]string{}
@@ -65,10 +65,10 @@ func (w *ledgerWorld) accepted(object string, messages []standin.Message) map[in
 // fault is an error near one end of the daemon.
 type fault struct{ uncovered, twice, miscounted int }
 
-// judgeObject holds each end to one moment: what was on its way just then. After a power cut it is not known what was
-// accepted since the last commit, at most two seconds before. After a kill that is so only while a new gap waits for
-// its commit: the gap of the kill then reaches over the sample after it. How long a commit takes is a matter of the
-// machine.
+// judgeObject allows each end of a run one wrong moment: that of the sample on its way. After a power cut the samples
+// accepted since the last commit, at most two seconds before, are not known. After a kill this is so only while a new
+// gap waits for its commit: the gap of the kill then includes the sample after it. The time of a commit depends on
+// the machine.
 func (w *ledgerWorld) judgeObject(name string, accepted map[int64]string, gaps []api.Gap, until int64) {
 	w.t.Helper()
 	gaps = slices.DeleteFunc(gaps, func(g api.Gap) bool {
@@ -83,7 +83,7 @@ func (w *ledgerWorld) judgeObject(name string, accepted map[int64]string, gaps [
 		i := w.endNear(due)
 		w.t.Logf("%s: %s %s, near end %d: %v", name, clockTime(due), what, i, w.ends[max(0, i)])
 		if i < 0 {
-			w.t.Errorf("%s, %s: %s %s, and no end is near", w.place(), name, clockTime(due), what)
+			w.t.Errorf("%s, %s: %s %s, and no end of a run is near", w.place(), name, clockTime(due), what)
 			return &fault{}
 		}
 		return &faults[i]
@@ -102,7 +102,7 @@ func (w *ledgerWorld) judgeObject(name string, accepted map[int64]string, gaps [
 		if wrong := int(g.Count) - missingIn(g, accepted); wrong != 0 && g.Reason != objects.GapAgent {
 			near(g.To.Unix(), fmt.Sprintf("ends a gap that miscounts by %d: %+v", wrong, g)).miscounted += max(wrong, -wrong)
 		} else if whole := int(g.To.Unix()-g.From.Unix()) + 1; g.Reason == objects.GapAgent && int(g.Count) != whole {
-			w.t.Errorf("%s, %s: the count is not that of its seconds: %+v", w.place(), name, g)
+			w.t.Errorf("%s, %s: the count of the gap differs from its seconds: %+v", w.place(), name, g)
 		}
 	}
 	for i, f := range faults {
@@ -120,7 +120,7 @@ func (w *ledgerWorld) judgeObject(name string, accepted map[int64]string, gaps [
 	w.t.Logf("%s: %d accepted, %d gaps, %d ends", name, len(accepted), len(gaps), len(w.ends))
 }
 
-// gapsNear are the gaps of the seconds around an end.
+// gapsNear returns the gaps of the seconds around an end.
 func gapsNear(gaps []api.Gap, e end) (near []api.Gap) {
 	for _, g := range gaps {
 		if g.From.Before(e.back.Add(2*nearEnd)) && g.To.After(e.at.Add(-2*nearEnd)) {
@@ -132,7 +132,7 @@ func gapsNear(gaps []api.Gap, e end) (near []api.Gap) {
 
 func clockTime(unix int64) string { return time.Unix(unix, 0).UTC().Format(time.TimeOnly) }
 
-// endNear is the end that a moment is next to; below zero: none is near.
+// endNear returns the end that is near a moment; below zero: none is near.
 func (w *ledgerWorld) endNear(due int64) int {
 	best, nearest := -1, nearEnd
 	for i, e := range w.ends {
@@ -144,8 +144,8 @@ func (w *ledgerWorld) endNear(due int64) int {
 	return best
 }
 
-// covers reports whether a gap is about a moment. Those of missing replies begin with the sample before, or with the
-// run, and end with the sample after, or with the run; all others name the first moment that is missing and the last.
+// covers reports whether a gap includes a moment. Gaps of missing replies begin with the sample before, or with the
+// run, and end with the sample after, or with the run. All other gaps have the first and the last missing moment.
 func covers(g api.Gap, due int64, accepted map[int64]string) bool {
 	reason, _, _ := strings.Cut(g.Reason, ":")
 	if slices.Contains([]string{objects.GapBus, objects.GapLine, objects.GapOverrun, objects.GapIdentity, objects.GapQueue}, reason) {
@@ -154,7 +154,7 @@ func covers(g api.Gap, due int64, accepted map[int64]string) bool {
 	return due >= g.From.Unix() && due <= g.To.Unix()
 }
 
-// missingIn is how many moments of a gap have no sample.
+// missingIn returns the number of moments in a gap that have no sample.
 func missingIn(g api.Gap, accepted map[int64]string) (n int) {
 	for due := g.From.Unix(); due <= g.To.Unix(); due++ {
 		if covers(g, due, accepted) && accepted[due] == "" {
@@ -164,8 +164,8 @@ func missingIn(g api.Gap, accepted map[int64]string) (n int) {
 	return n
 }
 
-// excused reports whether a gap has samples in it by right: gaps of one reason that follow soon share a row, which
-// counts what is missing.
+// excused reports whether a gap may have samples in it: gaps with one reason and a short time between them share a
+// row, which counts only the missing samples.
 func excused(g api.Gap, accepted map[int64]string) bool {
 	return g.Reason != objects.GapAgent && int(g.Count) == missingIn(g, accepted)
 }

@@ -25,7 +25,7 @@ func replaceIn(w *world, path, old, with string) string {
 	return clitest.WriteConfig(w.t, strings.Replace(string(text), old, with, 1))
 }
 
-// The registers mean something else: no value is printed, with or without the daemon.
+// The registers have another meaning, so no value is printed, with or without the daemon.
 func TestReadRefusesValuesOfAnotherFamily(t *testing.T) {
 	w := newWorld(t, fixedSlave())
 	config := wrongModel(w, "objects: adc_vb_f")
@@ -35,7 +35,7 @@ func TestReadRefusesValuesOfAnotherFamily(t *testing.T) {
 			t.Errorf("%s: exit %d: %s", where, code, stderr)
 		}
 		if strings.Contains(stdout, "adc_vb_f") || !strings.Contains(stdout, "0x4A0F") {
-			t.Errorf("%s: the value is shown, or the raw register is not:\n%s", where, stdout)
+			t.Errorf("%s: want the raw register and no value:\n%s", where, stdout)
 		}
 	}
 	read("alone")
@@ -54,7 +54,7 @@ func TestReadRefusesValuesOfAnotherFamily(t *testing.T) {
 		t.Errorf("%d and %d messages were published", w.sns.Taken(), w.pubsub.Taken())
 	}
 	if !strings.Contains(daemon.stderr.String(), tristarSays) {
-		t.Error("the log does not say so")
+		t.Error("the log does not report it")
 	}
 	ignoring := replaceIn(w, config, "model: TSPWM", "model: TSPWM, model_check: ignore")
 	if code, _, stderr := run1("read", "adc_vb_f", "--config", ignoring); code != cli.ExitDone {

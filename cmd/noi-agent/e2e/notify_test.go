@@ -15,8 +15,8 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// TestSystemdShowsTheStateSentence listens where systemd would. The unit's status is the sentence of the worst problem, and is sent again
-// only when it changes.
+// TestSystemdShowsTheStateSentence listens at systemd's socket. The unit's status is the sentence of the worst
+// problem, and is sent again only when it changes.
 func TestSystemdShowsTheStateSentence(t *testing.T) {
 	slave := fixedSlave()
 	var silent atomic.Bool

@@ -13,8 +13,9 @@ import (
 	"noi-agent/sinks/sinktest/standin"
 )
 
-// TestWhatTheGatewayLacksIsNotCalledTheClouds: no cloud was asked when credentials or a ca_file are missing on the gateway. The problem
-// says so, and publish-test prints what to do about that very fault. A refusal by the cloud is another problem.
+// TestWhatTheGatewayLacksIsNotCalledTheClouds: credentials or a ca_file are missing on the gateway, so no cloud was
+// asked. The problem says this, and publish-test prints the remedy for this fault. A refusal by the cloud is another
+// problem.
 func TestWhatTheGatewayLacksIsNotCalledTheClouds(t *testing.T) {
 	w := newWorld(t, fixedSlave())
 	w.sns.SetFault(standin.Always(standin.SNSDenied(testTopicARN)))
@@ -28,7 +29,7 @@ func TestWhatTheGatewayLacksIsNotCalledTheClouds(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", credentials)
-	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} { // newWorld's cleanup sets them back
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} { // newWorld's cleanup restores them
 		if err := os.Unsetenv(name); err != nil {
 			t.Fatal(err)
 		}

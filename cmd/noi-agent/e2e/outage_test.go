@@ -16,8 +16,8 @@ import (
 	"noi-agent/status/api"
 )
 
-// countingSlave answers each read of a register pair with a number that grows by one, so that a missing or
-// misplaced sample shows.
+// countingSlave answers each read of a register pair with a number that grows by one. So a missing or misplaced
+// sample is visible.
 func countingSlave() *modbustest.Slave {
 	var mu sync.Mutex
 	counts := map[uint16]uint32{}
@@ -37,8 +37,8 @@ func countingSlave() *modbustest.Slave {
 	return slave
 }
 
-// TestOutageOfBothCloudsLosesNothingAndKeepsTheOrder takes the clouds away for different times: SNS refuses by
-// permission, Pub/Sub is off the network. Afterwards each has every sample, in order.
+// TestOutageOfBothCloudsLosesNothingAndKeepsTheOrder makes the clouds unavailable for different times: SNS refuses
+// because of permission, Pub/Sub cannot be reached. Afterwards each has every sample, in order.
 func TestOutageOfBothCloudsLosesNothingAndKeepsTheOrder(t *testing.T) {
 	w := newWorld(t, countingSlave())
 	daemon := w.start(w.config(`objects: [Ahc_r, Ahl_t], intervals: {"*": 20ms}`, "all"), nil)
@@ -79,34 +79,35 @@ func TestOutageOfBothCloudsLosesNothingAndKeepsTheOrder(t *testing.T) {
 	if other := checkComplete(t, "Pub/Sub", w.pubsub.Messages()); !slices.Equal(missing, other) {
 		t.Errorf("SNS lacks %q, Pub/Sub %q", missing, other)
 	}
-	// A reply counts at the controller. On a machine that is busy it may come torn, and holds both numbers at most.
+	// The controller counts a number for each reply. On a busy machine a reply may come incomplete, and has both
+	// numbers at most.
 	if torn := line.CRCErrors + line.FrameErrors + line.Timeouts; uint64(len(missing)) > 2*torn {
-		t.Errorf("missing %q, with %d replies that did not come whole", missing, torn)
+		t.Errorf("missing %q, with %d incomplete replies", missing, torn)
 	}
 	checkStamps(t, w.sns.Messages()[backAt:], snsBack)
 }
 
-// checkOpenRow looks for the trigger row of a refused sample: the cloud's code and words, not yet a success.
+// checkOpenRow checks the trigger row of a refused sample: it has the cloud's code and text, and is no success yet.
 func checkOpenRow(t *testing.T, w *world) {
 	t.Helper()
 	var page api.Triggers
 	if err := json.Unmarshal(w.get("/api/v1/triggers?success=false&limit=500&integration="+snsID), &page); err != nil {
 		t.Fatal(err)
 	}
-	// A machine that is busy elsewhere skips a moment, and that is a gap.
+	// A busy machine may skip a moment, which is a gap.
 	page.Triggers = slices.DeleteFunc(page.Triggers, func(row api.Trigger) bool { return row.Gap != nil })
 	if len(page.Triggers) == 0 {
-		t.Fatal("no row of a failure in the trigger log")
+		t.Fatal("the trigger log has no row of a failure")
 	}
 	row := page.Triggers[0]
 	want := standin.SNSDenied(testTopicARN)
 	if row.IntegrationData.Error != want.Code+": "+want.Text || row.Attempts < 1 || row.Topic != testTopicARN {
-		t.Errorf("the row says %+v", row)
+		t.Errorf("the row is %+v", row)
 	}
 }
 
-// checkComplete holds that each object's numbers arrived from the first to the last, in order, and returns those that
-// did not. A repetition, as of a request whose answer was lost, must be of the same sample.
+// checkComplete checks that each object's numbers arrived from the first to the last, in order, and returns the
+// missing ones. A repeated sample, as after a lost answer, must be equal to the first one.
 func checkComplete(t *testing.T, cloud string, messages []standin.Message) (missing []string) {
 	t.Helper()
 	last := map[string]float64{}
@@ -122,7 +123,7 @@ func checkComplete(t *testing.T, cloud string, messages []standin.Message) (miss
 		}
 		last[b.Object] = max(n, last[b.Object])
 	}
-	// The end of the daemon may come between the two reads of a sweep.
+	// The end of the daemon may be between the two reads of a sweep.
 	if len(last) != 2 || math.Abs(last["Ahc_r"]-last["Ahl_t"]) > 1 {
 		t.Errorf("%s: the last numbers are %v", cloud, last)
 	}
@@ -130,8 +131,8 @@ func checkComplete(t *testing.T, cloud string, messages []standin.Message) (miss
 	return missing
 }
 
-// checkStamps holds that published_at is the attempt that succeeded, and sampled_at stays what it was. The attempt
-// that was on its way when the cloud came back is let pass.
+// checkStamps checks that published_at is the time of the successful attempt, and that sampled_at does not change. It
+// ignores the attempt that was on its way when the cloud came back.
 func checkStamps(t *testing.T, messages []standin.Message, back time.Time) {
 	t.Helper()
 	early := 0

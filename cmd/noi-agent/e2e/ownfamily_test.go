@@ -11,11 +11,11 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// exampleFamilies holds the worked example of docs/families.md.
+// exampleFamilies is the directory of the worked example of docs/families.md.
 const exampleFamilies = "../../../docs/families"
 
-// meterRegisters are those of the example's meter, by its manual: floats with the low word first (230.5 V is 0x43668000,
-// 1520.25 mA is 0x44BE0800), 0.951, no probe, 100000 pulses of 5 Wh each, state 1, alarms 1 and 17.
+// meterRegisters are the registers of the example's meter, from its manual: floats with the low word first (230.5 V
+// is 0x43668000, 1520.25 mA is 0x44BE0800), 0.951, no probe, 100000 pulses of 5 Wh each, state 1, alarms 1 and 17.
 func meterRegisters(function byte, addr, count uint16) ([]uint16, byte) {
 	held := map[uint16]uint16{
 		0x0000: 0x8000, 0x0001: 0x4366, 0x0002: 0x0800, 0x0003: 0x44BE, 0x0004: 951, 0x0005: 0x8000,
@@ -31,8 +31,8 @@ func meterRegisters(function byte, addr, count uint16) ([]uint16, byte) {
 	return regs, 0
 }
 
-// TestUsersFamilyIsReadLikeABuiltInOne runs the daemon on the example's family file against its meter: the values
-// come out as its manual words them, found by `model: auto`.
+// TestUsersFamilyIsReadLikeABuiltInOne runs the daemon with the example's family file and its meter. `model: auto`
+// finds the meter, and the values are those of its manual.
 func TestUsersFamilyIsReadLikeABuiltInOne(t *testing.T) {
 	w := newWorld(t, &modbustest.Slave{
 		Unit: 1, Read: meterRegisters,
@@ -85,8 +85,8 @@ func triStar(_ byte, addr, count uint16) ([]uint16, byte) {
 	return regs, 0
 }
 
-// TestScaleIsReadInTheSameExchange runs the daemon on a controller whose values mean nothing without their full scale: every read
-// that brings one brings the scale too.
+// TestScaleIsReadInTheSameExchange runs the daemon on a controller whose values need their full scale. Every read of
+// such a value includes the scale.
 func TestScaleIsReadInTheSameExchange(t *testing.T) {
 	slave := &modbustest.Slave{
 		Unit: 1, Read: triStar,

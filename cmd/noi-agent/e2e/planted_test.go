@@ -14,15 +14,15 @@ import (
 	"noi-agent/sinks/sinktest/standin"
 )
 
-// The planted text: it begins as a formula, has an element with a script, quotes and a backslash. A cloud's error has all
-// that a terminal or a log could take for its own too: escape sequences, a line end, C1 and bidi controls.
+// The planted text begins like a formula, and has an element with a script, quotes and a backslash. A cloud's error
+// has everything that a terminal or a log could take for its own: escape sequences, a line end, C1 and bidi controls.
 const (
 	planted        = `=cmd|'calc'!A0 <img src=x onerror=alert(1)> "x\n\`
 	plantedControl = planted + "\x1b]52;c;aGk=\x07\nlevel=ERROR msg=forged\r\u009b31m\u202e"
 )
 
 // TestPlantedTextIsInertEverywhere: a controller's product code, the name of an integration and a cloud's error are
-// attacks, together. No page, no cell of a CSV, no command, no line of the log and no metric runs or forges anything.
+// attacks. No page, cell of a CSV, command, line of the log or metric executes or forges anything.
 func TestPlantedTextIsInertEverywhere(t *testing.T) {
 	slave := fixedSlave()
 	slave.Identity = &modbustest.Identity{Vendor: planted, Product: planted, Revision: planted}
@@ -48,7 +48,7 @@ status: {listen: "", socket: %s}
 	for _, page := range []string{"/", "/values", "/values/rs485/1/adc_vbterm", "/triggers", "/triggers/1", "/integrations/gcp",
 		"/integrations/" + pubsubID + "/setup", "/system", "/system/logs", "/system/doctor", "/login"} {
 		if text := string(w.get(page)); strings.Contains(text, "<img src=x") || strings.ContainsAny(text, "\x1b\x07\u009b\u202e") {
-			t.Errorf("%s runs it: %s", page, text)
+			t.Errorf("%s executes the text: %s", page, text)
 		}
 	}
 	inertCSV(t, string(w.get("/api/v1/triggers.csv")))
@@ -57,7 +57,7 @@ status: {listen: "", socket: %s}
 		_, stdout, stderr := run1(append(command, "--config", path)...)
 		inertText(t, strings.Join(command, " "), stdout+stderr)
 		if command[0] != "gaps" && command[0] != "deadletters" && !strings.Contains(stdout, "calc") {
-			t.Errorf("%q does not show it at all: %s", command, stdout)
+			t.Errorf("%q does not show the text: %s", command, stdout)
 		}
 	}
 	d.stop()
@@ -67,7 +67,7 @@ status: {listen: "", socket: %s}
 	}
 }
 
-// inertText holds a text to be without anything that a terminal acts upon.
+// inertText checks that a text has nothing that a terminal acts upon.
 func inertText(t *testing.T, name, text string) {
 	t.Helper()
 	acts := func(r rune) bool {
@@ -80,7 +80,7 @@ func inertText(t *testing.T, name, text string) {
 	}
 }
 
-// inertCSV holds each cell to be no formula.
+// inertCSV checks that no cell is a formula.
 func inertCSV(t *testing.T, text string) {
 	t.Helper()
 	rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
@@ -100,7 +100,7 @@ func inertCSV(t *testing.T, text string) {
 	}
 }
 
-// inertMetrics holds each line to the text format of Prometheus.
+// inertMetrics checks that each line has the text format of Prometheus.
 func inertMetrics(t *testing.T, text string) {
 	t.Helper()
 	line := regexp.MustCompile(`^(# (HELP|TYPE) .*|[a-z_]+(\{([a-z_]+="([^"\\\n]|\\["\\n])*",?)*\})? \S+)\n$`)

@@ -8,29 +8,29 @@ import (
 // sector is the number of bytes that a medium writes in one step.
 const sector = 512
 
-// medium is a disk with a cache in front, at the moment the power goes: what was synced is on it, and of the rest, in any
-// order, what happened to be written.
+// medium is a disk with a cache at the moment when the power goes off. Everything that was synced is on it. Of the
+// rest any part is on it, written in any order.
 type medium struct {
 	rnd    *rand.Rand
 	files  map[int]*cached
 	names  map[string]int // name → file
-	moving []late         // names that are not synced
+	moving []late         // changes of names that are not synced
 }
 
-// cached is one file of it.
+// cached is one file of a medium.
 type cached struct {
 	data []byte
-	size int64 // as the daemon sees it: where an append goes
+	size int64 // as the daemon sees it, which is the place of an append
 	late []late
 }
 
-// late is a step that has been done and not synced, and its place among all.
+// late is a step that is done and not synced, and its place among all steps.
 type late struct {
 	step
 	place int
 }
 
-// cutAt plays the first n steps and cuts the power. The files come back by name.
+// cutAt plays the first n steps and cuts the power. It returns the files that are left, by name.
 func cutAt(steps []step, n int, rnd *rand.Rand) map[string][]byte {
 	m := &medium{rnd: rnd, files: map[int]*cached{}, names: map[string]int{}}
 	for i, s := range steps[:n] {
@@ -83,12 +83,12 @@ func (m *medium) play(s step, place int) {
 	}
 }
 
-// cut decides about everything that is late. Names keep their order, as on every file system with a journal.
+// cut decides for each late step what is left of it. Names keep their order, as on every file system with a journal.
 func (m *medium) cut() {
 	for _, l := range m.moving[:m.rnd.IntN(len(m.moving)+1)] {
 		m.move(l.step)
 	}
-	for n := range len(m.files) { // in order, so that a seed says all
+	for n := range len(m.files) { // in order, so that a seed is enough to repeat a cut
 		f := m.file(n)
 		m.rnd.Shuffle(len(f.late), func(i, j int) { f.late[i], f.late[j] = f.late[j], f.late[i] })
 		for _, l := range f.late {
@@ -140,14 +140,14 @@ func (f *cached) tear(s step, rnd *rand.Rand) {
 	}
 }
 
-// headPage is the size of bbolt's pages; the first two are its heads, one of which each commit writes last.
+// headPage is the size of bbolt's pages. The first two are its heads, and each commit writes one of them last.
 const headPage = 4096
 
 func writesHead(s step) bool {
 	return s.Deed == wrote && len(s.Data) == headPage && (s.Offset == 0 || s.Offset == headPage)
 }
 
-// spoilers make of a true record of the daemon that of a program that is not safe. The replay has to find out each.
+// spoilers change a true record of the daemon into that of an unsafe program. The replay must detect each of them.
 var spoilers = map[string]func([]step) []step{
 	"no sync is honoured": func(steps []step) []step {
 		return recount(slices.DeleteFunc(slices.Clone(steps), func(s step) bool { return s.Deed == synced }))
@@ -174,7 +174,7 @@ var spoilers = map[string]func([]step) []step{
 	},
 }
 
-// beforeHead reports whether the next thing written to a file is its head.
+// beforeHead reports whether the next write to a file is its head.
 func beforeHead(steps []step, file int) bool {
 	for _, s := range steps {
 		if s.Deed == wrote && s.File == file {
@@ -184,7 +184,7 @@ func beforeHead(steps []step, file int) bool {
 	return false
 }
 
-// commitOf is where the last commit before the end of steps begins: after the sync of the head before.
+// commitOf returns where the last commit before the end of steps begins: after the sync of the last head.
 func commitOf(steps []step) int {
 	heads := 0
 	for i := len(steps) - 1; i >= 0; i-- {
@@ -197,8 +197,8 @@ func commitOf(steps []step) int {
 	return 0
 }
 
-// recount gives the syncs of a changed record their places: the daemon does one thing at a time to a file, so that each covers
-// all that stands before it.
+// recount corrects the places of the syncs in a changed record. The daemon does one thing at a time to a file, so
+// each sync covers everything before it.
 func recount(steps []step) []step {
 	for i := range steps {
 		if steps[i].Deed == synced || steps[i].Deed == syncedNames {

@@ -25,27 +25,29 @@ import (
 )
 
 const (
-	// tracedSamples is after how many committed samples the traced daemon has done enough.
+	// tracedSamples is the number of committed samples after which the traced daemon has done enough.
 	tracedSamples = 200
 	// deafSamples is the number of samples before Pub/Sub accepts messages: first there is a backlog, then it is sent.
 	deafSamples = 80
-	// cutsEnv has the re-executed test binary replay the record in a directory.
+	// cutsEnv makes the re-executed test binary replay the record in a directory.
 	cutsEnv = "NOI_POWER_CUTS"
 )
 
-// record is all that is known of a traced daemon.
+// record has everything that is known about a traced daemon.
 type record struct {
 	Steps []step
-	// Taken says when a cloud was handed a sample, by integration and number, in unix seconds. From then on the outbox
-	// may be without it.
+	// Taken is when a cloud got a sample, by integration and number, in unix seconds. From then on the sample may be
+	// missing in the outbox.
 	Taken map[string]map[int]float64
 }
 
 // TestPowerCutAtAnyMomentLosesNothingCommitted traces the real daemon's system calls while it fills and drains its
-// store, and cuts the power after a random one, many times: what the disk held back is there in part, in any order,
-// torn by sectors. The agent has to find a sound file each time, with all that its log had called committed and no
-// cloud had been handed. Then it does the same to records of programs that sync too little or speak too early, and has
-// to find each out.
+// store. Then it cuts the power after a random call, many times. Data that was not synced is on the disk in part, in
+// any order, torn at sectors. Each time the agent must find a sound file with all samples that its log had called
+// committed and no cloud had got.
+//
+// Then the test does the same with records of programs that sync too little or report too early, and must detect each
+// of them.
 func TestPowerCutAtAnyMomentLosesNothingCommitted(t *testing.T) {
 	modbustest.NeedPeer(t, "strace that may trace", "strace", "strace", "-f", "-o", "/dev/null", "true")
 	traced := traceDaemon(t)
@@ -62,13 +64,13 @@ func TestPowerCutAtAnyMomentLosesNothingCommitted(t *testing.T) {
 	for what, spoil := range spoilers {
 		t.Run(what, func(t *testing.T) {
 			spoiled := record{Steps: spoil(traced.Steps), Taken: traced.Taken}
-			// Of a program without the data sync, one cut in twenty shows it; the short test ends with the first that
-			// does.
+			// One cut in twenty detects a program without the data sync. The short test ends with the first cut that
+			// detects it.
 			caught := replay(t, spoiled, seed, 1000, storetest.Rounds(1, 1000))
 			if len(caught) == 0 {
-				t.Fatal("a thousand cuts did not find it out")
+				t.Fatal("a thousand cuts did not detect it")
 			}
-			t.Logf("%d found it out, the first: %s", len(caught), caught[0])
+			t.Logf("%d cuts detected it, the first: %s", len(caught), caught[0])
 		})
 	}
 }
@@ -92,7 +94,7 @@ func traceDaemon(t *testing.T) record {
 	marks := &committed{upTo: map[int]int{}}
 	taken := watchClouds(w, marks)
 	trace := filepath.Join(t.TempDir(), "trace")
-	// -D: the daemon is our own child, to be signalled, and strace its grandchild.
+	// With -D the daemon is our own child, so that we can signal it, and strace is our grandchild.
 	cmd := exec.Command("strace", "-D", "-f", "--seccomp-bpf", "-ttt", "-xx", "-s", strconv.Itoa(16<<20), "-e", "trace="+traced, "-o", trace,
 		binary, "run", "--config", config)
 	log, err := cmd.StderrPipe()
@@ -128,7 +130,7 @@ func traceDaemon(t *testing.T) record {
 	return record{steps, taken()}
 }
 
-// endsWith reports whether a trace ends with the end of a process, which it does when its threads have ended.
+// endsWith reports whether a trace ends with the end of a process: then all its threads have ended.
 func endsWith(trace string, pid int) bool {
 	text, err := os.ReadFile(trace)
 	if err != nil {
@@ -139,7 +141,7 @@ func endsWith(trace string, pid int) bool {
 	return strings.HasPrefix(last, strconv.Itoa(pid)+" ") && strings.Contains(last, "+++")
 }
 
-// overTCP puts the configuration's slave behind Modbus TCP.
+// overTCP changes the configuration's slave to Modbus TCP.
 func overTCP(t *testing.T, config, pty, address string) {
 	t.Helper()
 	text, err := os.ReadFile(config)
@@ -186,8 +188,8 @@ func watchClouds(w *world, marks *committed) (taken func() map[string]map[int]fl
 	}
 }
 
-// replay cuts a record's power so many times, and returns what was wrong, at most limit times. It runs in a child,
-// since a damaged file can end the process; a cut that does so counts.
+// replay cuts the power of a record so many times, and returns the failures, at most limit of them. It runs in a
+// child, because a damaged file can end the process. Such a cut counts as a failure.
 func replay(t *testing.T, r record, seed uint64, cuts, limit int) (caught []string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -236,7 +238,7 @@ func replayFrom(t *testing.T, dir string, seed uint64, first, cuts, limit int) (
 	return next, caught
 }
 
-// replayCuts is the child: a line for each cut.
+// replayCuts is the child. It prints a line for each cut.
 func replayCuts(dir string) int {
 	var seed uint64
 	var first, cuts, limit int
@@ -295,11 +297,11 @@ func (r record) cut(state string, rnd *rand.Rand) error {
 	return nil
 }
 
-// looksWhole starts the store as the daemon does. A file that must be moved aside is a failure, even if all of it can
-// be salvaged.
+// looksWhole starts the store as the daemon does. A file that must be moved aside is a failure, even if all its
+// samples can be salvaged.
 func (r record) looksWhole(path string, committed int, at float64) error {
 	if n := store.RunsAt(path); committed > 0 && (n < 1 || n > 1000) {
-		return fmt.Errorf("a store that stands in for it would count its runs from %d on", n)
+		return fmt.Errorf("a store in its place would count its runs from %d on", n)
 	}
 	s, recovery, err := store.Recover(context.Background(), path, store.Options{}, store.RecoverOptions{})
 	if err != nil {
@@ -327,7 +329,7 @@ func (r record) nothingMissing(s *store.Store, id string, committed int, at floa
 	there := map[int]bool{}
 	for _, d := range ds {
 		if d.Run != 1 || there[int(d.Sample.N)] {
-			return fmt.Errorf("%s: sample %d of run %d is there twice, or never was", id, d.Sample.N, d.Run)
+			return fmt.Errorf("%s: sample %d of run %d is stored twice, or was never offered", id, d.Sample.N, d.Run)
 		}
 		there[int(d.Sample.N)] = true
 	}

@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// traced are the system calls that change a file, its name or what is known to be on the medium; and write, by which the
-// daemon's log says what it calls committed.
+// traced are the system calls that change a file, its name or what is synced. write is also among them because of the
+// daemon's log, which reports committed samples.
 const traced = "openat,close,write,pwrite64,pwritev,ftruncate,fdatasync,fsync,link,linkat,rename,renameat,renameat2,unlink,unlinkat"
 
 type deed uint8
@@ -33,17 +33,17 @@ const (
 // step is one step. Steps are in the order in which their system calls ended.
 type step struct {
 	Deed     deed
-	File     int     // which file, by the order of creation
+	File     int     // number of the file, in the order of creation
 	Offset   int64   // wrote
 	Data     []byte  // wrote
 	Size     int64   // resized
 	Name, To string  // named, renamed, unnamed: within the state directory
-	Covers   int     // synced, syncedNames: the number of steps that had ended when it began
+	Covers   int     // synced, syncedNames: the number of steps that had ended at its begin
 	Upto     int     // acknowledged: the last sample that the log calls committed
 	At       float64 // unix seconds
 }
 
-// tracer turns strace's lines into steps. The daemon has one process, so that all threads share their descriptors.
+// tracer converts strace's lines to steps. The daemon has one process, so all threads share their descriptors.
 type tracer struct {
 	dir   string // the state directory
 	steps []step
@@ -51,12 +51,12 @@ type tracer struct {
 	names map[string]int  // name → file
 	open  map[int]int     // descriptor → file
 	dirs  map[int]bool    // descriptors of the state directory
-	begun map[string]call // by thread: what has not ended yet
+	begun map[string]call // by thread: the call that has not ended yet
 }
 
 type call struct {
 	text  string
-	steps int // that had ended when it began
+	steps int // that had ended at its begin
 	at    float64
 }
 
@@ -75,7 +75,7 @@ func newTracer(dir string) *tracer {
 
 func (tr *tracer) read(r io.Reader) error {
 	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, 64<<20) // four characters to a byte, and a commit may write a megabyte at once
+	lines.Buffer(nil, 64<<20) // four characters for a byte, and a commit may write a megabyte at once
 	for lines.Scan() {
 		if err := tr.line(lines.Text()); err != nil {
 			return fmt.Errorf("%.200s: %w", lines.Text(), err)
@@ -84,7 +84,7 @@ func (tr *tracer) read(r io.Reader) error {
 	return lines.Err()
 }
 
-// line takes "1234 1656404429.502000 close(5) = 0"; the thread's number may be padded.
+// line parses a line such as "1234 1656404429.502000 close(5) = 0". The thread's number may be padded.
 func (tr *tracer) line(text string) error {
 	thread, text, _ := strings.Cut(text, " ")
 	stamp, text, _ := strings.Cut(strings.TrimLeft(text, " "), " ")
@@ -108,7 +108,7 @@ func (tr *tracer) line(text string) error {
 
 // call adds a system call that has ended. A failed call changes nothing. Signals and ends of threads are not calls.
 func (tr *tracer) call(c call) error {
-	end := strings.LastIndex(c.text, " = ") // spaces may stand before it
+	end := strings.LastIndex(c.text, " = ") // there may be spaces before it
 	what, inner, ok := strings.Cut(c.text[:max(end, 0)], "(")
 	if !ok {
 		return nil
@@ -116,10 +116,10 @@ func (tr *tracer) call(c call) error {
 	word, _, _ := strings.Cut(c.text[end+3:], " ")
 	result := number(word)
 	if result < 0 {
-		return nil // it failed, or was cut short by the end of the daemon
+		return nil // the call failed, or the daemon ended during it
 	}
 	inner = strings.TrimSuffix(strings.TrimRight(inner, " "), ")")
-	args := strings.Split(inner, ", ") // text is in hex: no comma stands inside
+	args := strings.Split(inner, ", ") // text is in hex, so it has no commas
 	switch what {
 	case "openat":
 		return tr.opened(args, result, c)
@@ -203,7 +203,7 @@ func (tr *tracer) wrote(args []string, n int, c call) error {
 		}
 	case len(args) == 4: // pwrite64
 		tr.add(step{Deed: wrote, File: file, Data: []byte(text[:n]), Offset: int64(number(args[3]))}, c)
-	default: // of the files beside it, at their end
+	default: // appends to the other files
 		tr.add(step{Deed: wrote, File: file, Data: []byte(text[:n]), Offset: -1}, c)
 	}
 	return nil
@@ -247,7 +247,7 @@ func unhex(arg string) (string, error) {
 	inner, ok := strings.CutPrefix(arg, `"`)
 	inner, end := strings.CutSuffix(inner, `"`)
 	if !ok || !end {
-		return "", fmt.Errorf("%.40s is no whole string", arg)
+		return "", fmt.Errorf("%.40s is not a whole string", arg)
 	}
 	text, err := hex.DecodeString(strings.ReplaceAll(inner, `\x`, ""))
 	return string(text), err

@@ -11,8 +11,8 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// energySlave is fixedSlave with 80 kWh as half precision in kWhc_r, beside 6553.6 Ah at 12.117 V, and no register
-// 0x9000.
+// energySlave is fixedSlave with 80 kWh as half precision in kWhc_r, with 6553.6 Ah at 12.117 V, and without the
+// register 0x9000.
 func energySlave() *modbustest.Slave {
 	s := fixedSlave()
 	s.Read = func(function byte, addr, count uint16) ([]uint16, byte) {
@@ -47,7 +47,7 @@ func TestReadPrintsValuesWithWhereTheyComeFrom(t *testing.T) {
 	config := w.config("objects: adc_ia", "adc_ia")
 	text := mustRead(t, append(everyKind, "--config", config)...)
 	clitest.MustHold(t, text,
-		"adc_vbterm\t12.117188\tV\trs485/1\t0x4A0F\t04 0x0012\t20", // the year of a stamp
+		"adc_vbterm\t12.117188\tV\trs485/1\t0x4A0F\t04 0x0012\t20", // 20 is the begin of the year of a time
 		"charge_state\tFLOAT\t", "clear", "03 0xE080",
 		"T_rts holds no value: ",
 		"function 04, 0x0011+2, 20",
@@ -56,7 +56,7 @@ func TestReadPrintsValuesWithWhereTheyComeFrom(t *testing.T) {
 	)
 }
 
-// With and without the daemon, the answer is the same.
+// The answers with and without the daemon are equal.
 func TestReadAsksTheDaemonThatOwnsThePort(t *testing.T) {
 	w := newWorld(t, energySlave())
 	config := w.config("objects: adc_ia", "adc_ia")
@@ -73,7 +73,7 @@ func TestReadAsksTheDaemonThatOwnsThePort(t *testing.T) {
 	}
 }
 
-// readJSON returns the JSON without its times.
+// readJSON returns the JSON output without its times.
 func readJSON(t *testing.T, text string) string {
 	t.Helper()
 	var r struct{ Objects, Registers []json.RawMessage }
@@ -88,7 +88,7 @@ func readJSON(t *testing.T, text string) string {
 		}
 	}
 	if len(kept) != len(lines)-len(r.Objects)-len(r.Registers) {
-		t.Errorf("not each value has its time in %s", text)
+		t.Errorf("not every value has a time in %s", text)
 	}
 	return strings.Join(kept, "\n")
 }
@@ -104,7 +104,7 @@ func TestReadShowsEveryEncodingAndWhichIsPlausible(t *testing.T) {
 		"Ahc_r × adc_vbterm / 1000 = 6553.6 Ah × 12.12 V / 1000 = 79.4112 kWh",
 	)
 	if strings.Contains(text, "not sampled until") {
-		t.Errorf("of a chosen one:\n%s", text)
+		t.Errorf("after the choice of an encoding:\n%s", text)
 	}
 	unchosen := w.config("objects: adc_ia", "adc_ia")
 	clitest.MustHold(t, mustRead(t, "kWhc_r", "--config", unchosen), "kWhc_r is not sampled until the slave's `encodings` choose one of these:\n")
@@ -130,14 +130,14 @@ func TestReadShowsEveryEncodingAndWhichIsPlausible(t *testing.T) {
 	}
 }
 
-// A technician with a laptop has no configuration.
+// A technician with a laptop need not have a configuration.
 func TestReadWithAPortNeedsNoConfiguration(t *testing.T) {
 	pty := modbustest.MustServe(t, 115200, 11, energySlave())
 	const none = "/nonexistent/config.yaml"
 	for _, args := range [][]string{
 		{"--model", "PSPWM", "--unit", "1"},
 		{"--model", "PS-PWM-30M"},
-		{}, // it identifies itself
+		{}, // the controller identifies itself
 	} {
 		args = append(args, "adc_vbterm", "--port", pty.Path(), "--baud", "115200", "--timeout", "300ms", "--config", none)
 		clitest.MustHold(t, mustRead(t, args...), "12.117188", "0x4A0F")
@@ -272,7 +272,7 @@ status: {listen: "", socket: /nonexistent/a.sock}
 	}
 }
 
-// A daemon without a socket cannot be asked, and the port is its own.
+// A daemon without a socket cannot be asked, and has the port open.
 func TestReadOfATakenPortNamesWhoHasIt(t *testing.T) {
 	w := newWorld(t, energySlave())
 	text, err := os.ReadFile(w.config("objects: adc_ia", "adc_ia"))
@@ -291,7 +291,7 @@ func TestReadOfATakenPortNamesWhoHasIt(t *testing.T) {
 	}
 }
 
-// For its own reads the daemon waits for a line that is down. A `read` command gets an answer at once.
+// For its own reads the daemon waits for a line that is down, but a `read` command gets an answer at once.
 func TestReadFromADaemonWhoseLineIsDownSaysSo(t *testing.T) {
 	w := newWorld(t, energySlave())
 	text, err := os.ReadFile(w.config("objects: adc_ia", "adc_ia"))

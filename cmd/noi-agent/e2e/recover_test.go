@@ -11,9 +11,9 @@ import (
 	"noi-agent/sinks/sinktest/standin"
 )
 
-// TestKilledDaemonWithADamagedStoreComesUpByItself kills the real daemon with a backlog, spoils its store so that bbolt
-// cannot open it, and starts it again: its own child finds the damage, and every committed sample reaches both clouds
-// under the id it had.
+// TestKilledDaemonWithADamagedStoreComesUpByItself kills the real daemon with a backlog, damages its store so that
+// bbolt cannot open it, and starts the daemon again. Its own child finds the damage, and every committed sample
+// reaches both clouds under its old id.
 func TestKilledDaemonWithADamagedStoreComesUpByItself(t *testing.T) {
 	binary := buildBinary(t, "..")
 	w := newWorld(t, countingSlave())

@@ -14,8 +14,8 @@ import (
 	"noi-agent/status/api"
 )
 
-// Eight slaves answer every read of registers with an exception, each with another code. The status shows each as refusing with a
-// problem that names the code. After they recover, each has a gap.
+// Eight slaves answer every read of registers with an exception, each with another code. The status shows each as
+// refusing, with a problem that names the code. After they recover, each has a gap.
 func TestControllersThatRefuseEveryReadAreShown(t *testing.T) {
 	w := newWorld(t, &modbustest.Slave{Unit: 1})
 	var refuse atomic.Bool
@@ -43,7 +43,7 @@ buffer: {commit_every: 50ms}
 clock: {source: system}
 status: {listen: "", socket: %s}
 `, w.dir, modbustest.ServeTCP(t, slaves...), units.String(), pubsubID, testTopic, w.pubsub.Addr(), w.socket())), nil)
-	var shown time.Time // since when all are shown: moments must pass, or there is no gap
+	var shown time.Time // since when all are shown; some moments must pass, otherwise there is no gap
 	eventually(t, "each slave is shown as refusing, with its code", func() bool {
 		s := w.status()
 		if len(s.Lines) == 0 || len(s.Lines[0].Slaves) != len(slaves) {

@@ -47,7 +47,7 @@ func fullHost(t *testing.T) string {
 	return fmt.Sprintf("127.0.0.1:%d", name.(*unix.SockaddrInet4).Port)
 }
 
-// TestHangupsLeaveRoomForTheEnd: SIGHUPs that are not taken cost no SIGTERM.
+// TestHangupsLeaveRoomForTheEnd: many waiting SIGHUPs do not cause the loss of a SIGTERM.
 func TestHangupsLeaveRoomForTheEnd(t *testing.T) {
 	ends, release := cli.Signals()
 	defer release()
@@ -65,11 +65,12 @@ func TestHangupsLeaveRoomForTheEnd(t *testing.T) {
 	send(syscall.SIGTERM)
 	eventually(t, "the end is there", func() bool { return len(ends) == 1 })
 	if s := <-ends; s != syscall.SIGTERM {
-		t.Errorf("the end is %v", s)
+		t.Errorf("the signal for the end is %v", s)
 	}
 }
 
-// TestEndIsNotLostBehindReloads: the daemon ends though a reload waits for a dial and others wait for that reload.
+// TestEndIsNotLostBehindReloads: the daemon ends while a reload waits for a connection and other reloads wait for
+// this one.
 func TestEndIsNotLostBehindReloads(t *testing.T) {
 	host, dir := fullHost(t), t.TempDir()
 	config := filepath.Join(dir, "config.yaml")
@@ -99,7 +100,7 @@ status: {listen: "", socket: ""}
 		}
 	}
 	for i := range 4 {
-		write(fmt.Sprintf("%ds", 2+i)) // the line changes, so that the reload has to wait for its dial
+		write(fmt.Sprintf("%ds", 2+i)) // the line changes, so that the reload must wait for its connection
 		signal(syscall.SIGHUP)
 		eventually(t, "the signal is taken, or waits", func() bool { return i > 0 || strings.Contains(log.String(), "signal=hangup") })
 	}
@@ -110,12 +111,12 @@ status: {listen: "", socket: ""}
 			t.Errorf("the daemon ended with %v:\n%s", err, log)
 		}
 	case <-time.After(2 * time.Minute):
-		t.Errorf("the daemon goes on two minutes after SIGTERM:\n%s", log)
+		t.Errorf("the daemon still runs two minutes after SIGTERM:\n%s", log)
 	}
 }
 
-// TestRefusedReloadIsSeen: the command fails with the line, the status has a problem, and commands that ask the daemon
-// work meanwhile.
+// TestRefusedReloadIsSeen: the command fails with the line of the fault, the status has a problem, and commands that
+// ask the daemon work.
 func TestRefusedReloadIsSeen(t *testing.T) {
 	w := newWorld(t, fixedSlave())
 	config := w.config(`intervals: {"*": 1h}`, "adc_vbterm")
@@ -183,8 +184,8 @@ func TestRefusedReloadIsSeen(t *testing.T) {
 	}
 }
 
-// TestPublishTestHurriesTheDaemon: the daemon is asked to try again once a test message was accepted, and its absence
-// is no failure.
+// TestPublishTestHurriesTheDaemon: after an accepted test message, publish-test asks the daemon to try again. A
+// missing daemon is no failure.
 func TestPublishTestHurriesTheDaemon(t *testing.T) {
 	w := newWorld(t, fixedSlave())
 	config := w.config(`intervals: {"*": 1h}`, "adc_vbterm")

@@ -82,7 +82,7 @@ func mustExport(t *testing.T, args ...string) (stdout, stderr string) {
 	return stdout, stderr
 }
 
-// exportedLines are the samples of a jsonl export in the form of received.
+// exportedLines returns the samples of a jsonl export in the form of received.
 func exportedLines(t *testing.T, text string) (out []string) {
 	t.Helper()
 	for line := range strings.Lines(text) {
@@ -107,7 +107,7 @@ func TestExportIsWhatTheCloudsReceivedWithAndWithoutADaemon(t *testing.T) {
 	const nothing = "no samples to 2022-06-28T00:00:00Z; accepted samples are kept for 24 h"
 	none, hint := mustExport(t, "--to", "2022-06-28", "--config", config)
 	if none != "" || !strings.Contains(hint, nothing) {
-		t.Errorf("of another time: %q, %s", none, hint)
+		t.Errorf("an export of another time: %q, %s", none, hint)
 	}
 	if daemon.stop() != cli.ExitDone {
 		t.Error("the daemon did not end well")
@@ -231,7 +231,7 @@ func TestReplayWithoutRetentionSaysSo(t *testing.T) {
 	}
 }
 
-// checkCutShort has a replay fail, and the daemon end under it.
+// checkCutShort makes a replay fail, and ends the daemon during a replay.
 func (w *world) checkCutShort(daemon *running, args []string) {
 	w.t.Helper()
 	w.sns.SetFault(standin.Always(standin.SNSDenied(testTopicARN)))
@@ -253,7 +253,7 @@ func (w *world) checkCutShort(daemon *running, args []string) {
 	}
 }
 
-// A daemon that breaks off must not leave the half for the whole.
+// If a daemon stops during an export, the incomplete output must not look complete.
 func TestExportThatBreaksOffFails(t *testing.T) {
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "a.sock")

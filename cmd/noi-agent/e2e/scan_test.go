@@ -41,7 +41,7 @@ func simSlave(t *testing.T, unit byte) *modbustest.Slave {
 	return c.Slave()
 }
 
-// fast keeps a scan in a test short.
+// fast are flags that keep a scan short.
 var fast = []string{"--units", "1-6", "--timeout", "250ms"}
 
 func scanArgs(port string, more ...string) []string {
@@ -69,8 +69,8 @@ func TestScanPrintsWhoAnswersAndTheirConfiguration(t *testing.T) {
 	}
 }
 
-// atSpeed has a slave answer only while the pty is set to a baud rate. A pty sends at any rate, but keeps what it was
-// set to.
+// atSpeed makes a slave answer only while the pty is set to a baud rate. A pty sends at any rate, but keeps its
+// setting.
 func atSpeed(line *modbustest.PTY, speed uint32, s *modbustest.Slave) *modbustest.Slave {
 	s.Script = func(modbustest.Request) modbustest.Fault {
 		tty, err := os.OpenFile(line.Path(), os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
@@ -125,7 +125,7 @@ func TestScanTriesEachFramingOfABaudRate(t *testing.T) {
 	for _, want := range []string{"9600 8N2", "9600 8N1", "9600 8E2", "9600 8E1", "19200 8N2", "19200 8N1", "19200 8E2", "19200 8E1"} {
 		i := strings.Index(stderr[at:], want)
 		if i < 0 {
-			t.Fatalf("no %s, or not in its turn, in\n%s", want, stderr)
+			t.Fatalf("no %s, or at the wrong place, in\n%s", want, stderr)
 		}
 		at += i
 	}
@@ -162,7 +162,7 @@ func TestScanOverTheNetwork(t *testing.T) {
 	}
 }
 
-// While the agent has the port, it asks the units itself between its own reads.
+// While the agent has the port open, it sends the requests of a scan between its own reads.
 func TestScanOfALineThatTheDaemonHasGoesThroughIt(t *testing.T) {
 	slave, stranger := fixedSlave(), strangeSlave(3)
 	w := newWorld(t, slave, stranger)
@@ -187,7 +187,7 @@ func TestScanOfALineThatTheDaemonHasGoesThroughIt(t *testing.T) {
 	}
 	code, stdout, stderr := run1("scan", "--config", config, "--port", w.pty.Path())
 	if code != cli.ExitFailed || stdout != "" || !strings.Contains(stderr, "hint: noi-agent scan --line rs485 ") || strings.Contains(stderr, "asking") {
-		t.Errorf("its port: exit %d: %s%s", code, stdout, stderr)
+		t.Errorf("a scan of its port: exit %d: %s%s", code, stdout, stderr)
 	}
 	if n := slave.Requests() - before; n > 0 {
 		t.Errorf("%d requests were sent", n)
@@ -215,9 +215,10 @@ func TestScanEndedByASignalPrintsWhatItFound(t *testing.T) {
 		t.Errorf("exit %d", c)
 	}
 	clitest.MustHold(t, stdout.String(), `"complete": false`, `"product_code": "PS-PWM-30M"`)
-	cut := regexp.MustCompile(`the scan was cut short after (1 unit|[2-9] units|1?\d\d units), by a signal"`) // a busy machine may have asked more by then
+	// on a busy machine there may be more requests by then
+	cut := regexp.MustCompile(`the scan was cut short after (1 unit|[2-9] units|1?\d\d units), by a signal"`)
 	if !cut.MatchString(stderr.String()) {
-		t.Errorf("it said %s", stderr.String())
+		t.Errorf("stderr is %s", stderr.String())
 	}
 }
 
@@ -229,7 +230,7 @@ func TestScanShowsABarOnATerminal(t *testing.T) {
 	}
 	shown := make(chan string, 1)
 	go func() {
-		b, _ := io.ReadAll(screen) // EIO once the other side is closed
+		b, _ := io.ReadAll(screen) // EIO when the other side is closed
 		shown <- string(b)
 	}()
 	p := &cli.Program{Stdout: io.Discard, Stderr: tty, Now: time.Now, Signals: cli.Signals}

@@ -10,8 +10,9 @@ import (
 	"noi-agent/cmd/noi-agent/cli"
 )
 
-// TestReloadReadsExchangedCredentials: keys that were exchanged in a file of the same name are in use after a SIGHUP, though nothing in the configuration has
-// changed and the old keys still work. Another integration is not disturbed.
+// TestReloadReadsExchangedCredentials: a credentials file gets other keys under the same name. After a SIGHUP the
+// agent uses them, although the configuration is unchanged and the old keys still work. The other integration is not
+// restarted.
 func TestReloadReadsExchangedCredentials(t *testing.T) {
 	w := newWorld(t, fixedSlave())
 	file := filepath.Join(w.dir, "credentials")
@@ -24,7 +25,7 @@ func TestReloadReadsExchangedCredentials(t *testing.T) {
 	write(os.Getenv("AWS_ACCESS_KEY_ID"))
 	config := w.config(`intervals: {"*": 50ms}`, "adc_vbterm")
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", file)
-	if err := os.Unsetenv("AWS_ACCESS_KEY_ID"); err != nil { // newWorld's cleanup sets it back
+	if err := os.Unsetenv("AWS_ACCESS_KEY_ID"); err != nil { // newWorld's cleanup restores it
 		t.Fatal(err)
 	}
 	daemon := w.start(config, nil)
@@ -35,7 +36,7 @@ func TestReloadReadsExchangedCredentials(t *testing.T) {
 		return strings.Contains(w.status().Integrations[0].LastError, "InvalidClientTokenId")
 	})
 	if !strings.Contains(daemon.stderr.String(), "new_integrations=1") {
-		t.Errorf("not one integration was restarted:\n%s", daemon.stderr)
+		t.Errorf("want exactly one restarted integration:\n%s", daemon.stderr)
 	}
 	if code := daemon.stop(); code != cli.ExitDone {
 		t.Errorf("exit code %d", code)

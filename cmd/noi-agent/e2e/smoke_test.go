@@ -14,8 +14,8 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// TestRealBinariesDoWhatMakeRunDoes runs the built daemon under the built noi-sim with the demo configuration, on other
-// ports: both clouds get each of the demo's objects, Ctrl-C ends all cleanly with a summary.
+// TestRealBinariesDoWhatMakeRunDoes runs the built daemon under the built noi-sim with the demo configuration, on
+// other ports. Both clouds get each of the demo's objects. Ctrl-C ends all programs cleanly, with a summary.
 func TestRealBinariesDoWhatMakeRunDoes(t *testing.T) {
 	cmd, lines, errs := startDemo(t, "demo.yaml")
 	seen, summary := map[string]map[string]bool{}, ""
@@ -52,8 +52,8 @@ func TestRealBinariesDoWhatMakeRunDoes(t *testing.T) {
 	}
 }
 
-// startDemo runs the built daemon under the built noi-sim with an example configuration, on other ports, in a directory of its
-// own. The first line, with the address of the status page, has been read.
+// startDemo runs the built daemon under the built noi-sim with an example configuration, on other ports, in its own
+// directory. It has read the first line of the output, with the address of the status page.
 func startDemo(t *testing.T, example string, options ...string) (cmd *exec.Cmd, lines *bufio.Scanner, errs *lockedBuffer) {
 	t.Helper()
 	agent, sim := buildBinary(t, ".."), buildBinary(t, "../../noi-sim")
@@ -84,8 +84,8 @@ func startDemo(t *testing.T, example string, options ...string) (cmd *exec.Cmd, 
 	return cmd, lines, errs
 }
 
-// TestRealBinariesTellFamiliesApart runs three controllers on one line, whose models the agent finds out: messages of each have its
-// product code, its firmware and its family, and the fault that is forced upon one arrives under its name.
+// TestRealBinariesTellFamiliesApart runs three controllers on one line, and the agent finds out their models. The
+// messages of each have its product code, firmware and family. A forced fault of one of them arrives under its name.
 func TestRealBinariesTellFamiliesApart(t *testing.T) {
 	cmd, lines, errs := startDemo(t, "demo-many.yaml", "--slaves", "1=PSPWM,2=TSMPPT,5=SSMPPT", "--fault", "2/fault:rts_shorted@0s")
 	want := map[string]bool{

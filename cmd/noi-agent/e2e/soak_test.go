@@ -23,14 +23,16 @@ import (
 	"noi-agent/status/api"
 )
 
-// shortSoak is the soak of `make test`: `make soak` sets NOI_SOAK to a longer time.
+// shortSoak is the length of the soak in `make test`. `make soak` sets NOI_SOAK to a longer time.
 const shortSoak = 12 * time.Second
 
-// TestSoak runs one daemon at the full rate of its bus, with faults of line, clouds, clock and disk, reloads, and edits
-// over the API. In the end each sample and each missed moment of the run is exactly one of: accepted, rejected, stored,
-// or counted by a gap, and the daemon needs no more memory, descriptors, goroutines and disk than after its warm-up.
-// The daemon is the program value that main runs, in a process of its own: the clock of the machine itself stays right.
-// NOI_SOAK_SEED repeats the draws. NOI_SOAK_OUT is a directory for the plot and its figures.
+// TestSoak runs one daemon at the full rate of its bus, with faults of line, clouds, clock and disk, with reloads,
+// and with edits over the API. At the end each sample and each missed moment of the run is exactly one of: accepted,
+// rejected, stored, or counted by a gap. The daemon needs no more memory, descriptors, goroutines and disk than after
+// its warm-up.
+//
+// The daemon is the program value of main, in its own process, so the clock of the machine stays right. NOI_SOAK_SEED
+// repeats the random choices. NOI_SOAK_OUT is a directory for the plot and its figures.
 func TestSoak(t *testing.T) {
 	length, seed := shortSoak, rand.Uint64N(1<<32)
 	if text := os.Getenv("NOI_SOAK"); text != "" {
@@ -49,7 +51,7 @@ func TestSoak(t *testing.T) {
 	output, err := inOwnMounts(t, fmt.Sprint("NOI_SOAK_SEED=", seed))
 	switch {
 	case errors.Is(err, errNoMounts) && os.Getenv("CI") != "true" && os.Getuid() != 0:
-		t.Skipf("%v", err) // on a desk
+		t.Skipf("%v", err) // on a developer's machine
 	case err != nil:
 		t.Errorf("NOI_SOAK_SEED=%d: %v\n%s", seed, err, output)
 	default:
@@ -62,10 +64,10 @@ type soakWorld struct {
 	*raceWorld
 	disk   *disk
 	clock  gatewayClock
-	line   atomic.Int32 // how the line is: one of the kinds below
+	line   atomic.Int32 // the state of the line, one of the kinds below
 	points []point
 
-	// of the run that is judged: it polls from a moment between the first two until one between the last two
+	// of the judged run: it polls from a moment between the first two times until one between the last two
 	begun, started, asked, over time.Time
 }
 
@@ -79,7 +81,7 @@ const (
 	lineKinds
 )
 
-// soakInterval is far below what a sweep takes, so the line is always busy and most moments pass as overrun.
+// soakInterval is much shorter than a sweep, so the line is always busy and most moments pass as overrun.
 const soakInterval = 10 * time.Millisecond
 
 func newSoakWorld(t *testing.T, seed uint64) *soakWorld {
@@ -102,13 +104,13 @@ func newSoakWorld(t *testing.T, seed uint64) *soakWorld {
 	clock := filepath.Join(w.dir, "clock")
 	w.clock.show(t, clock)
 	for name, value := range map[string]string{ledgerEnv: clock, "RUNTIME_DIRECTORY": inMemory(t), "GOMEMLIMIT": "64MiB",
-		"GOMAXPROCS": "2"} { // as the unit has them
+		"GOMAXPROCS": "2"} { // as in the systemd unit
 		t.Setenv(name, value)
 	}
 	return w
 }
 
-// trouble is the fault that the line adds to each reply.
+// trouble returns the fault that the line adds to each reply.
 func (w *soakWorld) trouble() func(modbustest.Request) modbustest.Fault {
 	rng := rand.New(rand.NewPCG(w.seed, 5))
 	noise := modbustest.Noise(rng)
@@ -134,7 +136,7 @@ func (w *soakWorld) trouble() func(modbustest.Request) modbustest.Fault {
 	}
 }
 
-// live runs for so long, and judges.
+// live runs for this time, and then judges.
 func (w *soakWorld) live(length time.Duration) {
 	w.start()
 	w.started = time.Now()
@@ -145,7 +147,7 @@ func (w *soakWorld) live(length time.Duration) {
 	stored := w.settle()
 	w.judgeValues()
 	w.judgeCounts(stored)
-	if length > shortSoak { // that is all warm-up, and the race detector's memory
+	if length > shortSoak { // a short run is all warm-up, with the race detector's memory
 		w.judgeFlat(length)
 	}
 }
@@ -153,7 +155,7 @@ func (w *soakWorld) live(length time.Duration) {
 // turn chooses the next faults at random, and makes a change.
 func (w *soakWorld) turn() {
 	w.t.Helper()
-	w.line.Store(int32(w.rng.IntN(2 * lineKinds))) // half of the time it is calm
+	w.line.Store(int32(w.rng.IntN(2 * lineKinds))) // without faults half of the time
 	setWeather(w.t, w.world, w.rng)
 	if w.rng.IntN(4) == 0 {
 		w.reject()
@@ -169,8 +171,8 @@ func (w *soakWorld) turn() {
 	}
 }
 
-// edit makes the next edit. After a few integrations none is removed, and so none is made: the rows of each that ever was
-// stay in the store for a month.
+// edit makes the next edit. After a few integrations it removes and creates no more, because the store keeps the rows
+// of each for a month.
 func (w *soakWorld) edit() {
 	w.t.Helper()
 	e := w.raceWorld.draw()
@@ -180,13 +182,13 @@ func (w *soakWorld) edit() {
 	w.do(e)
 }
 
-// reject has both clouds reject some messages for good.
+// reject makes both clouds reject some messages.
 func (w *soakWorld) reject() {
 	w.sns.SetFault(standin.Always(standin.Fault{Code: "InvalidParameter", Text: "no", Only: unlucky}))
 	w.pubsub.SetFault(standin.Always(standin.Fault{Code: "InvalidArgument", Text: "no", Only: unlucky}))
 }
 
-// unlucky picks one message in fifty, the same ones in each try.
+// unlucky selects one message in fifty, always the same ones.
 func unlucky(m standin.Message) bool {
 	_, n, _ := strings.Cut(m.Attributes["seq"], "-")
 	number, err := strconv.Atoi(n)
@@ -207,7 +209,7 @@ func (w *soakWorld) drawClock() {
 	w.clock.show(w.t, filepath.Join(w.dir, "clock"))
 }
 
-// wait waits, and records the memory and other needs of the daemon meanwhile.
+// wait waits, and measures the memory and other needs of the daemon in the meantime.
 func (w *soakWorld) wait(d time.Duration) {
 	w.t.Helper()
 	for end := time.Now().Add(d); time.Now().Before(end); {
@@ -216,8 +218,8 @@ func (w *soakWorld) wait(d time.Duration) {
 	}
 }
 
-// settle ends all faults, has some samples rejected and some wait for Pub/Sub, and stops the daemon. It returns how many samples
-// the next run, on a silent line, finds of this one.
+// settle ends all faults, has some samples rejected and some wait for Pub/Sub, and stops the daemon. It returns how
+// many samples of this run the next run finds, on a silent line.
 func (w *soakWorld) settle() (stored map[string]uint64) {
 	w.t.Helper()
 	w.disk.sound()
@@ -245,7 +247,7 @@ func (w *soakWorld) settle() (stored map[string]uint64) {
 	return map[string]uint64{snsID: w.waiting(snsID), pubsubID: w.waiting(pubsubID)}
 }
 
-// wake has both integrations try again at once: the clouds are back.
+// wake makes both integrations try again at once, because the clouds are back.
 func (w *soakWorld) wake() {
 	w.t.Helper()
 	for _, id := range []string{snsID, pubsubID} {
@@ -289,7 +291,7 @@ func (w *soakWorld) judgeValues() {
 	}
 }
 
-// judgeCounts holds the sum for each integration that was never edited, before and after the rest is sent.
+// judgeCounts checks the sum for each integration that was never edited, before and after the rest is sent.
 func (w *soakWorld) judgeCounts(stored map[string]uint64) {
 	w.t.Helper()
 	before := map[string]account{snsID: w.account(snsID), pubsubID: w.account(pubsubID)}
@@ -306,7 +308,7 @@ func (w *soakWorld) judgeCounts(stored map[string]uint64) {
 		if got := is.accepted + is.rejected + sum(is.gaps); got != is.produced {
 			w.t.Errorf("seed %d: %s: after the rest was sent: %d of %d: %+v", w.seed, id, got, is.produced, is)
 		}
-		// A sample whose answer was lost may be rejected or dropped when it should go again: the cloud has it all the same.
+		// A sample whose answer was lost may be rejected or dropped at its next try: the cloud has it nevertheless.
 		if more := is.taken - is.accepted; is.taken < is.accepted || more > is.rejected+is.gaps["disk_full"]+is.gaps["max_size"] {
 			w.t.Errorf("seed %d: %s: the cloud has %d samples, the agent says %d: %+v", w.seed, id, is.taken, is.accepted, is)
 		}
@@ -316,7 +318,7 @@ func (w *soakWorld) judgeCounts(stored map[string]uint64) {
 		}
 	}
 	if stored[pubsubID] == 0 || before[snsID].rejected == 0 {
-		w.t.Errorf("seed %d: nothing was stored, or nothing rejected: the sum holds too little", w.seed)
+		w.t.Errorf("seed %d: no sample was stored, or none rejected: the sum proves too little", w.seed)
 	}
 }
 
@@ -327,12 +329,12 @@ func sum(gaps map[string]uint64) (n uint64) {
 	return n
 }
 
-// account is what has become of the samples that an integration was to have of the first run.
+// account has the numbers of an integration's samples of the first run, by their fate.
 type account struct {
-	produced           uint64            // the last number that a sample or a missed moment has
-	accepted, rejected uint64            // by what the agent says
-	taken              uint64            // by what the cloud says, each sample once
-	gaps               map[string]uint64 // by reason, the dropped samples among them
+	produced           uint64            // the last number of a sample or a missed moment
+	accepted, rejected uint64            // by the agent's report
+	taken              uint64            // by the cloud's report, each sample counts once
+	gaps               map[string]uint64 // by reason, including the dropped samples
 }
 
 func (w *soakWorld) account(id string) (a account) {

@@ -19,29 +19,29 @@ type point struct {
 	values []float64     // in the order of needs
 }
 
-// need is something that must not grow.
+// need is a figure that must not grow.
 type need struct {
 	name, unit string
-	slack      float64 // how much more it may be at the end of a run than after the warm-up, by the fitted line
-	most       float64 // that it may ever be
+	slack      float64 // allowed growth from the warm-up to the end of a run, by the fitted line
+	most       float64 // highest allowed value
 }
 
-// needs are what is measured. The slack of the memory is the noise of the garbage collector; a descriptor or goroutine
-// that leaks with each turn, reload or edit is more than the slack within minutes.
+// needs are the measured figures. The slack of the memory is the noise of the garbage collector. A descriptor or
+// goroutine that leaks with each turn, reload or edit exceeds the slack within minutes.
 func needs() []need {
 	return []need{
 		{"resident memory", "MiB", 5, 100}, {"file descriptors", "", 5, 60}, {"goroutines", "", 5, 120},
-		{"store's file", "KiB", 1024, 6 << 10}, // it grows in steps
+		{"store's file", "KiB", 1024, 6 << 10}, // the file grows in steps
 	}
 }
 
-// settled is how long a run must be for its last two thirds to be after the warm-up: the memory was seen to rise for some
-// minutes, until the first long outage is over. A shorter run may grow by thrice the slack.
+// settled is the least length of a run whose last two thirds are after the warm-up. The memory grew for some minutes
+// in earlier runs, until the end of the first long outage. A shorter run may grow by three times the slack.
 const settled = 10 * time.Minute
 
 var residentMemory = regexp.MustCompile(`VmRSS:\s+(\d+) kB`)
 
-// measure asks kernel and daemon.
+// measure reads the figures from the kernel and the daemon.
 func (w *soakWorld) measure() point {
 	w.t.Helper()
 	proc := fmt.Sprintf("/proc/%d/", w.daemon.Process.Pid)
@@ -67,7 +67,7 @@ func (w *soakWorld) measure() point {
 	return point{time.Since(w.begun), []float64{memory / 1024, float64(len(files)), goroutines, float64(store.Size()) / 1024}}
 }
 
-// judgeFlat fits a line through each need after the warm-up, a third of the run, and holds its rise.
+// judgeFlat fits a line through each need after the warm-up, which is a third of the run, and checks its rise.
 func (w *soakWorld) judgeFlat(length time.Duration) {
 	w.t.Helper()
 	warm := slices.IndexFunc(w.points, func(p point) bool { return p.at > length/3 })
@@ -107,7 +107,7 @@ type line struct {
 	from, to     float64
 }
 
-// theilSen fits the line whose slope is the middle one of those between any two points: bursts do not move it.
+// theilSen fits the line whose slope is the median of the slopes between any two points, so bursts do not change it.
 func theilSen(points []point, value int) line {
 	var slopes, heights []float64
 	for i, a := range points {
@@ -132,12 +132,12 @@ func middle(values []float64) float64 {
 	return values[len(values)/2]
 }
 
-// peak is the highest value of a need.
+// peak returns the highest value of a need.
 func peak(points []point, i int) float64 {
 	return slices.MaxFunc(points, func(a, b point) int { return cmp.Compare(a.values[i], b.values[i]) }).values[i]
 }
 
-// Of the plot, in its own units.
+// Sizes of the plot, in its own units.
 const (
 	plotWidth, panelHeight = 760, 150
 	plotLeft, plotRight    = 60, 740

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// BenchmarkStartOfStatus is how long `noi-agent status` takes from its start to its end, where no daemon runs. It should stay below 60 ms.
+// BenchmarkStartOfStatus measures the whole time of `noi-agent status` without a daemon. It should be below 60 ms.
 func BenchmarkStartOfStatus(b *testing.B) {
 	binary := filepath.Join(b.TempDir(), "noi-agent")
 	build := exec.Command("go", "build", "-trimpath", "-tags", "grpcnotrace,nethttpomithttp2", "-ldflags", "-s -w", "-o", binary, "..")
@@ -14,6 +14,6 @@ func BenchmarkStartOfStatus(b *testing.B) {
 		b.Fatalf("%v: %s", err, out)
 	}
 	for b.Loop() {
-		_ = exec.Command(binary, "status", "--socket", "/nonexistent/agent.sock").Run() // it fails, as no daemon runs
+		_ = exec.Command(binary, "status", "--socket", "/nonexistent/agent.sock").Run() // fails, because no daemon runs
 	}
 }

@@ -23,9 +23,10 @@ import (
 )
 
 const (
-	wireEnv    = "NOI_WIRE" // has this program read a line as fast as modbus.Line can: TTY BAUD, then function, address, count
+	// makes this program read a line as fast as modbus.Line can: TTY BAUD, then function, address, count
+	wireEnv    = "NOI_WIRE"
 	wireWindow = 8 * time.Second
-	wireBits   = 11 // of a character at 8N2
+	wireBits   = 11 // bits of a character at 8N2
 )
 
 // wireRead is one read of a plan.
@@ -34,23 +35,23 @@ type wireRead struct {
 	addr, count uint16
 }
 
-// carries is how long the characters of a read take, those of its request included.
+// carries returns the time of the characters of a read, including those of its request.
 func (r wireRead) carries(baud int) time.Duration {
 	return modbus.Settings{Baud: baud}.WireTime(8 + 5 + 2*int(r.count))
 }
 
-// limit is the least time that a read takes: its characters, and the silence before the next request.
+// limit returns the least time of a read: its characters, and the silence before the next request.
 func (r wireRead) limit(baud int) time.Duration {
 	return r.carries(baud) + modbus.Settings{Baud: baud}.Silence()
 }
 
-// wireRequest is a read when it was asked for.
+// wireRequest is a read and the time of its request.
 type wireRequest struct {
 	wireRead
 	at time.Time
 }
 
-// wireMeter sees each request that crosses the line.
+// wireMeter records each request on the line.
 type wireMeter struct {
 	mu   sync.Mutex
 	seen []wireRequest
@@ -70,15 +71,16 @@ func (m *wireMeter) script(r modbustest.Request) modbustest.Fault {
 	return modbustest.Fault{}
 }
 
-// keepPace has the simulated slave keep the pace of its line while the stand-ins of the clouds use the processor: a wire
-// is not late because of them. Only root may give its thread precedence; else it is as late as the machine is busy.
+// keepPace makes the simulated slave keep the pace of its line while the stand-ins of the clouds use the processor,
+// because a real wire does not become slower. Only root may raise the priority of its thread. Without it the slave is
+// as late as the machine is busy.
 func keepPace() {
 	runtime.LockOSThread()
-	runtime.GOMAXPROCS(8) // more than there are cores: the kernel decides, and not the runtime
+	runtime.GOMAXPROCS(8) // more than the number of cores, so that the kernel decides and not the runtime
 	_ = unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_RR, Priority: 1}, 0)
 }
 
-// begin forgets what was seen, at the moment of the request after skip more ones.
+// begin drops the recorded requests. It returns the time of the request after skip further ones.
 func (m *wireMeter) begin(b *testing.B, skip int) (start time.Time) {
 	b.Helper()
 	for have := 0; ; have++ {
@@ -101,11 +103,11 @@ func (m *wireMeter) begin(b *testing.B, skip int) (start time.Time) {
 // wireFigure is the result of one master.
 type wireFigure struct {
 	share  float64 // of the limit of the reads that it does
-	sweeps float64 // a second
+	sweeps float64 // sweeps a second
 	cpu    float64 // of the whole process, in percent of a core
 	plan   []wireRead
-	// From the end of a reply to the next request, in order: within a sweep, and after its last read. A busy machine
-	// spoils some of them, and the share suffers from all.
+	// Times from the end of a reply to the next request, in ascending order: within a sweep, and after its last read.
+	// A busy machine spoils some of them, and the share gets worse by all.
 	within, after pauses
 }
 
@@ -129,7 +131,7 @@ func (m *wireMeter) measure(b *testing.B, pid, baud int) (f wireFigure) {
 		f.cpu = 100 * (cpuOf(b, pid) - used).Seconds() / took.Seconds()
 		var limit time.Duration
 		rounds := map[wireRead]int{}
-		for i, r := range seen[:len(seen)-1] { // the last one has only begun
+		for i, r := range seen[:len(seen)-1] { // the last request has no end yet
 			limit += r.limit(baud)
 			if rounds[r.wireRead]++; rounds[r.wireRead] == 1 {
 				f.plan = append(f.plan, r.wireRead)
@@ -148,10 +150,10 @@ func (m *wireMeter) measure(b *testing.B, pid, baud int) (f wireFigure) {
 	}
 }
 
-// pauses are sorted times.
+// pauses are times in ascending order.
 type pauses []time.Duration
 
-// String has the median, and those that one in ten and one in a hundred exceed.
+// String returns the median, the 90th and the 99th percentile.
 func (p pauses) String() string {
 	if len(p) == 0 {
 		return "none"
@@ -163,7 +165,7 @@ func (p pauses) String() string {
 	return strings.Join(text, "/")
 }
 
-// cpuOf returns what a process has used so far, in the kernel's ticks of 10 ms.
+// cpuOf returns the CPU time of a process, in the kernel's ticks of 10 ms.
 func cpuOf(b *testing.B, pid int) time.Duration {
 	b.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -189,14 +191,14 @@ func runMaster(b *testing.B, m *wireMeter, baud int, cmd *exec.Cmd) wireFigure {
 			b.Logf("%s said: %s", cmd.Path, said.String())
 		}
 		_ = cmd.Process.Signal(os.Interrupt)
-		_ = cmd.Wait() // it may end by the signal
+		_ = cmd.Wait() // an end by the signal is no failure
 	}()
 	return m.measure(b, cmd.Process.Pid, baud)
 }
 
-// BenchmarkWire reads all live objects of a ProStar PWM back to back over a paced line: the whole agent with both clouds, this
-// package's line alone, and a bare loop of libmodbus with the reads that the agent does. It fails where the agent reaches less
-// of the bare loop's speed than is wanted, twice.
+// BenchmarkWire reads all live objects of a ProStar PWM back to back over a paced line. It compares the whole agent
+// with both clouds, a line of package modbus alone, and a bare loop of libmodbus with the same reads. It fails if the
+// agent reaches less than the wanted share of the bare loop's speed twice.
 func BenchmarkWire(b *testing.B) {
 	for _, c := range []struct {
 		baud   int
@@ -215,7 +217,8 @@ func BenchmarkWire(b *testing.B) {
 	}
 }
 
-// wireRatio measures the three in one run, prints their figures, and returns the agent's share by the bare loop's.
+// wireRatio measures all three in one run, prints their figures, and returns the agent's share divided by the bare
+// loop's.
 func wireRatio(b *testing.B, baud int) float64 {
 	b.Helper()
 	m := &wireMeter{more: make(chan struct{}, 1)}
@@ -305,7 +308,7 @@ func bareMaster(b *testing.B) string {
 	return program
 }
 
-// wireLoop is modbus.Line alone: it reads what spec says until it is ended.
+// wireLoop is modbus.Line alone: it makes the reads of spec until it is ended.
 func wireLoop(spec string) (code int) {
 	fields := strings.Fields(spec)
 	baud, _ := strconv.Atoi(fields[1])

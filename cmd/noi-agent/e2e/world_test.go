@@ -41,7 +41,7 @@ type world struct {
 	pubsub *standin.PubSub
 }
 
-// newWorld starts everything. The pty runs at 115200 so that tests spend their time on what they test.
+// newWorld starts everything. The pty runs at 115200, so that the line needs little time.
 func newWorld(t *testing.T, slave *modbustest.Slave, more ...*modbustest.Slave) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), slave: slave}
@@ -65,16 +65,16 @@ func newWorld(t *testing.T, slave *modbustest.Slave, more ...*modbustest.Slave) 
 	return w
 }
 
-// socket is the daemon's; the name is short because a socket's path must be.
+// socket returns the daemon's socket. The name is short, because the path of a socket must be short.
 func (w *world) socket() string { return filepath.Join(w.dir, "a.sock") }
 
-// listens reports whether a daemon takes questions. That its socket is there says less: it is made before.
+// listens reports whether a daemon answers requests. An existing socket does not prove this: it is made earlier.
 func (w *world) listens() bool {
 	conn, err := net.Dial("unix", w.socket())
 	return err == nil && conn.Close() == nil
 }
 
-// config writes a configuration: slave are further keys of the slave, objects what both integrations get.
+// config writes a configuration. slave are further keys of the slave, objects those of both integrations.
 func (w *world) config(slave, objects string) string {
 	w.t.Helper()
 	text := fmt.Sprintf(`device_id: 5300520006504b5957343920
@@ -104,14 +104,14 @@ status: {listen: "", socket: %s}
 // running is a daemon in this process: the same program value that main runs.
 type running struct {
 	t       *testing.T
-	signals chan os.Signal // that end the daemon
+	signals chan os.Signal // signals to the daemon
 	hangups chan os.Signal
 	ready   chan struct{}
 	code    chan int
 	stderr  *lockedBuffer
 }
 
-// start runs `noi-agent run`; change alters the program before it starts.
+// start runs `noi-agent run`. change changes the program before it starts.
 func (w *world) start(config string, change func(*cli.Program)) *running {
 	w.t.Helper()
 	r := &running{
@@ -145,14 +145,14 @@ func (w *world) start(config string, change func(*cli.Program)) *running {
 	return r
 }
 
-// stop asks the daemon to end and returns its exit code.
+// stop ends the daemon with a signal and returns its exit code.
 func (r *running) stop() int {
 	r.t.Helper()
 	r.signals <- os.Interrupt
 	return <-r.code
 }
 
-// get asks the daemon over its socket.
+// get sends a request to the daemon over its socket.
 func (w *world) get(path string) []byte {
 	w.t.Helper()
 	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
@@ -202,7 +202,7 @@ func (w *world) status() statusView {
 	return s
 }
 
-// eventually waits for a condition; it fails after a time no machine needs.
+// eventually waits for a condition. It fails after a time that is long enough for any machine.
 func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	ticker := time.NewTicker(10 * time.Millisecond)
@@ -212,7 +212,7 @@ func eventually(t *testing.T, what string, condition func() bool) {
 		select {
 		case <-ticker.C:
 		case <-deadline:
-			t.Fatalf("never happened: %s", what)
+			t.Fatalf("not in time: %s", what)
 		}
 	}
 }

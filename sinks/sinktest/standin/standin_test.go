@@ -39,7 +39,7 @@ func mustSNS(t *testing.T, o standin.SNSOptions) *standin.SNS {
 	return s
 }
 
-// client signs with the SDK, which the stand-in's own signing is held against.
+// client signs with the SDK, as a check for the stand-in's own code.
 func client(s *standin.SNS, key, secret, region string) *sns.Client {
 	return sns.New(sns.Options{
 		BaseEndpoint: aws.String(s.URL()), Region: region, Retryer: aws.NopRetryer{},
@@ -71,7 +71,7 @@ func TestSNSChecksTheSignature(t *testing.T) {
 		}
 	}
 	if got := s.Messages(); len(got) != 1 || string(got[0].Body) != "x &+ ü=%" || got[0].ID == "" {
-		t.Errorf("taken: %+v", got)
+		t.Errorf("accepted: %+v", got)
 	}
 }
 
@@ -102,7 +102,7 @@ func TestSNSRefusesWhatIsNotSigned(t *testing.T) {
 	}
 	http.DefaultClient.CloseIdleConnections()
 	if n := s.Taken(); n != 0 {
-		t.Errorf("%d messages taken", n)
+		t.Errorf("%d messages accepted", n)
 	}
 }
 
@@ -142,7 +142,7 @@ func TestSNSHoldsTheRulesOfABatch(t *testing.T) {
 	}
 }
 
-// A run without end keeps nothing and still calls the function that watches.
+// A run without end keeps no messages, and still calls the function that watches them.
 func TestForgottenMessagesAreToldOnce(t *testing.T) {
 	var told []string
 	s := mustSNS(t, standin.SNSOptions{Forget: true, OnMessage: func(m standin.Message) { told = append(told, string(m.Body)) }})
@@ -153,7 +153,7 @@ func TestForgottenMessagesAreToldOnce(t *testing.T) {
 		}
 	}
 	if got := strings.Join(told, ""); got != "123" || s.Taken() != 3 || len(s.Messages()) != 0 || len(s.Requests()) != 0 {
-		t.Errorf("told %q, taken %d, kept %d messages and %d requests", got, s.Taken(), len(s.Messages()), len(s.Requests()))
+		t.Errorf("reported %q, accepted %d, kept %d messages and %d requests", got, s.Taken(), len(s.Messages()), len(s.Requests()))
 	}
 }
 
@@ -196,7 +196,7 @@ func TestPubSubHoldsTheRulesOfARequest(t *testing.T) {
 		}
 	}
 	if told != 1001 || s.Taken() != 1001 || len(s.Messages()) != 0 {
-		t.Errorf("told %d, taken %d, kept %d", told, s.Taken(), len(s.Messages()))
+		t.Errorf("reported %d, accepted %d, kept %d", told, s.Taken(), len(s.Messages()))
 	}
 }
 

@@ -11,8 +11,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// ages names, for each time of the document, the property with its distance from now: by a clock that is never set, so
-// that it is right on a gateway whose clock is in 1970.
+// ages names, for each time in the document, the property with its distance from now. The distance is from a clock
+// that is never set, so that it is right on a gateway whose clock is in 1970.
 var ages = map[string]string{
 	"Build.started_at": "uptime_s", "Status.started_at": "uptime_s", "Clock.booted_at": "booted_age_s",
 	"Integration.last_success": "last_success_age_s", "Integration.oldest": "oldest_age_s",
@@ -33,7 +33,7 @@ var ageless = map[string]string{
 	"TriggerDetail.sampled_at": "of the message, which has its own clock", "TriggerDetail.published_at": "the same",
 }
 
-// TestEveryTimeHasItsAge holds that a client needs no clock to say how old something is.
+// TestEveryTimeHasItsAge: a client needs no clock to know how old something is.
 func TestEveryTimeHasItsAge(t *testing.T) {
 	times := map[string]bool{}
 	for name, schema := range load(t).Components.Schemas {
@@ -57,7 +57,7 @@ func TestEveryTimeHasItsAge(t *testing.T) {
 		if json.Unmarshal([]byte(all[i].Response), &answer) == nil {
 			walk(answer, func(in map[string]any, key string) {
 				if !times[key] {
-					t.Errorf("%s %s: %q is a time, and no schema in status/api/openapi.yaml says so: give it format: date-time",
+					t.Errorf("%s %s: %q is a time, but not in its schema in status/api/openapi.yaml: give it format: date-time",
 						all[i].Method, all[i].URL, key)
 				}
 			})
@@ -66,15 +66,15 @@ func TestEveryTimeHasItsAge(t *testing.T) {
 	for _, at := range slices.Sorted(maps.Keys(ages)) {
 		name, property, _ := strings.Cut(at, ".")
 		if s := load(t).Components.Schemas[name]; s == nil || s.Value.Properties[property] == nil || !isTime(s.Value.Properties[property]) {
-			t.Errorf("%s is no time of the document", at)
+			t.Errorf("%s is not a time of the document", at)
 		}
 	}
 }
 
 func isTime(p *openapi3.SchemaRef) bool { return p.Value.Format == "date-time" }
 
-// walk calls found for each text that is a time, with the object that it is in. Messages and configurations are not
-// looked into: the API passes them on.
+// walk calls found for each text that is a time, with its object. It leaves out messages and configurations, because
+// the API only passes them on.
 func walk(v any, found func(in map[string]any, key string)) {
 	switch v := v.(type) {
 	case []any:

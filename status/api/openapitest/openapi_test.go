@@ -1,8 +1,8 @@
-// Package openapitest holds status/api/openapi.yaml against the program: its routes, its shapes and its answers. It is a
-// module of its own, so that nothing of the validator is linked into the agent.
+// Package openapitest compares status/api/openapi.yaml with the program: its routes, its shapes and its answers. It
+// is a module of its own, so that no part of the validator is linked into the agent.
 //
-// It runs the tests of the endpoint and of the command line with NOI_RECORD naming a directory, in which they leave
-// their routes and all answers. With NOI_RECORD set it takes what is there.
+// It runs the tests of the endpoint and of the command line with a directory in NOI_RECORD. There these tests write
+// their routes and all answers. If NOI_RECORD is set already, it uses the files in that directory.
 package openapitest
 
 import (
@@ -100,17 +100,17 @@ func TestRoutesAndDocumentAreTheSame(t *testing.T) {
 	}
 	for _, r := range routes {
 		if !slices.Contains(documented, r) {
-			t.Errorf("%s is served, and status/api/openapi.yaml does not have it: add it under paths", r)
+			t.Errorf("%s is served, but is not in status/api/openapi.yaml: add it under paths", r)
 		}
 	}
 	for _, d := range documented {
 		if !slices.Contains(routes, d) {
-			t.Errorf("status/api/openapi.yaml has %s, and it is not served: delete it, or add a route", d)
+			t.Errorf("%s in status/api/openapi.yaml is not served: delete it, or add a route", d)
 		}
 	}
 }
 
-// exchange is one question with its answer, as the tests of package status leave it.
+// exchange is one request with its answer, as the tests of package status record it.
 type exchange struct {
 	Method       string `json:"method"`
 	URL          string `json:"url"`
@@ -174,11 +174,11 @@ func TestEveryAnswerIsAsDocumented(t *testing.T) {
 	}
 }
 
-// checkExchange returns what differs from the document, and the route that was asked, "" for none.
+// checkExchange returns what differs from the document, and the requested route; "" if there is no route.
 func checkExchange(doc *openapi3.T, router routers.Router, e *exchange) (string, error) {
 	r, err := http.NewRequest(e.Method, e.URL, strings.NewReader(e.Request))
 	if err != nil {
-		return "", nil // no client of Go sends it
+		return "", nil // a client in Go cannot send this method
 	}
 	r.Header.Set("Content-Type", e.RequestType)
 	route, parameters, err := router.FindRoute(r)
@@ -190,7 +190,7 @@ func checkExchange(doc *openapi3.T, router routers.Router, e *exchange) (string,
 	asked := &openapi3filter.RequestValidationInput{Request: r, PathParams: parameters, Route: route, Options: options}
 	if e.Status < 300 {
 		if err := openapi3filter.ValidateRequest(context.Background(), asked); err != nil {
-			return name, fmt.Errorf("a question that has a good answer is not as documented: %w", err)
+			return name, fmt.Errorf("a request with a good answer is not as documented: %w", err)
 		}
 	}
 	answer := route.Operation.Responses.Status(e.Status)
@@ -212,7 +212,7 @@ func checkExchange(doc *openapi3.T, router routers.Router, e *exchange) (string,
 	})
 }
 
-// checkProblem is for an address or a method that there is not.
+// checkProblem is for an address or a method that does not exist.
 func checkProblem(doc *openapi3.T, e *exchange) error {
 	if e.Status < 400 || e.ResponseType != problem {
 		return fmt.Errorf("nothing is documented there, so want an error as %s", problem)
@@ -220,7 +220,7 @@ func checkProblem(doc *openapi3.T, e *exchange) error {
 	return checkJSON(doc.Components.Schemas["Error"], []byte(e.Response))
 }
 
-// checkLines checks each line. A schema without properties is of samples, which docs/messages.md describes.
+// checkLines checks each line. A schema without properties is that of samples, which docs/messages.md describes.
 func checkLines(schema *openapi3.SchemaRef, body string) error {
 	if schema.Value.Type.Is("object") && len(schema.Value.Properties) == 0 {
 		return nil
@@ -242,7 +242,7 @@ func checkJSON(schema *openapi3.SchemaRef, text []byte) error {
 	return schema.Value.VisitJSON(value, openapi3.EnableJSONSchema2020())
 }
 
-// TestTheValidatorSees breaks an answer in each way that has to be seen.
+// TestTheValidatorSees breaks an answer in each way that the validator must find.
 func TestTheValidatorSees(t *testing.T) {
 	doc := load(t)
 	router, err := gorillamux.NewRouter(doc)

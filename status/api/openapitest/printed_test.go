@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// schemasOf names the schema of what a command prints with --json.
+// schemasOf has, by command, the name of the schema of its output with --json.
 var schemasOf = map[string]string{
 	"status": "Status", "triggers": "Triggers", "triggers show": "TriggerDetail", "triggers publish": "Replay",
 	"deadletters list": "DeadLetters", "logs": "Logs", "replay": "Replay", "token rotate": "TokenRotated", "doctor": "Diagnosis",
@@ -17,7 +17,7 @@ var schemasOf = map[string]string{
 	"integrations test": "IntegrationTest",
 }
 
-// own are the commands whose JSON no answer of the API has, with the reason.
+// own are the commands whose JSON is in no answer of the API, with the reason.
 var own = map[string]string{
 	"bundle": "the file that was written", "check": "no daemon is asked", "completion": "a script", "export": "samples, one a line",
 	"deadletters": "a group", "deadletters drop": "the sum of several answers", "deadletters retry": "the sum of several answers",
@@ -29,7 +29,7 @@ var own = map[string]string{
 	"token show": "a file", "version": "no daemon is asked",
 }
 
-// TestEveryCommandHasItsShape holds that no command of the manual is forgotten.
+// TestEveryCommandHasItsShape: each command of the manual has a schema, or a reason.
 func TestEveryCommandHasItsShape(t *testing.T) {
 	text, err := os.ReadFile("../../../docs/cli.md")
 	if err != nil {
@@ -51,7 +51,7 @@ func TestEveryCommandHasItsShape(t *testing.T) {
 	}
 }
 
-// commandOf is the command of a command line: its first words that are one.
+// commandOf returns the command of a command line: its first words that name one.
 func commandOf(args []string) string {
 	if len(args) > 1 && schemasOf[args[0]+" "+args[1]]+own[args[0]+" "+args[1]] != "" {
 		return args[0] + " " + args[1]

@@ -15,8 +15,8 @@ import (
 // shape is a struct of Go as JSON: its properties, and whether each is always there.
 type shape map[string]bool
 
-// shapes are the structs with JSON names in a package. Names begin with a capital: those of package status are not
-// exported.
+// shapes returns the structs with JSON names in a package. In the result each name begins with a capital letter,
+// because the types of package status are not exported.
 func shapes(t *testing.T, dir string) map[string]shape {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
@@ -54,7 +54,7 @@ func shapes(t *testing.T, dir string) map[string]shape {
 	return found
 }
 
-// embedded are the types whose properties a struct has too.
+// embedded returns the types that are embedded in a struct.
 func embedded(s *ast.StructType) (names []string) {
 	for _, f := range s.Fields.List {
 		if part, ok := f.Type.(*ast.Ident); ok && len(f.Names) == 0 {
@@ -84,7 +84,7 @@ func TestShapesAndSchemasAreTheSame(t *testing.T) {
 	for name, properties := range answers {
 		schema := schemas[name]
 		if schema == nil {
-			t.Errorf("package api has %s, and status/api/openapi.yaml does not: add it under components/schemas with %v",
+			t.Errorf("%s of package api is not in status/api/openapi.yaml: add it under components/schemas with %v",
 				name, slices.Sorted(maps.Keys(properties)))
 			continue
 		}
@@ -101,7 +101,7 @@ func TestShapesAndSchemasAreTheSame(t *testing.T) {
 		case questions[name] != nil:
 			compare(t, name, questions[name], slices.Sorted(maps.Keys(schema.Value.Properties)))
 		default:
-			t.Errorf("status/api/openapi.yaml has the schema %s, and no struct has this name: delete it", name)
+			t.Errorf("no struct has the name of the schema %s in status/api/openapi.yaml: delete it", name)
 		}
 	}
 }
@@ -110,12 +110,12 @@ func compare(t *testing.T, name string, fields shape, documented []string) {
 	t.Helper()
 	for p := range fields {
 		if !slices.Contains(documented, p) {
-			t.Errorf("%s has the field %s, and its schema in status/api/openapi.yaml has not: add it", name, p)
+			t.Errorf("the schema of %s in status/api/openapi.yaml lacks the field %s: add it", name, p)
 		}
 	}
 	for _, p := range documented {
 		if _, ok := fields[p]; !ok {
-			t.Errorf("the schema %s has the property %s, and the struct has not: delete it", name, p)
+			t.Errorf("the struct of the schema %s lacks the property %s: delete it", name, p)
 		}
 	}
 }

@@ -28,8 +28,8 @@ type gate struct {
 	mu      sync.Mutex
 	streams int    // open now
 	refuses bool   // streams get 503
-	pages   int    // that were asked for
-	version string // of the agent that the streams say; "": its own
+	pages   int    // number of requested pages
+	version string // the agent's version in the streams; "": the real one
 }
 
 // newGate starts a gate for the agent at an address.
@@ -94,7 +94,7 @@ func (g *gate) open() (streams, pages int) {
 	return g.streams, g.pages
 }
 
-// hide has the page believe that it is behind another one, or that it is seen again.
+// hide makes the page believe that it is in a hidden tab, or that it is visible again.
 func (w *walker) hide(hidden bool) {
 	w.t.Helper()
 	script := `Object.defineProperty(document, 'hidden', {get: () => ` + map[bool]string{true: "true", false: "false"}[hidden] +
@@ -102,7 +102,7 @@ func (w *walker) hide(hidden bool) {
 	must(w.t, w.tab, chromedp.Evaluate(script, nil))
 }
 
-// await waits until a condition holds.
+// await waits until a condition is true.
 func await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !holds(); <-time.After(50 * time.Millisecond) {
@@ -122,7 +122,7 @@ func TestHiddenPageHasNoStream(t *testing.T) {
 	w.goes("/")
 	w.until("a live page", becomesLive)
 	if n, _ := g.open(); n != 1 {
-		t.Fatalf("%d streams of a page that is seen", n)
+		t.Fatalf("%d streams of a visible page, want 1", n)
 	}
 	w.hide(true)
 	w.sees("Paused")
@@ -131,7 +131,7 @@ func TestHiddenPageHasNoStream(t *testing.T) {
 	w.until("a live page", becomesLive)
 }
 
-// Where a stream is not possible, the page is fetched again and says so.
+// If a stream is not possible, the page is fetched again regularly and says so.
 func TestPageIsPolledWhereAStreamIsRefused(t *testing.T) {
 	browser, base := start(t, webtest.Well())
 	g := newGate(t, base)
@@ -146,7 +146,7 @@ func TestPageIsPolledWhereAStreamIsRefused(t *testing.T) {
 	w.until("a live page", becomesLive)
 }
 
-// An agent of another version has other pages: the page says so, and the reader decides when to reload.
+// An agent with another version has other pages. The page says this, and the reader decides when to reload.
 func TestPageOfAnotherVersionOffersToReload(t *testing.T) {
 	browser, base := start(t, webtest.Well())
 	g := newGate(t, base)
@@ -196,7 +196,7 @@ func TestFormsPassTheAudit(t *testing.T) {
 	}
 }
 
-// audit has the browser look at the forms of the page that is open.
+// audit makes the browser check the forms of the open page.
 func audit(t *testing.T, tab context.Context) {
 	t.Helper()
 	var at string
@@ -210,7 +210,7 @@ func audit(t *testing.T, tab context.Context) {
 	}
 }
 
-// The key Tab goes through a page in the order of the document, first to the link that skips the header.
+// The Tab key goes through a page in the order of the document, first to the link that skips the header.
 func TestTabFollowsTheDocument(t *testing.T) {
 	browser, base := start(t, webtest.Troubled())
 	for _, path := range []string{"/", "/triggers", "/system/set-aside"} {
@@ -226,12 +226,12 @@ func TestTabFollowsTheDocument(t *testing.T) {
 			}
 		}
 		if !slices.IsSorted(places) || places[0] == places[len(places)-1] || !strings.HasPrefix(first, "Skip") {
-			t.Errorf("%s: Tab goes to elements %v, first to %q", path, places, first)
+			t.Errorf("%s: the Tab key goes to elements %v, first to %q", path, places, first)
 		}
 	}
 }
 
-// The pointer and the arrow keys read the chart: a value where there is one, and why there is none in a gap.
+// The pointer and the arrow keys show the chart's values, and in a gap the reason for it.
 func TestChartIsRead(t *testing.T) {
 	browser, base := start(t, webtest.Troubled())
 	w := &walker{t, browser, base}

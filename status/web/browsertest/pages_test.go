@@ -15,7 +15,7 @@ import (
 	"noi-agent/status/web/webtest"
 )
 
-// open returns a browser. Without Chromium a test skips, and fails in CI.
+// open returns a browser. Without Chromium the test is skipped, and in CI it fails.
 func open(t *testing.T, flags ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
@@ -71,7 +71,7 @@ const faults = `(() => {
   return out.slice(0, 8);
 })()`
 
-// Every page fits a small phone, a phone and a desktop, by day and by night.
+// Every page fits a small phone, a phone and a desktop, in the light and the dark scheme.
 func TestLayout(t *testing.T) {
 	for _, scene := range []*webtest.Scene{webtest.Troubled(), webtest.Fresh()} {
 		browser, base := start(t, scene)
@@ -99,7 +99,7 @@ func must(t *testing.T, browser context.Context, actions ...chromedp.Action) {
 	}
 }
 
-// All is there without a script, and times carry the gateway's offset.
+// Without a script the page is complete, and times have the gateway's offset.
 func TestPagesWorkWithoutScript(t *testing.T) {
 	scene := webtest.Troubled()
 	browser, base := start(t, scene)
@@ -116,7 +116,7 @@ func TestPagesWorkWithoutScript(t *testing.T) {
 	}
 }
 
-// The script makes the page live, and puts times into the reader's manner.
+// The script updates the page, and shows times in the reader's format.
 func TestPageBecomesLive(t *testing.T) {
 	browser, base := start(t, webtest.Well())
 	var words, at string
@@ -134,6 +134,6 @@ func TestForeignNameIsRefused(t *testing.T) {
 	url := strings.Replace(base, "127.0.0.1", "evil.example", 1)
 	must(t, browser, chromedp.Navigate(url+"/"), chromedp.OuterHTML("html", &html))
 	if strings.Contains(html, "battery-shed") || !strings.Contains(html, "evil.example") {
-		t.Errorf("asked as evil.example: %s", fmt.Sprintf("%.300s", html))
+		t.Errorf("the answer under the name evil.example: %s", fmt.Sprintf("%.300s", html))
 	}
 }

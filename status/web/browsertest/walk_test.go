@@ -31,7 +31,7 @@ type walker struct {
 	base string
 }
 
-// evaluate asks the page; false while it is on its way to another one.
+// evaluate runs a script on the page. It returns false while the browser loads another page.
 func (w *walker) evaluate(script string, result any) bool {
 	return chromedp.Run(w.tab, chromedp.Evaluate(script, result)) == nil
 }
@@ -46,7 +46,7 @@ func (w *walker) sees(words ...string) {
 	w.until(fmt.Sprint(words), fmt.Sprintf(`%s.every((s) => document.body.innerText.replace(/\s+/g, ' ').includes(s))`, list))
 }
 
-// until waits until a condition holds on the page.
+// until waits until a condition is true on the page.
 func (w *walker) until(what, condition string) {
 	w.t.Helper()
 	end := time.Now().Add(patience)
@@ -70,7 +70,7 @@ func (w *walker) goes(path string) {
 	must(w.t, w.tab, chromedp.Navigate(w.base+path), chromedp.WaitReady("main"))
 }
 
-// types fills in fields by their labels, as a person finds them.
+// types fills in fields that it finds by their labels, like a person.
 func (w *walker) types(labelsAndTexts ...string) {
 	w.t.Helper()
 	for i := 0; i < len(labelsAndTexts); i += 2 {
@@ -85,7 +85,7 @@ func (w *walker) types(labelsAndTexts ...string) {
 	}
 }
 
-// presses clicks a button or link by its text; in the section of an integration where there is one of that name.
+// presses clicks a button or link with this text. If an integration's section has one, it clicks that one.
 func (w *walker) presses(text string) {
 	w.t.Helper()
 	w.until("a button "+text, fmt.Sprintf(`(() => {
@@ -106,7 +106,7 @@ type world struct {
 	sim     string // path of the program
 	agent   string
 	mu      sync.Mutex
-	printed bytes.Buffer // what the clouds took, and what was said
+	printed bytes.Buffer // the accepted messages, and the output of both programs
 }
 
 // Write implements io.Writer.
@@ -162,7 +162,7 @@ func startWorld(t *testing.T) *world {
 	return w
 }
 
-// does runs a command of one of the programs, and returns its output.
+// does runs a command of one of the programs, and returns the output.
 func (w *world) does(program string, args ...string) string {
 	w.t.Helper()
 	out, err := exec.Command(program, args...).CombinedOutput()
@@ -172,15 +172,15 @@ func (w *world) does(program string, args ...string) string {
 	return string(out)
 }
 
-// walk has an agent and a browser. It does what a person does who sees the agent for the first time.
+// walk has an agent and a browser. It does what a person does at the first contact with the agent.
 type walk struct {
 	*walker
 	world   *world
 	browser context.Context
 }
 
-// TestWalk has a person make the agent publish to both clouds by the forms, see messages and failures, edit, pause and
-// remove. Nothing that was typed is ever lost.
+// TestWalk: a person uses the forms to publish to both clouds, sees messages and failures, and edits, pauses and
+// removes integrations. No typed value is ever lost.
 func TestWalk(t *testing.T) {
 	browser := open(t)
 	world := startWorld(t)
@@ -201,7 +201,7 @@ func (w *walk) token() string {
 	return strings.TrimSpace(w.world.does(w.world.agent, "token", "show", "--config", w.world.dir+"/config.yaml"))
 }
 
-// addsBoth adds both integrations: first with a wrong ARN, not logged in, then with a wrong token.
+// addsBoth adds both integrations: first with a wrong ARN and without a login, then with a wrong token.
 func (w *walk) addsBoth() {
 	w.goes("/")
 	w.presses("Add AWS integration")
@@ -229,7 +229,8 @@ func (w *walk) addsBoth() {
 	w.sees("bigquery is active.", "First message accepted, message id ")
 }
 
-// seesMessagesAndFailures looks at the table, which fills by itself, and then shows a refusal with what to do.
+// seesMessagesAndFailures checks the table, which is updated without a reload. Then it checks that a refusal is shown
+// with its remedy.
 func (w *walk) seesMessagesAndFailures() {
 	w.goes("/triggers")
 	w.until("a row that is new", `(() => {
@@ -270,7 +271,7 @@ func (w *walk) editsInTwoTabs() {
 	w.sees("main-solar is active.")
 }
 
-// isLoggedOutWhileTyping is in the middle of a form when the session ends.
+// isLoggedOutWhileTyping ends the session while a form is open.
 func (w *walk) isLoggedOutWhileTyping() {
 	w.presses("Edit")
 	w.types("Objects", "adc_il, charge_state")
@@ -283,7 +284,7 @@ func (w *walk) isLoggedOutWhileTyping() {
 	w.sees("main-solar is active.", "adc_il, charge_state")
 }
 
-// pausesAndRemoves pauses, resumes and removes an integration. Both its objects were sent.
+// pausesAndRemoves pauses, resumes and removes an integration, and checks that both its objects were sent.
 func (w *walk) pausesAndRemoves() {
 	w.presses("Pause")
 	w.sees("main-solar is paused.", "paused")
@@ -295,12 +296,12 @@ func (w *walk) pausesAndRemoves() {
 	w.sees("The integration was removed.", "There is no AWS integration yet.")
 	for _, sent := range []string{`"object":"adc_vbterm"`, `"object":"charge_state"`} {
 		if !strings.Contains(w.world.text(), sent) {
-			w.t.Errorf("the clouds have not taken %s", sent)
+			w.t.Errorf("the clouds have not accepted %s", sent)
 		}
 	}
 }
 
-// opensEightTabs opens eight tabs beside one another: a browser opens six connections to one host.
+// opensEightTabs opens eight tabs at the same time: a browser opens only six connections to one host.
 func (w *walk) opensEightTabs() {
 	for range 8 {
 		tab, end := chromedp.NewContext(w.browser)
@@ -310,7 +311,7 @@ func (w *walk) opensEightTabs() {
 	}
 }
 
-// hasNoScript finds everything but live pages without a script.
+// hasNoScript checks that everything except updates works without a script.
 func (w *walk) hasNoScript() {
 	tab, end := chromedp.NewContext(w.browser)
 	defer end()

@@ -15,7 +15,7 @@ import (
 
 const (
 	asideSuffix = ".damaged-"
-	// maxAside is how many files are kept aside: a failing medium makes one at each start. All but the newest together
+	// maxAside is how many files are kept aside: a failing disk makes one at each start. All but the newest together
 	// are not larger than one store.
 	maxAside = 3
 )
@@ -76,7 +76,7 @@ func prune(path string, more, limit int64) error {
 	return nil
 }
 
-// replace moves the file aside, and puts a new store with the salvaged content in its place.
+// replace moves the file aside, and puts a new store with the salvaged content at its path.
 func replace(ctx context.Context, path string, o Options, r *Recovery) error {
 	info, err := os.Lstat(path)
 	if err != nil {
@@ -100,7 +100,7 @@ func replace(ctx context.Context, path string, o Options, r *Recovery) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(made) // the rest of it after a failure
+	defer os.Remove(made) // after a failure
 	if err := swap(path, r.Aside, made, info.Mode()); err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ func Check(path string) error {
 			c.fault("bbolt: %w", err)
 		}
 		if len(c.faults) > 0 {
-			return nil // then the content of the pages proves nothing
+			return nil // with a damaged structure the content proves nothing
 		}
 		return c.check(tx)
 	})
@@ -78,7 +78,7 @@ func (c *checker) check(tx *bolt.Tx) error {
 		c.fault("sweep %d is damaged", seq)
 	}
 	if len(c.faults) > 0 {
-		return nil // then the figures cannot agree
+		return nil // with damaged records the figures cannot agree
 	}
 	c.compare(m, rc)
 	return c.rowIDs(tx, m)

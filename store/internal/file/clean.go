@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// A clean stop leaves a note beside the file that says how the file was left: its size, its time and the checksum of
-// its first two pages, one of which every commit rewrites. If a start finds the file in this state, it need not check
-// it. The note costs no commit. It is not synced: without the note the next start only makes one more check. The note
-// need not be deleted, because it no longer fits the file after the first commit.
+// A clean stop leaves a note beside the file. The note describes the file: its size, its time and the checksum of its
+// first two pages, one of which every commit rewrites. If a start finds the file in this state, it need not check the
+// file. The note costs no commit. It is not synced: without the note the next start only makes one more check. The
+// note need not be deleted, because it no longer fits the file after the first commit.
 const cleanSuffix = ".clean"
 
 // headPages are the pages that bbolt writes in turn, one with each commit.
 const headPages = 2
 
-// fingerprint is different after any write to the file. It does not show changes of the medium while no program writes.
+// fingerprint is different after any write to the file. It does not detect a disk that changes its content by itself.
 func fingerprint(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 )
 
-// Beside the file there is a second copy of its names and its identity. They are few and hardly change, and no record
-// can be read without them. bbolt keeps them on one or two pages, which are lost if a file is cut short. A salvage and
+// A second copy of the names and the identity is beside the file. They are few and hardly change, and no record can
+// be read without them. bbolt keeps them on one or two pages, which are lost if a file is cut short. A salvage and
 // RunsAt read the copy. Each start writes the copy again and syncs it, so that no power cut leaves half of it. Later
 // names are added without a sync: after a power cut the copy may lack them.
 //
@@ -58,8 +58,8 @@ func appendCopy(dst []byte, store string, names *record.Dictionary, from int) []
 
 func copyKey(store string, id uint64) []byte { return append([]byte(store), record.SeqKey(id)...) }
 
-// readSpare reads the copy beside the file.
-func (sv *salvage) readSpare(path string) {
+// readNamesCopy reads the copy beside the file.
+func (sv *salvage) readNamesCopy(path string) {
 	data, err := os.ReadFile(path + copySuffix)
 	if err != nil {
 		return

@@ -19,15 +19,15 @@ import (
 
 // A salvage reads the readable content of a damaged file, without bbolt, and fills a new store with it.
 //
-// Records go over as they are, under the numbers they have: sweeps keep their place and names
-// their ids, so that every checksum holds. A page does not say which bucket it is of, and bbolt
-// leaves old pages standing, so the file is read as a heap of records, old and new:
+// Records are copied unchanged, under their old numbers. Sweeps keep their place and names keep their ids, so every
+// checksum stays valid. A page does not show to which bucket it belongs, and bbolt does not clear old pages. So the
+// file is read as a heap of records, old and new:
 //
-//   - Its first byte says which kind one is; and a name of the first kind is text that prints.
-//   - Of cursors, identities and totals the furthest counts: their figures only grow.
-//   - A sweep is wanted when an integration's cursor has not passed it, so that what was delivered
-//     long ago does not come again from an old page.
-//   - A name with two readings is none. A wrong one would turn samples into another object's.
+//   - The first byte shows the kind of a record. A name of the first kind is printable text.
+//   - Of cursors, identities and totals the furthest one counts, because their figures only grow.
+//   - A sweep is copied only if an integration's cursor has not passed it. So samples that were delivered long ago do
+//     not come back from an old page.
+//   - A name with two different texts is dropped. A wrong name would turn samples into those of another object.
 type salvage struct {
 	ctx   context.Context // ends the reading; the records found until then count
 	src   *pages
@@ -47,11 +47,11 @@ type salvage struct {
 	oldest    int64 // unix ms of the oldest sweep found; 0: none
 
 	found   record.Totals                     // figures of the salvaged sweeps
-	backlog map[string]uint64                 // of it, by integration
-	lost    map[string]uint64                 // by integration
+	backlog map[string]uint64                 // salvaged samples that wait, by integration
+	lost    map[string]uint64                 // lost samples, by integration
 	rows    map[string]map[uint64]*record.Row // about gaps, and dead letters, by integration
-	gaps    uint64                            // that came over
-	letters uint64                            // that came over
+	gaps    uint64                            // copied rows about gaps
+	letters uint64                            // copied dead letters
 	cut     bool                              // not all was read
 	guessed bool                              // an integration's cursor is lost
 }
@@ -70,7 +70,7 @@ func (sv *salvage) survey(path string) {
 		return nil
 	})
 	sv.cut, sv.noCursors = err != nil, len(sv.cursors) == 0
-	sv.readSpare(path)
+	sv.readNamesCopy(path)
 }
 
 // learn takes one record of any kind, or no record at all. It checks the key first, because checksums take time, and

@@ -6,7 +6,8 @@ import (
 	"noi-agent/store/internal/record"
 )
 
-// TestWhatALaneLostInASalvageIsItsIntegrations: a lane has no log that anybody reads.
+// TestWhatALaneLostInASalvageIsItsIntegrations: losses of a lane are reported for the lane's integration, because a
+// lane has no log of its own.
 func TestWhatALaneLostInASalvageIsItsIntegrations(t *testing.T) {
 	sv := &salvage{cursors: map[string]*record.Cursor{}, lost: map[string]uint64{}}
 	for id, backlog := range map[string]uint64{"aws": 5, "aws" + record.LaneSuffix: 3, "gcp": 2,

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// castagnoli is the CRC-32C polynomial: most CPUs have an instruction for it, and bbolt itself
-// keeps no checksum of what is inside a page.
+// castagnoli is the CRC-32C polynomial: most CPUs have an instruction for it. bbolt has no checksum for the content
+// of a page.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 const sumLen = 4 // bytes of CRC-32C at the end of every stored value
@@ -32,8 +32,8 @@ func checksum(key, value []byte) uint32 {
 	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, value)
 }
 
-// SeqKey is how sequence numbers, row ids and name ids are keyed: big-endian, so that bbolt's
-// order is theirs.
+// SeqKey is the key of sequence numbers, row ids and name ids. It is big-endian, so that bbolt has them in their
+// numeric order.
 func SeqKey(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
 // KeySeq is the inverse of SeqKey; false if the key is not valid.

@@ -11,8 +11,8 @@ const (
 	NameText   byte = 1 // an object, a state, a bit, an integration, a topic
 	nameSource byte = 2 // line, unit id, slave, firmware and fw_version as one entry
 
-	// maxNames is the number of entries after which texts are not made names any more: a source of ever new texts must
-	// not fill the memory. A gateway with every family there is needs about 3,000.
+	// maxNames is the number of entries after which texts are no longer made names: a source that always sends new
+	// texts must not fill the memory. A gateway with all families needs about 3,000.
 	maxNames = 1 << 16
 	// MostEntries is how many entries a dictionary may have when it is read. A source always gets one: a controller
 	// whose firmware register shows another number each time that it is identified, every ten minutes, needs 50,000 a
@@ -76,7 +76,7 @@ func (d *Dictionary) worthy(s string) bool {
 	return len(s) <= maxNameLen && len(d.entries) < maxNames
 }
 
-// Put writes the entries this transaction brought, in ascending order of their keys.
+// Put writes the entries that this transaction added, in ascending order of their keys.
 func (d *Dictionary) Put(write func(key, value []byte) error) error {
 	return d.PutFrom(d.Stored, write)
 }
@@ -166,16 +166,16 @@ func (d *Dictionary) Undo() {
 	d.entries = d.entries[:d.Stored]
 }
 
-// Load reads all records. next is the first number that was never given, by the totals: numbers
-// below it are never given again even if their entries are lost, for a name given twice would
-// turn old samples into samples of another object. It returns how many entries are damaged.
+// Load reads all records. next is the first number that was never given, by the totals. Numbers below it are never
+// given again, even if their entries are lost: a number with a second name would turn old samples into samples of
+// another object. Load returns how many entries are damaged.
 func (d *Dictionary) Load(records iter.Seq2[[]byte, []byte], next uint64) (damaged int) {
 	entries := make([]Name, min(next, MostEntries))
 	for k, v := range records {
 		id, ok := KeySeq(k)
 		n, sound := DecodeName(k, v)
 		switch {
-		case !ok, !sound, id >= MostEntries: // the seal covers the number: a damaged one grows nothing
+		case !ok, !sound, id >= MostEntries: // the checksum includes the number, so a damaged number adds nothing
 			damaged++
 		default:
 			if grown := int(id) + 1 - len(entries); grown > 0 {

@@ -2,7 +2,8 @@ package record
 
 import "encoding/binary"
 
-// Note is what a store knows that no commit has. It is a file of its own, and needs no other one to be read.
+// Note has what a store knows and no commit has written. It is a file of its own, and can be read without another
+// file.
 type Note struct {
 	Run      uint64
 	Device   string

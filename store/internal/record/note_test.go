@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// noteOf returns a note about so many objects, as an agent with a controller has it.
+// noteOf returns a note about so many objects, as an agent with one controller writes it.
 func noteOf(objects int) Note {
 	n := Note{Run: 7, Device: "5300520006504b5957343920", Good: 1656404429000, Accounts: map[Accounted]Account{},
 		Starts: map[uint64]Start{
@@ -41,7 +41,7 @@ func TestANoteComesBackExactly(t *testing.T) {
 	}
 }
 
-// A note is written each time that the clouds have accepted a sweep.
+// A note is written each time the clouds have accepted a sweep.
 func TestANoteCostsLittle(t *testing.T) {
 	note, names := noteOf(52), DictionaryOf(nil, 0)
 	if n := testing.AllocsPerRun(100, func() { note.Encode(names) }); n > 16 {

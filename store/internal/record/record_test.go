@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// sweepOf is a sweep of one slave: full of half precision numbers, as the wire gives them.
+// sweepOf is a sweep of one slave, full of half precision numbers as the slave sends them.
 func sweepOf(n0 uint64, count int, routes ...string) objects.Sweep {
 	at := time.Date(2022, 6, 28, 8, 20, 29, 0, time.UTC)
 	sw := objects.Sweep{Source: objects.Source{Line: "rs485", UnitID: 1, Slave: "PS-PWM-30M"}, Run: 7}
@@ -71,7 +71,7 @@ func TestMessageIDsComeBackExactly(t *testing.T) {
 	}
 }
 
-// Rows in one buffer are the same as rows alone, and cost one allocation for many.
+// Rows that are appended to one buffer equal rows that are encoded alone, and many of them cost one allocation.
 func TestRowsAreAppended(t *testing.T) {
 	d, alone := newDictionary(), newDictionary()
 	rows := make([]*Row, 12)
@@ -81,7 +81,7 @@ func TestRowsAreAppended(t *testing.T) {
 			Sample: objects.Sample{Object: "adc_ia", Value: objects.Number(float64(i))},
 		}}
 	}
-	b := make([]byte, 0, 300) // too little: it has to grow in between
+	b := make([]byte, 0, 300) // too small: it must grow
 	for _, w := range rows {
 		from := len(b)
 		b = d.AppendRow(b, SeqKey(w.ID), w)
@@ -151,8 +151,8 @@ func TestFullDictionaryWritesTextsInline(t *testing.T) {
 	}
 }
 
-// FuzzRecord looks for a value that makes decoding panic, or that reads as a sweep which does not
-// encode to the same sweep again.
+// FuzzRecord looks for a value that makes decoding panic, or that decodes to a sweep which is not equal after it is
+// encoded and decoded again.
 func FuzzRecord(f *testing.F) {
 	d := newDictionary()
 	key := SeqKey(1)
@@ -176,7 +176,7 @@ func FuzzRecord(f *testing.F) {
 		if !ok {
 			return
 		}
-		// A text that stood inline may become a name now: it counts once its transaction is kept.
+		// A text that was stored inline may become a name now. The name counts when its transaction is committed.
 		value := d.EncodeSweep(key, sw)
 		names := append([]Name(nil), d.entries...)
 		d.Undo()
@@ -187,8 +187,8 @@ func FuzzRecord(f *testing.F) {
 	})
 }
 
-// A controller whose firmware register never shows the same number twice makes a source of each sweep. All of them read
-// after a restart, however many there are.
+// A controller whose firmware register changes with each sweep makes a new source for each sweep. After a restart all
+// sources are readable, however many there are.
 func TestSourcesReadHoweverManyThereAre(t *testing.T) {
 	const n = 2*maxNames + 100
 	d := newDictionary()

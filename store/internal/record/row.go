@@ -22,7 +22,7 @@ const rowVersion byte = 4
 const (
 	rowSuccess byte = 1 << 0
 	rowOpen    byte = 1 << 1
-	rowGap     byte = 1 << 2 // about samples that are missing: no delivery follows, but a gap
+	rowGap     byte = 1 << 2 // about missing samples: a gap follows instead of a delivery
 	rowReplay  byte = 1 << 3 // of a replay
 	rowGuessed byte = 1 << 4 // it is not known when exactly the sample was taken
 	rowUndated byte = 1 << 6 // about a gap whose times are not known yet: its span follows
@@ -38,8 +38,8 @@ const (
 	messageText   byte = 3
 )
 
-// maxErrorLen cuts a cloud's error text: an HTML page sent by a captive portal must not fill the
-// log. Real ones, ARNs included, stay below 500 bytes.
+// maxErrorLen limits a cloud's error text: an HTML page from a captive portal must not fill the log. Real errors,
+// ARNs included, are shorter than 500 bytes.
 const maxErrorLen = 1024
 
 const (
@@ -297,8 +297,8 @@ func CutError(s string) string {
 	return s[:end] + "…"
 }
 
-// Trigger is one row of the trigger log: one sample handed to one integration and how it ended,
-// or a gap: samples that it will never get. Times are UTC, to the millisecond.
+// Trigger is one row of the trigger log. It is about one sample for one integration and the result of its delivery,
+// or about a gap: samples that the integration will never get. Times are UTC, to the millisecond.
 type Trigger struct {
 	ID          uint64 // from 1, ascending, never used twice; a retry keeps its row's
 	Integration string
@@ -318,7 +318,7 @@ type Trigger struct {
 	Gap         objects.Gap    // with a Reason: the row is about this gap, and Error says it in words
 }
 
-// CutRows removes what the logs would not keep, the oldest of each kind, and returns how many went.
+// CutRows removes the rows that the log would not keep, the oldest of each kind, and returns their number.
 func CutRows[R any](rows map[uint64]R, isGap func(R) bool, keep int) (cut int) {
 	ids := slices.AppendSeq(make([]uint64, 0, len(rows)), maps.Keys(rows))
 	slices.Sort(ids)

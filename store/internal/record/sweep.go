@@ -22,8 +22,8 @@ const (
 	flagsKnown = flagUnsure | flagUptime
 )
 
-// MaxSamples is the most samples in one sweep: a Modbus slave has 65,536 registers, and no plan
-// reads a tenth of them at once.
+// MaxSamples is the most samples in one sweep. A Modbus slave has 65,536 registers, and no plan reads a tenth of them
+// in one sweep.
 const MaxSamples = 8192
 
 // The forms of a stored value, in the low half of the tag byte. Never renumber them.
@@ -173,7 +173,8 @@ func (d *Dictionary) appendSample(dst []byte, s objects.Sample, before running) 
 	if s.N == before.number {
 		dst[tag] |= tagNextN
 	} else {
-		dst = binary.AppendVarint(dst, int64(s.N-before.number)) // wraps, and wraps back
+		// the difference wraps around, and wraps back when it is read
+		dst = binary.AppendVarint(dst, int64(s.N-before.number))
 	}
 	if ms := s.SampledAt.UnixMilli(); ms == before.at {
 		dst[tag] |= tagSameT
@@ -287,8 +288,8 @@ func readRoute(ns Names, r *Reader, samples int) Picks {
 	return p
 }
 
-// DecodeSweep reads a whole record; false when it is damaged, of an unknown version, or refers to
-// names that are lost. Nothing of the result points into the stored value.
+// DecodeSweep reads a whole record. It returns false when the record is damaged, has an unknown version, or refers to
+// names that are lost. The result shares no memory with the stored value.
 func DecodeSweep(ns Names, key, sealed []byte) (objects.Sweep, bool) {
 	h, r := readHeading(ns, key, sealed)
 	if r.Failed {
