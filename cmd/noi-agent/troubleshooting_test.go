@@ -51,9 +51,10 @@ func TestTroubleshootingIsTheTableOfProblems(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(`# Troubleshooting
 
-` + "`noi-agent status`" + `, the page, ` + "`/metrics`" + ` (` + "`noi_problem`" + `) and the log give the code of each problem. Search this page for the
-code, or begin with the heading that fits. In the titles, NAME is the name of your line, controller or integration. This
-document is made from the table in ` + "`status/api/catalogue.go`" + `; a test keeps it current.
+The page and ` + "`noi-agent status`" + ` show the title of each problem. ` + "`noi-agent status --verbose`, `noi-agent doctor`" + `, the log
+and ` + "`/metrics` (`noi_problem`)" + ` also give its code. Search this document for the code or for words of the title, or begin
+with the heading that fits. In the titles, NAME is the name of your line, controller or integration. This document is
+made from the table in ` + "`status/api/catalogue.go`" + `; a test keeps it current.
 
 A **fault** stops data. A **warning** may stop data later. A **notice** is worth knowing. *Effect on data* is *none*,
 *delayed* (the samples wait and are sent later), or *lost* (the missing samples are reported as gaps).
@@ -91,11 +92,19 @@ func writeKind(b *strings.Builder, kinds []api.Kind) {
 		notes = append(notes, fmt.Sprintf("It is shown after it has lasted for %d seconds.", int(k.VisibleAfter.Seconds())))
 	}
 	if len(k.DependsOn) > 0 {
-		notes = append(notes, "It is not shown while one of these problems exists, because they explain it: `"+strings.Join(k.DependsOn, "`, `")+"`.")
+		notes = append(notes, "It is not shown while one of these problems exists, because they explain it: "+explained(k.DependsOn)+".")
 	}
 	if len(notes) > 0 {
 		fmt.Fprintf(b, "\n%s\n", wrapped(strings.Join(notes, " "), 120))
 	}
+}
+
+// explained lists the codes that explain a problem. The codes of a dead line come first in nearly every list: they are
+// written with a star.
+func explained(codes []string) string {
+	text := "`" + strings.Join(codes, "`, `") + "`"
+	dead := "`line_down`, `line_port_missing`, `line_port_denied`, `line_port_busy`, `gateway_refuses`, `gateway_unreachable`, `gateway_fails`"
+	return strings.Replace(text, dead, "`line_down`, `line_port_*`, `gateway_*`", 1)
 }
 
 // TestTheTableOfProblemsIsComplete: each kind has all its texts. Kinds with one code differ only in texts. A kind
