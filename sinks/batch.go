@@ -25,7 +25,7 @@ type Batch struct {
 	Samples       []objects.Sample // at least one, by ascending N
 }
 
-// batchVersion is the first thing a batch says. Another number is another layout.
+// batchVersion is the first item of a batch. Each layout has its own number.
 const batchVersion = 1
 
 // AppendBatch appends a batch's JSON (docs/messages.md, docs/batch.schema.json): one array without spaces, first an
@@ -81,7 +81,7 @@ func appendRow(dst []byte, s *objects.Sample, later int64, step uint64) []byte {
 func (b *Batch) ID() string {
 	digest := fnv.New64a()
 	for i := range b.Samples {
-		fmt.Fprintf(digest, "%d ", b.Samples[i].N) // a hash takes everything
+		fmt.Fprintf(digest, "%d ", b.Samples[i].N) // writing to a hash never fails
 	}
 	return fmt.Sprintf("%s-%016x", objects.SampleID(b.DeviceID, b.Store, b.Run, b.Samples[0].N), digest.Sum64())
 }
@@ -114,7 +114,7 @@ func (p *Packer) Pack(body []byte) []byte {
 		w, _ = gzip.NewWriterLevel(nil, gzip.BestCompression) // the level is valid
 	}
 	w.Reset(&packed)
-	_, _ = w.Write(body) // a buffer takes everything
+	_, _ = w.Write(body) // writing to a buffer never fails
 	_ = w.Close()
 	p.writers.Put(w)
 	out := make([]byte, base64.RawURLEncoding.EncodedLen(packed.Len()))

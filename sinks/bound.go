@@ -6,7 +6,7 @@ import (
 	"net"
 )
 
-// MaxAnswer is the most bytes that are read of one answer of a cloud, a token service or a metadata service. The
+// MaxAnswer is the most bytes that are read from one answer of a cloud, a token service or a metadata service. The
 // largest useful answer, a thousand message ids of Pub/Sub, has about 40,000 bytes.
 const MaxAnswer = 256 << 10
 

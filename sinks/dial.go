@@ -45,7 +45,7 @@ type Dialer struct {
 	Most     int64         // most bytes that are read from a connection before it fails; 0: no limit
 }
 
-// Question returns a dialer for connections for one question, with an answer of at most MaxAnswer bytes.
+// Question returns a dialer for connections with one request each, and an answer of at most MaxAnswer bytes.
 func (d Dialer) Question() Dialer {
 	d.Most = MaxAnswer
 	return d
@@ -94,8 +94,8 @@ func proxyFor(u *url.URL) (*url.URL, error) {
 	return config.ProxyFunc()(u)
 }
 
-// soundProxy reports whether value is host:port, or a URL with a host and a scheme of proxies. httpproxy takes
-// "ftp://proxy" for a proxy called "ftp".
+// soundProxy reports whether value is host:port, or a URL with a host and a scheme of proxies. httpproxy would read
+// "ftp://proxy" as a proxy with the name "ftp".
 func soundProxy(value string) bool {
 	if !strings.Contains(value, "://") {
 		value = "http://" + value
@@ -107,7 +107,7 @@ func soundProxy(value string) bool {
 // proxySetting is the error of a variable of the environment with which no connection can be made.
 type proxySetting string
 
-// Error returns the words.
+// Error returns the text.
 func (e proxySetting) Error() string { return string(e) }
 
 // ProxyFault returns the result of an attempt that failed because of an error that an operator must correct: the proxy
@@ -182,7 +182,7 @@ func (d Dialer) DialTunnel(ctx context.Context, addr string) (net.Conn, error) {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
 	if err := tunnel(ctx, conn, proxy, addr); err != nil {
-		_ = conn.Close() // the error returned is the one that matters
+		_ = conn.Close() // the returned error is more important
 		return nil, err
 	}
 	return conn, nil

@@ -2,8 +2,8 @@ package sinks
 
 import "noi-agent/objects"
 
-// Kind is the part of a message for which a topic's schema may refuse it: the object, and the form of `data`. The zero
-// Kind, for example of a batch, is no kind, and nothing is learnt from it.
+// Kind is the part of a message for which a topic's schema may refuse it: the object, and the form of `data`. The
+// zero Kind, for example of a batch, is no kind, and the sink learns nothing from it.
 type Kind struct {
 	Object string // the object's name
 	Data   string // one of the Data constants

@@ -56,8 +56,8 @@ func AppendBody(dst []byte, e Envelope) []byte {
 // Attribute is one message attribute: a name and a text. Neither is empty.
 type Attribute struct{ Name, Value string }
 
-// attributeSeq is the run and the number of the sample among those of its object in that run: a consumer that looks for
-// gaps asks for it by name.
+// attributeSeq is the run and the number of the sample among those of its object in that run. A consumer that
+// searches for gaps requests it by name.
 const attributeSeq = "seq"
 
 // AttributeNames returns the attribute names that `all` stands for, in the order in which they are sent.

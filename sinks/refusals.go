@@ -88,7 +88,7 @@ func (s Selection) First(n int) Selection {
 	return s
 }
 
-// aside yields the places of the messages that are set aside.
+// aside yields the indexes of the messages that are set aside.
 func (s Selection) aside(yield func(at int) bool) {
 	sent := s.Send
 	for at := range s.End {
@@ -349,7 +349,7 @@ const mostNamed = 5
 // and lists (InvalidArgument: …)"; "": the topic refuses no kind.
 func (r *Refusals) Words() string {
 	if !r.refuses() {
-		return "" // it is asked for after each request
+		return "" // Words is called after each request, so this must be cheap
 	}
 	types := r.types()
 	var what []string

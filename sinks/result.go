@@ -37,7 +37,7 @@ func (o Outcome) String() string {
 
 // Codes of our own: no cloud sends them. They are for failures on the gateway's side.
 const (
-	CodeNetwork            = "NetworkError"       // no connection, or it broke (SNS; Pub/Sub says Unavailable)
+	CodeNetwork            = "NetworkError"       // no connection, or it broke (SNS; Pub/Sub has Unavailable)
 	CodeTimeout            = "Timeout"            // no answer before the attempt's time was up
 	CodeCanceled           = "Canceled"           // the caller ended the attempt
 	CodeMissingCredentials = "MissingCredentials" // no credentials were found in any place
@@ -109,9 +109,9 @@ func (r Result) ClockFault() bool {
 
 // Limits of a cloud's text in a trigger row, a log line and a step, in bytes.
 const (
-	maxText = 1024 // the longest refusals seen (a policy with two ARNs) stay below 600
-	maxCode = 128  // the longest code of AWS has some 60
-	maxID   = 256  // message ids have 36 (SNS) or some 20 (Pub/Sub)
+	maxText = 1024 // the longest known refusals (a policy with two ARNs) have fewer than 600
+	maxCode = 128  // the longest code of AWS has about 60
+	maxID   = 256  // message ids have 36 (SNS) or about 20 (Pub/Sub)
 )
 
 // Clean returns a text from a cloud, or from a server in its place, in a form that can be shown, logged and stored: one

@@ -40,6 +40,9 @@ func (p *Poller) Read(
 			read = p.line.Read
 		}
 		reply, err = read(ctx, byte(unit), function, addr, count)
+		if err == nil || isReply(err) {
+			p.heard(unit)
+		}
 		return err
 	})
 	return reply, err
@@ -49,10 +52,22 @@ func (p *Poller) Read(
 // modbus.Probe, and ErrEnded.
 func (p *Poller) Probe(ctx context.Context, unit int, function byte) (found *modbus.Found, err error) {
 	err = between(ctx, p, func(ctx context.Context) (err error) {
-		found, err = modbus.Probe(ctx, p.line, byte(unit), function)
+		if found, err = modbus.Probe(ctx, p.line, byte(unit), function); err == nil {
+			p.heard(unit)
+		}
 		return err
 	})
 	return found, err
+}
+
+// heard makes a slave that did not answer due now, because it has answered a person. Otherwise the status would say for
+// minutes that it is silent, and a person who has repaired the line would believe it.
+func (p *Poller) heard(unit int) {
+	for _, s := range p.slaves {
+		if s.cfg.ID == unit && (s.dead() || s.judged.barred()) {
+			s.probeAt, s.probing = p.clock.Elapsed(), 0
+		}
+	}
 }
 
 // between has the goroutine of the line do something between two sweeps, and waits for it.

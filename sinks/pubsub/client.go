@@ -36,11 +36,13 @@ const (
 	pingTimeout = 30 * time.Second
 )
 
-// bufferSize is that of a connection's buffers, in bytes: a packed request of a sweep has 2,500. gRPC's own are 32 kB.
+// bufferSize is the size of a connection's buffers, in bytes: a packed request of a sweep has 2,500. gRPC's own
+// buffers have 32 kB.
 const bufferSize = 4 << 10
 
-// windowSize is how many bytes of answers may come before they are read: HTTP/2's own number. gRPC would measure the
-// link to choose a larger one, with a ping for each answer. An answer to 1,000 messages has some 20,000 bytes.
+// windowSize is the number of bytes that may arrive before they are read: the default of HTTP/2. gRPC would measure
+// the link to choose a larger number, with a ping for each answer. An answer to 1,000 messages has about 20,000
+// bytes.
 const windowSize = 64<<10 - 1
 
 // connected returns the connection, with a token that is valid now. nil: there is none; fault has the reason.
@@ -142,7 +144,7 @@ func (s *Sink) dial(host string, plain bool) (*grpc.ClientConn, error) {
 		grpc.WithInitialWindowSize(windowSize),
 		grpc.WithMaxHeaderListSize(sinks.MaxHeader),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(sinks.MaxAnswer), // unpacked
-			grpc.UseCompressor(encoding.Identity)), // publish alone sends what is compressed
+			grpc.UseCompressor(encoding.Identity)), // only publish sends compressed data
 	}
 	if plain {
 		opts = append(opts, grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -155,7 +157,7 @@ func (s *Sink) dial(host string, plain bool) (*grpc.ClientConn, error) {
 			grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
 				MinVersion: tls.VersionTLS12,
 				RootCAs:    roots,
-				// A resumed session saves the certificates, some 5 KB for each connection.
+				// A resumed session saves the certificates, about 5 KB for each connection.
 				ClientSessionCache: s.sessions,
 			})))
 	}
@@ -203,8 +205,8 @@ func (s *Sink) publish(ctx context.Context, conn *grpc.ClientConn, r *room) (*pu
 	return out, err
 }
 
-// routed adds the routing header, as the service's annotations want it (AIP-4222): the field of the
-// request that names the resource, and its value.
+// routed adds the routing header, as the service's annotations require (AIP-4222): the field of the request that
+// names the resource, and its value.
 func routed(ctx context.Context, field, resource string) context.Context {
 	return metadata.AppendToOutgoingContext(ctx, "x-goog-request-params", field+"="+url.QueryEscape(resource))
 }

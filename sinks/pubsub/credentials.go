@@ -28,7 +28,7 @@ type tokens struct {
 	quota   string        // project that is billed, for user credentials; usually ""
 	who     identity
 
-	certified bool // the token service is shown the certificate of a device
+	certified bool // requests to the token service use the certificate of a device
 }
 
 // GetRequestMetadata returns the headers that authenticate one request.
@@ -47,9 +47,9 @@ func (t *tokens) GetRequestMetadata(ctx context.Context, _ ...string) (map[strin
 // RequireTransportSecurity keeps tokens off plaintext connections.
 func (t *tokens) RequireTransportSecurity() bool { return true }
 
-// findCredentials looks in the places of Application Default Credentials, in the same order. But it asks the metadata
-// server only if GCE_METADATA_HOST is set. The library would look for the server by DNS and by a link-local address,
-// which costs a gateway uplink and seconds without a use.
+// findCredentials searches the places of Application Default Credentials, in the same order. But it asks the metadata
+// server only if GCE_METADATA_HOST is set. The library would search for the server by DNS and at a link-local
+// address, which costs a gateway uplink and seconds without a benefit.
 func findCredentials(o Options) (*tokens, sinks.Result, bool) {
 	gcloud := gcloudFile()
 	for _, place := range []struct {
@@ -81,7 +81,7 @@ func findCredentials(o Options) (*tokens, sinks.Result, bool) {
 			"an external_account file", gcloud)), false
 }
 
-// gcloudFile is where gcloud leaves the credentials of a user.
+// gcloudFile is the file in which gcloud stores the credentials of a user.
 func gcloudFile() string {
 	home, err := os.UserHomeDir()
 	if err != nil {
@@ -101,7 +101,7 @@ func fileTrouble(err error) string {
 	}
 }
 
-// parseCredentials takes any type of ADC JSON. An error never quotes the file.
+// parseCredentials accepts any type of ADC JSON. An error never quotes the file.
 func parseCredentials(o Options, path string, b []byte) (*tokens, sinks.Result, bool) {
 	fail := func(text string) (*tokens, sinks.Result, bool) {
 		return nil, sinks.Failed(sinks.Wait, sinks.CodeCredentials, "Google credentials file "+path+": "+text), false

@@ -12,7 +12,7 @@ type identity struct {
 	email  string // of the service account; "" for none
 }
 
-// identityOf reads what a credentials file says about its owner.
+// identityOf reads the owner of a credentials file.
 func identityOf(b []byte) identity {
 	var f struct {
 		Type          string `json:"type"`

@@ -35,7 +35,7 @@ func (m metadataServer) Token(ctx context.Context) (*auth.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = resp.Body.Close() }() // read as far as it is wanted
+	defer func() { _ = resp.Body.Close() }() // read as far as needed
 	var answer struct {
 		Token   string `json:"access_token"`
 		Type    string `json:"token_type"`

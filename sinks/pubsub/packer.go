@@ -8,9 +8,9 @@ import (
 	"sync"
 )
 
-// Packer compresses the requests of all sinks that share it, one after the other. A gzip writer has 0.8 MB. gRPC's own
-// compressor makes one for each request that is compressed at the same moment, and makes it again after the garbage
-// collector has taken it. The zero Packer is ready; it may be used by several goroutines.
+// Packer compresses the requests of all sinks that share it, one after the other. A gzip writer has 0.8 MB. gRPC's
+// own compressor makes one writer for each request that is compressed at the same moment, and makes new ones after
+// the garbage collector has freed them. The zero Packer is ready. Several goroutines may use it.
 type Packer struct {
 	mu     sync.Mutex // guards writer
 	writer *gzip.Writer
@@ -25,13 +25,13 @@ func (p *Packer) Pack(room, body request) request {
 		p.writer = gzip.NewWriter(packed)
 	}
 	p.writer.Reset(packed)
-	_, _ = p.writer.Write(body) // a buffer takes everything
+	_, _ = p.writer.Write(body) // writing to a buffer never fails
 	_ = p.writer.Close()
 	return packed.Bytes()
 }
 
-// packed is gRPC's compressor for requests that Packer has compressed already. gRPC compresses a request after it has
-// begun to send the header. While it compressed, the header left alone, in a segment of its own.
+// packed is gRPC's compressor for requests that Packer has already compressed. gRPC compresses a request after it has
+// begun to send the header. The header would be sent during the compression, in its own segment.
 type packed struct{}
 
 // Do is part of grpc.Compressor. gRPC copies the body.

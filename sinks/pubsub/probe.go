@@ -18,8 +18,8 @@ import (
 // publishRight is the permission that publishing needs; roles/pubsub.publisher is the least role that has it.
 const publishRight = "pubsub.topics.publish"
 
-// Probe looks at each stage of the way to the topic and reports what it finds, as soon as it is known. It
-// publishes nothing. ok is false when a stage failed, so that a message would fail too.
+// Probe checks each stage of the way to the topic, and reports each result at once. It publishes nothing. ok is false
+// when a stage failed, so that a message would fail too.
 func (s *Sink) Probe(ctx context.Context, report func(sinks.Step)) (ok bool) {
 	return sinks.Probe(ctx, s.o.Timeout, report, append(sinks.Trust(s.o.CAFile), []sinks.Stage{
 		{Name: "credentials", Needs: []string{"ca_file"}, Look: s.probeCredentials},
@@ -54,7 +54,7 @@ func (s *Sink) probeEndpoint(ctx context.Context) sinks.Step {
 		NextProtos: []string{"h2"}})
 }
 
-// probeTopic asks for the topic. A publisher needs no right to that.
+// probeTopic requests the topic. A publisher needs no permission for that.
 func (s *Sink) probeTopic(ctx context.Context) sinks.Step {
 	const name = "topic"
 	if fault, ok := s.connect(ctx); !ok { // the step before may have hung up
@@ -86,7 +86,7 @@ func (s *Sink) probeTopic(ctx context.Context) sinks.Step {
 	return sinks.Good(name, text)
 }
 
-// probePermission asks which of the rights it names the credentials have, which needs no right itself. Of a
+// probePermission asks which of some permissions the credentials have. This request itself needs no permission. For a
 // topic that does not exist they have none.
 func (s *Sink) probePermission(ctx context.Context) sinks.Step {
 	const name = "permission"
@@ -111,7 +111,7 @@ func (s *Sink) probePermission(ctx context.Context) sinks.Step {
 	return sinks.Good(name, publishRight)
 }
 
-// disabled reports whether a refusal is about the API as such, which is not switched on in the project.
+// disabled reports whether a refusal means that the API is not enabled in the project.
 func disabled(text string) bool {
 	return strings.Contains(text, "has not been used in project") || strings.Contains(text, "it is disabled")
 }

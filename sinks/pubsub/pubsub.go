@@ -30,10 +30,10 @@ const (
 // pubsub.DefaultPublishSettings.
 const packAbove = 240
 
-// framing is what a message adds to its request beyond its own size: a tag and a length.
+// framing is the number of bytes that a message adds to its request in addition to its own size: a tag and a length.
 const framing = 5
 
-// defaultTimeout bounds one Publish whose context has no earlier end.
+// defaultTimeout limits one Publish whose context has no earlier end.
 const defaultTimeout = time.Minute
 
 // Options are the topic, its credentials and the way to it.
@@ -51,7 +51,7 @@ type Options struct {
 	Meter    *sinks.Meter  // counts the bytes at the sockets; nil: they are not counted
 	Resolver *net.Resolver // looks names up; nil: the system's
 	Logger   *slog.Logger  // nil: discard
-	Packer   *Packer       // compresses the requests, shared with other sinks; nil: one of its own
+	Packer   *Packer       // compresses the requests, shared with other sinks; nil: the sink has its own
 
 	Now func() time.Time // wall time, which credentials end by; nil: time.Now
 }
@@ -207,9 +207,9 @@ func accepted(n int, ids []string) []sinks.Result {
 	return results
 }
 
-// pack makes a request of the messages at the first of these places that fit one, and returns their number; 0 when the
-// first message is too large for any. All messages of a request have to have one ordering key (Pub/Sub RPC reference,
-// PubsubMessage): with Options.Ordering it ends where the key changes.
+// pack makes a request of the messages at the first of these places, as many as fit, and returns their number; 0 when
+// the first message is too large for any request. All messages of a request must have the same ordering key (Pub/Sub
+// RPC reference, PubsubMessage): with Options.Ordering the request ends where the key changes.
 func (s *Sink) pack(r *room, msgs []sinks.Message, places []int) (fits int) {
 	total, key := 0, ""
 	for _, at := range places {
@@ -233,10 +233,10 @@ type room struct {
 	packed request // plain, compressed; not for a small request
 }
 
-// small reports whether the request is sent as it is.
+// small reports whether the request is sent uncompressed.
 func (r *room) small() bool { return len(r.plain) <= packAbove }
 
-// mostRoom is how much memory is kept for a request, in bytes: a sweep of a large controller has some 25,000.
+// mostRoom is how much memory is kept for a request, in bytes. A sweep of a large controller needs about 25,000.
 const mostRoom = 64 << 10
 
 // room returns memory for a request.
@@ -247,8 +247,8 @@ func (s *Sink) room() *room {
 	return new(room)
 }
 
-// done keeps the memory of a request that was answered, or has failed. gRPC has a copy of a compressed request, but may
-// still hold a small one.
+// done keeps the memory of a request that was answered, or has failed. gRPC has a copy of a compressed request, but
+// may still use the memory of a small one.
 func (s *Sink) done(r *room) {
 	if !r.small() && cap(r.plain) <= mostRoom {
 		s.rooms.Put(r)

@@ -11,7 +11,8 @@ import (
 	"noi-agent/sinks"
 )
 
-// GrantCommand gives member the right to publish to the topic projects/PROJECT/topics/NAME, and no other right.
+// GrantCommand gives member the permission to publish to the topic projects/PROJECT/topics/NAME, and no other
+// permission.
 func GrantCommand(topic, member string) string {
 	p := strings.Split(topic, "/")
 	return fmt.Sprintf("gcloud pubsub topics add-iam-policy-binding %s --project %s --member %s --role "+
@@ -19,8 +20,8 @@ func GrantCommand(topic, member string) string {
 		shell.Quote(p[3]), shell.Quote(p[1]), shell.Quote(member))
 }
 
-// Remedy says what the operator has to do about a result that is no delivery, with names filled in; "" for one that was
-// accepted. It may have several lines, which are commands.
+// Remedy returns what the operator must do about a result that is no delivery, with the names filled in; "" for an
+// accepted message. It may have several lines, which are commands.
 func (s *Sink) Remedy(r sinks.Result) string {
 	if r.Outcome == sinks.Accepted {
 		return ""
@@ -92,7 +93,7 @@ func (s *Sink) member() string {
 	return "serviceAccount:" + s.account()
 }
 
-// account is the service account that publishes, or the one that setup would make.
+// account is the service account of the credentials, or the one that setup would make.
 func (s *Sink) account() string {
 	if s.who.email != "" {
 		return s.who.email
@@ -130,9 +131,9 @@ func (s *Sink) seePool() string {
 		s.project()
 }
 
-// Needs returns the commands that make the topic and give the right to publish to it, and no other, to the account of
-// the credentials; where there are none, to the account that setup would make. It reads the credentials file, and asks
-// no cloud. A sink that publishes must not be asked.
+// Needs returns the commands that make the topic and give only the permission to publish to it. They are for the
+// account of the credentials; without credentials, for the account that setup would make. Needs reads the credentials
+// file, and contacts no cloud. Do not call it while the sink publishes.
 func (s *Sink) Needs(string) string {
 	if s.who == (identity{}) {
 		if found, _, ok := findCredentials(s.o); ok {

@@ -9,8 +9,8 @@ import (
 	"noi-agent/sinks"
 )
 
-// request is a PublishRequest as the wire has it. The library encodes the map of attributes by reflection, at the price
-// of 60 allocations for each message, and keeps 0.25 MB of descriptions for that.
+// request is a PublishRequest in its form on the wire. The library encodes the map of attributes by reflection, which
+// costs 60 allocations for each message, and keeps 0.25 MB of descriptions for this.
 type request []byte
 
 // The numbers of the fields (google/pubsub/v1/pubsub.proto).
@@ -26,7 +26,7 @@ const (
 	fieldValue = 2
 )
 
-// size is how many bytes a message has on the wire, without its length.
+// size returns the number of bytes of a message on the wire, without its length.
 func (s *Sink) size(m sinks.Message) int {
 	n := textSize(len(m.Body)) + textSize(len(s.key(m)))
 	for _, a := range m.Attributes {
@@ -35,7 +35,7 @@ func (s *Sink) size(m sinks.Message) int {
 	return n
 }
 
-// textSize is how many bytes a field of so many bytes has: tag, length, bytes. An empty field is left out.
+// textSize returns the size of a field with so many bytes: tag, length, bytes. An empty field is left out.
 func textSize(n int) int {
 	if n == 0 {
 		return 0
@@ -59,7 +59,7 @@ func (s *Sink) appendMessage(b request, m sinks.Message) request {
 	return appendText(b, fieldOrdering, s.key(m))
 }
 
-// appendLength begins a field of n bytes, which come behind it.
+// appendLength begins a field of n bytes, which the caller appends next.
 func appendLength(b request, field protowire.Number, n int) request {
 	return protowire.AppendVarint(protowire.AppendTag(b, field, protowire.BytesType), uint64(n))
 }
@@ -74,7 +74,7 @@ func appendText[T string | []byte](b request, field protowire.Number, text T) re
 
 const codecName = proto.Name
 
-// codec sends requests that are encoded already. All else is gRPC's own codec's.
+// codec sends requests that are already encoded. For everything else it is gRPC's own codec.
 type codec struct{ encoding.CodecV2 }
 
 // Marshal is part of encoding.CodecV2.

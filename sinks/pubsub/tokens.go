@@ -22,7 +22,7 @@ import (
 // tokenTimeout limits one request to a token service.
 const tokenTimeout = 30 * time.Second
 
-// maxRefusal is how much of a refusal is read, in bytes. Google's have some 200.
+// maxRefusal is how many bytes of a refusal are read. Google's refusals have about 200.
 const maxRefusal = 8 << 10
 
 // tokenService is the connection to the service that gives tokens. It keeps the last refusal itself, because the
@@ -30,10 +30,10 @@ const maxRefusal = 8 << 10
 type tokenService struct {
 	next http.RoundTripper
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	status int        // HTTP status of the last refusal; 0 for none
 	body   []byte
-	after  time.Duration // what it asks to wait; 0 for nothing
+	after  time.Duration // requested wait; 0: none
 }
 
 // newTokenService uses connections that are not kept, because a token lasts an hour.
@@ -74,7 +74,7 @@ func (s *tokenService) RoundTrip(r *http.Request) (*http.Response, error) {
 		return resp, nil
 	}
 	head, err := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
-	_ = resp.Body.Close() // what follows is not wanted
+	_ = resp.Body.Close() // the rest is not needed
 	if err != nil {
 		return nil, fmt.Errorf("read the answer of %s: %w", r.URL.Host, err)
 	}
@@ -150,7 +150,7 @@ func remoteText(err error) string {
 	return err.Error()
 }
 
-// deviceText is what is wrong with a device's certificate, without the way it was found out.
+// deviceText returns the fault of a device's certificate, without the steps that found it.
 func deviceText(err error) string {
 	text := err.Error()
 	if at := strings.LastIndex(text, errDevice.Error()); at > 0 {

@@ -18,9 +18,9 @@ import (
 	"cloud.google.com/go/auth/credentials/externalaccount"
 )
 
-// accountFile is what is read of an external_account file whose subject is a certificate (workload identity federation
-// with X.509, AIP-4117). The library can use such files too, but with its own client: without ca_file, the meter, and
-// the record of refusals.
+// accountFile has the used fields of an external_account file whose subject is a certificate (workload identity
+// federation with X.509, AIP-4117). The library can use such files too, but with its own client: without ca_file, the
+// meter, and the record of refusals.
 type accountFile struct {
 	Audience         string `json:"audience"`
 	SubjectTokenType string `json:"subject_token_type"`
@@ -76,7 +76,7 @@ func certificateOf(b []byte) (a accountFile, d device, ok bool, err error) {
 	return a, d, true, nil
 }
 
-// credentials exchanges the certificate for tokens, over TLS connections that show it.
+// credentials exchanges the certificate for tokens, over TLS connections with this certificate.
 func (d device) credentials(a accountFile, service *tokenService) (*auth.Credentials, error) {
 	if t, ok := service.next.(*http.Transport); ok {
 		t.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
@@ -122,8 +122,8 @@ func (d device) pair() (tls.Certificate, error) {
 	return pair, nil
 }
 
-// SubjectToken is part of externalaccount.SubjectTokenProvider: a JSON list of the certificate and
-// those between it and the pool's trust store, base64 of DER each, the device's first.
+// SubjectToken is part of externalaccount.SubjectTokenProvider. It returns a JSON list of the device's certificate
+// and of those between it and the pool's trust store, each as base64 of DER.
 func (d device) SubjectToken(context.Context, *externalaccount.RequestOptions) (string, error) {
 	pair, err := d.pair()
 	if err != nil {

@@ -25,7 +25,7 @@ type Authority struct {
 	key  *ecdsa.PrivateKey
 }
 
-// NewAuthority makes one that no system trusts.
+// NewAuthority makes an authority that no system trusts.
 func NewAuthority(t *testing.T) *Authority {
 	t.Helper()
 	a := &Authority{File: filepath.Join(t.TempDir(), "ca.pem"), Pool: x509.NewCertPool(), key: newKey(t)}
@@ -47,8 +47,7 @@ func NewAuthority(t *testing.T) *Authority {
 	return a
 }
 
-// Certificate signs a certificate for host, a name or an address, that is valid from one time
-// to another, counted from now.
+// Certificate signs a certificate for host, a name or an address. It is valid between two times, counted from now.
 func (a *Authority) Certificate(t *testing.T, host string, from, to time.Duration) tls.Certificate {
 	t.Helper()
 	template := &x509.Certificate{
@@ -89,7 +88,7 @@ func WriteKeyPair(t *testing.T, c tls.Certificate) (certificate, key string) {
 	return certificate, key
 }
 
-// ServerConfig is what a cloud with the certificate c speaks.
+// ServerConfig is the TLS configuration of a cloud with the certificate c.
 func ServerConfig(c tls.Certificate) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{c}, MinVersion: tls.VersionTLS12,
 		NextProtos: []string{"h2", "http/1.1"}}

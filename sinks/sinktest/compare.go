@@ -10,27 +10,28 @@ import (
 	"noi-agent/sinks"
 )
 
-// Way is one way of getting sweeps to a cloud, in a comparison of what that costs at the socket.
+// Way is one way to send sweeps to a cloud, for a comparison of the bytes at the socket.
 type Way struct {
 	Name string
-	// Open gets ready to publish to the cloud at host (host:port), which speaks TLS with a certificate of ca, and
-	// returns what publishes one sweep and is back when the cloud has it.
+	// Open prepares the way to the cloud at host (host:port), whose TLS certificate is from ca. It returns a function
+	// that publishes one sweep and returns when the cloud has it.
 	Open func(t *testing.T, host string, ca *Authority) (publish func(b sinks.Batch))
-	Of   string  // Name of an earlier way that it is held against; "": of none
-	Most float64 // most of that one's bytes to the cloud; 0: it is only shown
+	Of   string  // name of an earlier way with which it is compared; "": none
+	Most float64 // highest ratio of the bytes to the cloud; 0: no limit
 }
 
-// sweepsEnv says how many sweeps a way gets to publish; `make bench-uplink` sets it.
+// sweepsEnv is the number of sweeps that each way publishes; `make bench-uplink` sets it.
 const sweepsEnv = "NOI_UPLINK_SWEEPS"
 
-// CompareUplink publishes the same sweeps each way to the cloud that listens in plaintext at addr, through a Front that
-// speaks TLS and counts the bytes below it. It prints them by sample and fails where a ratio is above what is wanted.
-// The connection is kept from sweep to sweep, as with a sweep a minute; what it costs to open is shown by itself.
+// CompareUplink publishes the same sweeps in each way to the cloud that listens without TLS at addr. A Front in
+// between has TLS, and counts the bytes below it. CompareUplink prints the bytes for each sample, and fails if a
+// ratio is above its limit. The connection stays open between sweeps, as with a sweep a minute. Its own cost is
+// printed separately.
 func CompareUplink(t *testing.T, addr, protocol string, ways []Way) {
 	t.Helper()
 	sweeps, err := strconv.Atoi(os.Getenv(sweepsEnv))
 	if err != nil {
-		sweeps = 6 // what is still on its way when the last answer comes is one of so many
+		sweeps = 6 // some, because bytes of the last one may still be on their way at the last answer
 	}
 	fmt.Fprintf(t.Output(), "%-48s %9s %9s %7s %7s %12s\n", "bytes a sample, TLS included", "up", "down", "ratio",
 		"wanted", "first sweep")
@@ -57,12 +58,12 @@ func CompareUplink(t *testing.T, addr, protocol string, ways []Way) {
 	}
 }
 
-// warm is how many sweeps go before those that are counted: a client with a pool of connections has opened them all by
-// then.
+// warm is the number of sweeps before the counted ones: by then a client with a pool of connections has opened them
+// all.
 const warm = 4
 
-// cost is what a way takes: bytes a sample on a connection that stands, and those of the first sweep, up and down
-// together.
+// cost is the cost of a way: bytes a sample on an open connection, and the bytes of the first sweep, upload plus
+// download.
 type cost struct {
 	up, down    float64
 	first       uint64
@@ -100,7 +101,7 @@ func (w Way) cost(t *testing.T, addr, protocol string, sweeps int) cost {
 	return cost{float64(laterUp-up) / samples, float64(laterDown-down) / samples, first, front.Accepted()}
 }
 
-// By returns a way of a sink: messages makes those of a sweep.
+// By returns a way with a sink. messages makes the messages of a sweep.
 func By(open func(t *testing.T, host string, ca *Authority) Sink,
 	messages func(b sinks.Batch) []sinks.Message) func(*testing.T, string, *Authority) func(sinks.Batch) {
 	return func(t *testing.T, host string, ca *Authority) func(sinks.Batch) {

@@ -9,26 +9,26 @@ import (
 	"testing"
 )
 
-// Front stands between a sink and its cloud and is where the network goes wrong. It passes bytes on
-// and counts them at the sockets of the sink's side.
+// Front is between a sink and its cloud, and can simulate faults of the network. It passes on bytes, and counts them
+// at the sockets of the sink's side.
 type Front struct {
 	l   net.Listener
 	to  string
-	tls *tls.Config // what the sink's side speaks; nil: plaintext
+	tls *tls.Config // of the sink's side; nil: plaintext
 	wg  sync.WaitGroup
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	conns    map[net.Conn]bool
 	accepted int
 	sent     uint64 // bytes to the sink
 	received uint64 // bytes from the sink
-	silent   func() // not nil: connections are taken and never answered; it is called for each
-	held     func() // not nil: what the cloud says is kept back; it is called once there is something
+	silent   func() // not nil: connections are accepted and never answered; it is called for each
+	held     func() // not nil: bytes of the cloud are held back; it is called when there are some
 	cut      int    // bytes of each connection to the sink after which it is reset; below 0: never
 }
 
-// StartFront listens on loopback and passes on to the address to. config is for the sink's side;
-// nil for plaintext.
+// StartFront listens on loopback and passes bytes on to the address to. config is for the sink's side; nil for
+// plaintext.
 func StartFront(t *testing.T, to string, config *tls.Config) *Front {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -45,7 +45,7 @@ func StartFront(t *testing.T, to string, config *tls.Config) *Front {
 	return f
 }
 
-// Addr returns the address to which the sink is to go.
+// Addr returns the address for the sink.
 func (f *Front) Addr() string { return f.l.Addr().String() }
 
 // Counts returns how many bytes went to the sink and came from it, at the sockets.
@@ -62,22 +62,22 @@ func (f *Front) Accepted() int {
 	return f.accepted
 }
 
-// Silence takes new connections, calls told, and never answers; nil ends it.
+// Silence accepts new connections, calls told, and never answers. nil ends it.
 func (f *Front) Silence(told func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.silent = told
 }
 
-// Hold keeps back what the cloud says from now on, and calls told for it; nil ends it. What was kept
-// back is gone.
+// Hold holds back the bytes of the cloud from now on, and calls told for them. nil ends it. Bytes that were held back
+// are lost.
 func (f *Front) Hold(told func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.held = told
 }
 
-// Cut resets each new connection after n bytes to the sink; below 0 ends it.
+// Cut resets each new connection after n bytes to the sink. A number below 0 ends it.
 func (f *Front) Cut(n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -89,7 +89,7 @@ func (f *Front) DropAll() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for c := range f.conns {
-		_ = c.Close() // that is the fault
+		_ = c.Close() // closing it is the fault
 	}
 }
 
@@ -108,7 +108,7 @@ func (f *Front) run() {
 			defer f.leave(conn)
 			if silent != nil {
 				silent()
-				_, _ = io.Copy(io.Discard, conn) // until the sink leaves
+				_, _ = io.Copy(io.Discard, conn) // until the sink closes
 				return
 			}
 			f.pass(conn, cut)
@@ -123,13 +123,13 @@ func (f *Front) leave(conn net.Conn) {
 	delete(f.conns, conn)
 }
 
-// pass connects the sink with its cloud until one of the two leaves.
+// pass connects the sink with its cloud until one of the two closes.
 func (f *Front) pass(raw net.Conn, cut int) {
 	var conn net.Conn = &countedConn{Conn: raw, front: f, left: cut}
 	if f.tls != nil {
 		secured := tls.Server(conn, f.tls)
 		if secured.Handshake() != nil {
-			return // the sink does not like the certificate
+			return // the sink does not accept the certificate
 		}
 		conn = secured
 	}
@@ -138,14 +138,14 @@ func (f *Front) pass(raw net.Conn, cut int) {
 		return // the cloud is down
 	}
 	f.wg.Go(func() {
-		_, _ = io.Copy(cloud, conn) // until the sink leaves
+		_, _ = io.Copy(cloud, conn) // until the sink closes
 		_ = cloud.Close()           // ends the copy below
 	})
-	_, _ = io.Copy(gate{conn, f}, cloud) // until the cloud leaves
+	_, _ = io.Copy(gate{conn, f}, cloud) // until the cloud closes
 	_ = raw.Close()                      // ends the copy above
 }
 
-// gate is where answers are kept back.
+// gate holds back answers.
 type gate struct {
 	net.Conn
 	front *Front
@@ -163,7 +163,7 @@ func (g gate) Write(p []byte) (int, error) {
 	return g.Conn.Write(p)
 }
 
-// countedConn counts the bytes of a connection and resets it where a cut is due.
+// countedConn counts the bytes of a connection, and resets it after its cut.
 type countedConn struct {
 	net.Conn
 	front *Front
@@ -196,9 +196,9 @@ func (c *countedConn) Write(p []byte) (int, error) {
 	}
 	if due {
 		if tcp, ok := c.Conn.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0) // a reset in place of an end
+			_ = tcp.SetLinger(0) // a reset instead of a normal end
 		}
-		_ = c.Conn.Close() // that is the fault
+		_ = c.Conn.Close() // closing it is the fault
 		return n, errCut
 	}
 	return n, err

@@ -16,19 +16,19 @@ import (
 	"noi-agent/sinks"
 )
 
-// Target is a sink, and one of the servers that it asks, which is hostile.
+// Target is a sink, and one of its servers, which is hostile.
 type Target struct {
 	Name string
-	TLS  bool // the sink speaks TLS to that server
+	TLS  bool // the sink uses TLS for that server
 	H2   bool // and HTTP/2
-	// New makes a sink whose server of that kind listens at host (host:port), with a certificate of ca when TLS is set.
-	// All its other servers do as they should.
+	// New makes a sink whose server of that kind listens at host (host:port), with a certificate of ca if TLS is set.
+	// All its other servers are correct.
 	New func(t *testing.T, host string, ca *Authority) Sink
 }
 
-// RunHostile holds each target against servers that send without end, a byte at a time, nothing at all, or garbage. Of
-// an answer that is too long or makes no sense, Publish is back by itself; of a server that is slow, when its context
-// ends. Nothing is accepted or rejected, and memory, descriptors and goroutines stay where they were.
+// RunHostile tests each target with servers that send without end, one byte at a time, nothing, or garbage. After an
+// answer that is too long or makes no sense, Publish returns. With a slow server it returns when its context ends. No
+// message is accepted or rejected, and memory, descriptors and goroutines do not grow.
 func RunHostile(t *testing.T, targets []Target) {
 	for _, target := range targets {
 		for _, server := range hostileServers(target.H2) {
@@ -68,7 +68,7 @@ func hold(t *testing.T, target Target, server hostileServer) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	h.onEnough(cancel)
-	round(ctx) // what is made once
+	round(ctx) // allocates everything that is made only once
 	if h.count() == 0 {
 		t.Fatal("the server was not asked: nothing is shown")
 	}
@@ -77,7 +77,8 @@ func hold(t *testing.T, target Target, server hostileServer) {
 	runtime.ReadMemStats(&start)
 	for range hostileRounds {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		if server.enough > 0 { // the SDK of AWS may still wait for the answer of the first round, and asks for no other
+		// the SDK of AWS may still wait for the answer of the first round, and sends no second request
+		if server.enough > 0 {
 			ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
 		}
 		round(ctx)
@@ -106,11 +107,11 @@ func openFiles(t *testing.T) int {
 	return len(entries)
 }
 
-// hostileServer is what one does with a connection that is asked something. write returns false when the client has
-// left.
+// hostileServer is the behaviour of a server after a request. write returns false when the client has closed the
+// connection.
 type hostileServer struct {
 	name   string
-	enough int // bytes written after which the context of the first round ends; 0: Publish is back by itself
+	enough int // written bytes after which the context of the first round ends; 0: Publish returns without it
 	answer func(write func(p []byte) bool, left <-chan struct{})
 }
 
@@ -124,7 +125,7 @@ func hostileServers(h2 bool) []hostileServer {
 	}
 	slow := func(head string) func(func([]byte) bool, <-chan struct{}) {
 		return func(write func([]byte) bool, left <-chan struct{}) {
-			ticker := time.NewTicker(time.Second) // a byte a second
+			ticker := time.NewTicker(time.Second) // one byte a second
 			defer ticker.Stop()
 			for ok := write([]byte(head)); ok; ok = write([]byte("x")) {
 				select {
@@ -166,11 +167,11 @@ type hostile struct {
 	l  net.Listener
 	wg sync.WaitGroup
 
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	conns map[net.Conn]bool
 	asked int
 	bytes int
-	tell  func() // once enough was written
+	tell  func() // called when enough was written
 }
 
 func (h *hostile) onEnough(tell func()) {
@@ -179,7 +180,7 @@ func (h *hostile) onEnough(tell func()) {
 	h.tell = tell
 }
 
-// note counts what was written and wakes a caller that waits for enough.
+// note counts written bytes and wakes a caller that waits for enough.
 func (h *hostile) note(n, enough int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -221,7 +222,7 @@ func startHostile(t *testing.T, target Target, server hostileServer, ca *Authori
 	return h
 }
 
-// serve waits for the first bytes of a question and answers as it likes.
+// serve waits for the first bytes of a request, and then answers as the hostile server does.
 func (h *hostile) serve(raw net.Conn, config *tls.Config, server hostileServer) {
 	defer func() {
 		_ = raw.Close() // perhaps closed before
@@ -240,7 +241,7 @@ func (h *hostile) serve(raw net.Conn, config *tls.Config, server hostileServer) 
 	h.mu.Lock()
 	h.asked++
 	h.mu.Unlock()
-	if server.enough == 1 { // or it will never write any
+	if server.enough == 1 { // otherwise it writes no byte
 		h.note(1, 1)
 	}
 	left := make(chan struct{})
@@ -275,6 +276,6 @@ func (h *hostile) dropAll() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for c := range h.conns {
-		_ = c.Close() // that is the end of it
+		_ = c.Close() // ends the connection
 	}
 }

@@ -20,27 +20,27 @@ import (
 	"noi-agent/sinks/sinktest/standin"
 )
 
-// Place is where a sink is to find its cloud, and how.
+// Place is where and how a sink reaches its cloud.
 type Place struct {
 	Host     string        // host:port
-	TLS      bool          // spoken to over TLS, and so with credentials
+	TLS      bool          // with TLS, and so with credentials
 	CAFile   string        // the authority of the cloud's certificate; "": a certificate of no trusted authority
 	Resolver *net.Resolver // to be used by the sink; nil: the system's
 	Meter    *sinks.Meter  // to be used by the sink; nil: none
 	Logger   *slog.Logger  // to be used by the sink
 }
 
-// Site is a cloud and how to make sinks that go to it from a Place.
+// Site is a cloud, and a function that makes sinks which reach it at a Place.
 type Site struct {
 	Cloud   Cloud
 	Addr    string // where it listens, in plaintext
 	New     func(t *testing.T, p Place) Sink
-	Secrets []string // what is never to be shown: in no result and no log line
+	Secrets []string // texts that must never be in a result or a log line
 }
 
-// RunNetwork tries what goes wrong between a sink and its cloud: peers that say nothing, connections
-// that break, answers that come too late, names that do not resolve, certificates, proxies. start
-// makes a cloud and sees to its cleanup. No byte leaves the machine.
+// RunNetwork tests the faults between a sink and its cloud: peers that do not answer, connections that break, answers
+// that come too late, names that do not resolve, certificates, proxies. start makes a cloud and registers its
+// cleanup. No byte leaves the machine.
 func RunNetwork(t *testing.T, start func(t *testing.T) Site) {
 	for _, c := range []struct {
 		rule string
@@ -75,7 +75,7 @@ func RunNetwork(t *testing.T, start func(t *testing.T) Site) {
 	}
 }
 
-// site is a Site whose sinks are listened to.
+// site is a Site that records the output of its sinks.
 type site struct {
 	Site
 	mu   sync.Mutex // guards said
@@ -89,16 +89,16 @@ func (s *site) Write(p []byte) (int, error) {
 	return s.said.Write(p)
 }
 
-// sink makes a sink for a place, which logs everything it can and is closed in the end.
+// sink makes a sink for a place. It logs everything, and is closed at the end.
 func (s *site) sink(t *testing.T, p Place) Sink {
 	t.Helper()
 	p.Logger = slog.New(slog.NewTextHandler(s, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	sink := &listened{Sink: s.New(t, p), to: s}
-	t.Cleanup(func() { _ = sink.Close() }) // a rule that depends on it closes it itself
+	t.Cleanup(func() { _ = sink.Close() }) // a rule that tests Close calls it itself
 	return sink
 }
 
-// listened writes down what a sink says of its messages.
+// listened records the results of a sink.
 type listened struct {
 	Sink
 	to *site
@@ -124,7 +124,7 @@ func (s *site) checkSecrets(t *testing.T) {
 	}
 }
 
-// until comes again with msgs, as the forwarder does, until all are accepted.
+// until publishes msgs again and again, like the forwarder, until all are accepted.
 func until(t *testing.T, sink Sink, msgs []sinks.Message) {
 	t.Helper()
 	for tries := 0; len(msgs) > 0; tries++ {
@@ -140,7 +140,7 @@ func until(t *testing.T, sink Sink, msgs []sinks.Message) {
 	}
 }
 
-// eventually waits for a condition that needs no more than another goroutine's turn.
+// eventually waits for a condition that only needs another goroutine to run.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	ticker := time.NewTicker(time.Millisecond)
@@ -160,12 +160,12 @@ func silentPeer(t *testing.T, s *site) {
 	want(t, publishCtx(ctx, t, sink, Messages(3)), sinks.Retry)
 	wantTaken(t, s.Cloud, nil)
 	front.Silence(nil)
-	front.DropAll() // HTTP keeps a connection that came up after its request was given up
+	front.DropAll() // HTTP keeps a connection that was opened after its request had been abandoned
 	until(t, sink, Messages(3))
 	wantTaken(t, s.Cloud, Messages(3))
 }
 
-// reset breaks the connection after so many bytes of the cloud's side, again and again.
+// reset breaks each connection after so many bytes from the cloud.
 func reset(t *testing.T, s *site) {
 	front := StartFront(t, s.Addr, nil)
 	for cut := 0; cut < 700; cut += 35 {
@@ -198,16 +198,16 @@ func reset(t *testing.T, s *site) {
 	}
 }
 
-// lateAnswer lets the cloud take the messages and speak when the caller has gone. What comes after
-// must not be taken for an answer to the next window.
+// lateAnswer makes the cloud accept the messages and answer after the caller has gone. The late answer must not be
+// taken for the answer to the next window.
 func lateAnswer(t *testing.T, s *site) {
 	front := StartFront(t, s.Addr, nil)
 	sink := s.sink(t, Place{Host: front.Addr()})
 	msgs := Messages(5)
-	until(t, sink, msgs[:1]) // the connection stands
+	until(t, sink, msgs[:1]) // the connection is open
 	ctx, cancel := context.WithCancel(t.Context())
 	s.Cloud.SetFault(func(standin.Request) *standin.Fault {
-		front.Hold(cancel) // from here on it is the answer
+		front.Hold(cancel) // held back from now on: the answer
 		return nil
 	})
 	want(t, publishCtx(ctx, t, sink, msgs[1:3]), sinks.Retry)
@@ -220,8 +220,7 @@ func lateAnswer(t *testing.T, s *site) {
 	}
 }
 
-// nameServer is a resolver whose only server is on loopback and answers nothing but "no such name",
-// or nothing at all.
+// nameServer is a resolver whose only server is on loopback. It always answers "no such name", or does not answer.
 func nameServer(t *testing.T, asked func(), answer bool) *net.Resolver {
 	t.Helper()
 	server, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -238,9 +237,9 @@ func nameServer(t *testing.T, asked func(), answer bool) *net.Resolver {
 				return // closed
 			}
 			asked()
-			if n > 12 && answer { // RFC 1035 §4.1.1: the question back, with QR set and RCODE 3
+			if n > 12 && answer { // RFC 1035 §4.1.1: the same question, with QR set and RCODE 3
 				buf[2], buf[3] = buf[2]|0x84, buf[3]&0xF0|3
-				_, _ = server.WriteTo(buf[:n], from) // the client may have gone
+				_, _ = server.WriteTo(buf[:n], from) // fails if the client has gone
 			}
 		}
 	}()
@@ -251,7 +250,7 @@ func nameServer(t *testing.T, asked func(), answer bool) *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		conn, err := d.DialContext(ctx, "udp", server.LocalAddr().String())
-		if err == nil { // Go's resolver waits for the five seconds of its own, even when the caller has left
+		if err == nil { // Go's resolver waits for its own five seconds, even when the caller has gone
 			context.AfterFunc(ctx, func() { _ = conn.Close() }) // nothing to lose
 		}
 		return conn, err
@@ -293,7 +292,7 @@ func certificateTimes(t *testing.T, s *site) {
 		}
 	}
 	wantTaken(t, s.Cloud, nil)
-	config.Certificates = now // the clock has been set
+	config.Certificates = now // as after the clock was set
 	until(t, sink, Messages(2))
 	wantTaken(t, s.Cloud, Messages(2))
 }
@@ -319,11 +318,11 @@ func oldTLS(t *testing.T, s *site) {
 	place := Place{Host: front.Addr(), TLS: true, CAFile: ca.File}
 	refusesTLS(t, s, place, "protocol version")
 	config.MaxVersion = tls.VersionTLS12
-	until(t, s.sink(t, place), Messages(2)) // the oldest that is good enough
+	until(t, s.sink(t, place), Messages(2)) // the oldest allowed version
 	wantTaken(t, s.Cloud, Messages(2))
 }
 
-// refusesTLS fails unless the sink stops at the certificate, says so, and calls it no clock's fault.
+// refusesTLS fails unless the sink stops at the certificate and reports it, and does not report a fault of the clock.
 func refusesTLS(t *testing.T, s *site, p Place, text string) {
 	t.Helper()
 	results := publish(t, s.sink(t, p), Messages(2))
@@ -359,10 +358,9 @@ func metering(t *testing.T, s *site) {
 	}
 }
 
-// EqualCounts fails if the meter of a sink has other numbers than the other ends of its connections: the
-// Counts of Fronts and Proxies. slack is the allowed difference, in bytes: 0 while the connections are
-// open. If a connection ends, a TLS alert of 24 to 31 may be written on either
-// side that the other does not read any more.
+// EqualCounts fails if the meter of a sink differs from the counts at the other ends of its connections: the Counts
+// of Fronts and Proxies. slack is the allowed difference, in bytes: 0 while the connections are open. At the end of a
+// connection each side may write a TLS alert of 24 to 31 bytes that the other side no longer reads.
 func EqualCounts(t *testing.T, m *sinks.Meter, slack int, others ...func() (sent, received uint64)) {
 	t.Helper()
 	eventually(t, "both sides count the same", func() bool {
@@ -380,7 +378,7 @@ func EqualCounts(t *testing.T, m *sinks.Meter, slack int, others ...func() (sent
 
 func near(a, b uint64, slack int) bool { return max(a, b)-min(a, b) <= uint64(slack) }
 
-// proxied goes to a name that only the proxy knows.
+// proxied sends to a name that only the proxy knows.
 func proxied(t *testing.T, s *site) {
 	ca := NewAuthority(t)
 	front := StartFront(t, s.Addr, ServerConfig(ca.Good(t, "cloud.example")))
@@ -409,15 +407,15 @@ func proxied(t *testing.T, s *site) {
 	}
 }
 
-// behindProxy is a place that only a proxy leads to.
+// behindProxy is a place that can be reached only through a proxy.
 func behindProxy(t *testing.T) Place {
 	t.Helper()
 	resolver := nameServer(t, func() { t.Error("a name is looked up beside the proxy") }, true)
 	return Place{Host: "cloud.example:443", TLS: true, Resolver: resolver}
 }
 
-// proxyWaits: neither a password that the proxy does not take nor a variable that names none gets better by itself.
-// Once it was corrected the same sink gets through.
+// proxyWaits: a password that the proxy does not accept, and a malformed variable, wait for the operator. After the
+// correction the same sink works.
 func proxyWaits(t *testing.T, s *site) {
 	ca := NewAuthority(t)
 	front := StartFront(t, s.Addr, ServerConfig(ca.Good(t, "cloud.example")))
@@ -446,7 +444,7 @@ func proxyWaits(t *testing.T, s *site) {
 	wantTaken(t, s.Cloud, Messages(2))
 }
 
-// proxyRefuses: a proxy that has no way to the cloud, or a captive portal in its place.
+// proxyRefuses: a proxy cannot reach the cloud, or a captive portal is in its place.
 func proxyRefuses(t *testing.T, s *site) {
 	portal := httptest.NewServer(http.NotFoundHandler())
 	defer portal.Close()
@@ -461,8 +459,8 @@ func proxyRefuses(t *testing.T, s *site) {
 	}
 }
 
-// notUTF8 sends what a controller may have answered for its product code. Nothing else may come of
-// it than a mark in that place: the message is neither lost nor in the way of others.
+// notUTF8 sends invalid UTF-8, as a controller may have in its product code. The only effect is a replacement
+// character in its place: the message is not lost, and does not block others.
 func notUTF8(t *testing.T, s *site) {
 	msgs := Messages(2)
 	msgs[0].Attributes = []sinks.Attribute{{Name: "slave", Value: "PS-\xff\xfePWM"}}

@@ -9,8 +9,8 @@ import (
 	"noi-agent/sinks"
 )
 
-// Probe runs a sink's probe and returns its steps as lines, "name verdict text", and the remedies by name. A step that
-// failed has a remedy, no other has, and none shows a secret.
+// Probe runs a sink's probe. It returns the steps as lines, "name verdict text", and the remedies by name. Only a
+// failed step has a remedy, and no step may show a secret.
 func Probe(
 	t *testing.T, probe func(context.Context, func(sinks.Step)) bool, secrets ...string,
 ) (lines []string, remedies map[string]string, ok bool) {
@@ -31,7 +31,7 @@ func Probe(
 	return lines, remedies, ok
 }
 
-// HasLines fails unless each line begins as wanted, and there are no others.
+// HasLines fails unless there are exactly these lines, by their begins.
 func HasLines(t *testing.T, lines []string, want ...string) {
 	t.Helper()
 	for i, w := range want {

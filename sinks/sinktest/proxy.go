@@ -9,21 +9,21 @@ import (
 	"testing"
 )
 
-// Proxy is an HTTP proxy that knows CONNECT and takes everything to one address.
+// Proxy is an HTTP proxy for CONNECT. It connects everything to one address.
 type Proxy struct {
 	l    net.Listener
 	to   string
-	user string // what Proxy-Authorization has to be; "": anything
+	user string // required Proxy-Authorization; "": any
 	wg   sync.WaitGroup
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	conns    map[net.Conn]bool
-	asked    []string // addresses it was to connect to
+	asked    []string // requested addresses
 	sent     uint64   // bytes to the client
 	received uint64   // bytes from the client
 }
 
-// StartProxy listens on loopback. authorization is what it asks for; "" for nothing.
+// StartProxy listens on loopback. authorization is the required header; "" for none.
 func StartProxy(t *testing.T, to, authorization string) *Proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -55,17 +55,17 @@ func StartProxy(t *testing.T, to, authorization string) *Proxy {
 	return p
 }
 
-// Addr returns where it listens.
+// Addr returns the address of the proxy.
 func (p *Proxy) Addr() string { return p.l.Addr().String() }
 
-// Asked returns the addresses it was to connect to so far.
+// Asked returns the requested addresses so far.
 func (p *Proxy) Asked() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return append([]string(nil), p.asked...)
 }
 
-// Counts returns how many bytes went to the client and came from it.
+// Counts returns the number of bytes to the client and from it.
 func (p *Proxy) Counts() (sent, received uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -84,7 +84,7 @@ func (p *Proxy) serve(conn net.Conn) {
 	p.mu.Unlock()
 	to := counter{conn, p, &p.sent}
 	if req.Method != http.MethodConnect || p.user != "" && req.Header.Get("Proxy-Authorization") != p.user {
-		// the client may have gone
+		// fails if the client has gone
 		_, _ = io.WriteString(to, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
 		return
 	}
@@ -94,13 +94,13 @@ func (p *Proxy) serve(conn net.Conn) {
 	}
 	_, _ = io.WriteString(to, "HTTP/1.1 200 Connection established\r\n\r\n") // likewise
 	p.wg.Go(func() {
-		_, _ = io.Copy(cloud, from) // until the client leaves
+		_, _ = io.Copy(cloud, from) // until the client closes
 		_ = cloud.Close()           // ends the copy below
 	})
-	_, _ = io.Copy(to, cloud) // until the cloud leaves
+	_, _ = io.Copy(to, cloud) // until the cloud closes
 }
 
-// counter adds what goes through it to n.
+// counter adds the number of bytes that pass through it to n.
 type counter struct {
 	conn  net.Conn
 	proxy *Proxy

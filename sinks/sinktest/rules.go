@@ -53,7 +53,7 @@ func window(t *testing.T, r Rig) {
 	}
 }
 
-// order sends more than one request holds, with keys that come again and again.
+// order sends more messages than one request can have, with repeated keys.
 func order(t *testing.T, r Rig) {
 	msgs := Messages(25)
 	for i := range msgs {
@@ -74,8 +74,8 @@ func outage(t *testing.T, r Rig) {
 	wantTaken(t, r.Cloud, msgs)
 }
 
-// reconnect lets the connection die while nothing is on its way. The first request after that may
-// find out the hard way, but no later one.
+// reconnect breaks the connection while no request is in flight. The first request afterwards may fail, but no later
+// one.
 func reconnect(t *testing.T, r Rig) {
 	msgs := Messages(3)
 	want(t, publish(t, r.Sink, msgs[:1]), sinks.Accepted)
@@ -112,7 +112,7 @@ func missingTopic(t *testing.T, r Rig) { passes(t, r, r.Missing, sinks.Wait) }
 
 func internal(t *testing.T, r Rig) { passes(t, r, r.Internal, sinks.Retry) }
 
-// passes lets the cloud answer everything with a fault, in its own words, and then no more.
+// passes makes the cloud answer everything with a fault, in its own words, and then stops the fault.
 func passes(t *testing.T, r Rig, fault standin.Fault, o sinks.Outcome) {
 	t.Helper()
 	msgs := Messages(2)
@@ -128,8 +128,8 @@ func passes(t *testing.T, r Rig, fault standin.Fault, o sinks.Outcome) {
 	wantTaken(t, r.Cloud, msgs)
 }
 
-// partial lets the cloud fail for one message of seven, for a while: the others are accepted, now or when it is gone,
-// and each is taken once.
+// partial makes the cloud fail for one message of seven, for a while. The others are accepted, now or after the
+// fault, and each exactly once.
 func partial(t *testing.T, r Rig) {
 	msgs := Messages(7)
 	fault := r.Internal
@@ -162,7 +162,7 @@ func partial(t *testing.T, r Rig) {
 	}
 }
 
-// asksToWait holds what the cloud asks for against what the caller gets.
+// asksToWait compares the wait that the cloud requests with the wait in the result.
 func asksToWait(t *testing.T, r Rig) {
 	for _, c := range []struct{ asked, told time.Duration }{
 		{0, 0}, {7 * time.Second, 7 * time.Second}, {48 * time.Hour, sinks.MaxAfter},
@@ -183,7 +183,7 @@ func asksToWait(t *testing.T, r Rig) {
 	}
 }
 
-// badMessage tries each place a bad message can have in a row of seven.
+// badMessage tries each place of a bad message in a row of seven.
 func badMessage(t *testing.T, r Rig) {
 	var sent []sinks.Message
 	for bad := range 7 {
@@ -200,7 +200,7 @@ func badMessage(t *testing.T, r Rig) {
 	wantTaken(t, r.Cloud, sent)
 }
 
-// tooLarge sends a message that no request can carry between two that fit.
+// tooLarge sends a message that is too large for any request, between two that fit.
 func tooLarge(t *testing.T, r Rig) {
 	msgs := Messages(3)
 	msgs[1].Body = []byte(`"` + strings.Repeat("x", r.TooLarge) + `"`)
@@ -231,7 +231,7 @@ func endedContext(t *testing.T, r Rig) {
 	wantTaken(t, r.Cloud, nil)
 }
 
-// hang ends the context only when the cloud has the request and will never answer it.
+// hang ends the context when the cloud has the request and will never answer it.
 func hang(t *testing.T, r Rig) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -251,7 +251,7 @@ func abandoned(t *testing.T, r Rig) {
 	wantTaken(t, r.Cloud, next)
 }
 
-// lostAnswer is the one case in which a cloud gets a message twice.
+// lostAnswer is the only case in which a cloud gets a message twice.
 func lostAnswer(t *testing.T, r Rig) {
 	msgs := Messages(2)
 	r.Cloud.SetFault(standin.Always(standin.Fault{Drop: true, Taken: true}))
@@ -261,11 +261,12 @@ func lostAnswer(t *testing.T, r Rig) {
 	wantTaken(t, r.Cloud, slices.Concat(msgs, msgs))
 }
 
-// keepsNothing builds the messages of each request in the memory of the one before, as the forwarder does: as soon as
-// Publish has returned, also where it was cancelled while the cloud had the request. All texts of a message are its
-// number. A sink that reads later sends a mixture, or a message twice. The race detector sees this too.
+// keepsNothing builds the messages of each request in the memory of the last request, like the forwarder. It does so
+// as soon as Publish has returned, even after a cancel while the cloud had the request. All texts of a message are
+// its number. A sink that reads a message later sends a mixture, or a message twice. The race detector finds this
+// too.
 func keepsNothing(t *testing.T, r Rig) {
-	const texts = 100 // of a message: more than goes unpacked to Pub/Sub
+	const texts = 100 // number of texts in a message: enough for a compressed request to Pub/Sub
 	msgs := Messages(min(r.Sink.Window(), 10))
 	names := make([]sinks.Attribute, len(msgs))
 	var cancel context.CancelFunc

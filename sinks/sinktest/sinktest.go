@@ -12,40 +12,40 @@ import (
 	"noi-agent/sinks/sinktest/standin"
 )
 
-// Sink is what the suite tries: the methods the forwarder calls.
+// Sink has the tested methods of a sink: those that the forwarder calls.
 type Sink interface {
 	Publish(ctx context.Context, msgs []sinks.Message) []sinks.Result
 	Window() int
 	Close() error
 }
 
-// Cloud is the stand-in that the sink speaks to.
+// Cloud is the stand-in to which the sink sends.
 type Cloud interface {
 	SetDown(down bool) error
 	SetFault(f func(standin.Request) *standin.Fault)
 	Messages() []standin.Message
 }
 
-// Rig is a sink, its cloud, and the cloud's words.
+// Rig is a sink, its cloud, and the cloud's answers.
 type Rig struct {
 	Cloud     Cloud
 	Sink      Sink
 	Denied    standin.Fault // a refusal that waits for the operator
-	Throttled standin.Fault // a refusal that passes
+	Throttled standin.Fault // a refusal that ends without an operator
 	Invalid   standin.Fault // a refusal of one message
-	Missing   standin.Fault // a topic that is not there
+	Missing   standin.Fault // a topic that does not exist
 	Internal  standin.Fault // a fault of the cloud itself
-	TooLarge  int           // bytes of a body that no request can carry
-	Secrets   []string      // what is never to be shown in a result
-	// Denial is what Denied is to become in a trigger row, to the letter.
+	TooLarge  int           // size of a body that is too large for any request
+	Secrets   []string      // texts that must never be in a result
+	// Denial is the exact text of Denied in a trigger row.
 	Denial string
 }
 
-// patience bounds what should be immediate. No rule depends on it: it only ends a test that hangs.
+// patience limits waits for things that should be immediate. It only ends a test that hangs.
 const patience = time.Minute
 
-// Run tries every rule, each with a rig of its own. start makes the rig and sees to its cleanup with
-// t.Cleanup; a goroutine that is still there after that is a failure.
+// Run tests every rule, each with its own rig. start makes the rig and registers its cleanup with t.Cleanup. A
+// goroutine that still runs after that is a failure.
 func Run(t *testing.T, start func(t *testing.T) Rig) {
 	for _, c := range []struct {
 		rule string
@@ -89,7 +89,7 @@ func Run(t *testing.T, start func(t *testing.T) Rig) {
 	}
 }
 
-// Messages returns n messages of n keys, each with a body of its own.
+// Messages returns n messages of n keys with different bodies.
 func Messages(n int) []sinks.Message {
 	msgs := make([]sinks.Message, n)
 	for i := range msgs {
@@ -102,8 +102,8 @@ func Messages(n int) []sinks.Message {
 	return msgs
 }
 
-// Drain publishes msgs the way the forwarder does, calling again with the rest, and returns one
-// result for each. Nothing is tried twice.
+// Drain publishes msgs like the forwarder: it calls again with the rest, and returns one result for each. It sends
+// nothing twice.
 func Drain(t *testing.T, s Sink, msgs []sinks.Message) []sinks.Result {
 	t.Helper()
 	var all []sinks.Result
@@ -113,7 +113,7 @@ func Drain(t *testing.T, s Sink, msgs []sinks.Message) []sinks.Result {
 	return all
 }
 
-// publish is one Publish, held against the contract that every call has.
+// publish is one call of Publish, with a check of the contract of each call.
 func publish(t *testing.T, s Sink, msgs []sinks.Message) []sinks.Result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -148,7 +148,7 @@ func want(t *testing.T, results []sinks.Result, o sinks.Outcome) {
 	}
 }
 
-// wantTaken fails unless the cloud has taken just these messages, in this order.
+// wantTaken fails unless the cloud has accepted exactly these messages, in this order.
 func wantTaken(t *testing.T, c Cloud, msgs []sinks.Message) {
 	t.Helper()
 	got := c.Messages()

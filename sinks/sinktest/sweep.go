@@ -9,7 +9,7 @@ import (
 	"noi-agent/sinks"
 )
 
-// Sweep is the 48 first objects of a ProStar PWM in a sweep, with values as its half-precision registers give them.
+// Sweep is a sweep of the first 48 objects of a ProStar PWM, with values like those of its half-precision registers.
 func Sweep(t *testing.T) sinks.Batch {
 	t.Helper()
 	const wanted = 48
@@ -45,7 +45,7 @@ func Sweep(t *testing.T) sinks.Batch {
 	return b
 }
 
-// Singles returns a sweep as one message a sample, with these attributes.
+// Singles returns a sweep as one message for each sample, with these attributes.
 func Singles(b sinks.Batch, attributes []string) []sinks.Message {
 	var alone []sinks.Message
 	for _, s := range b.Samples {
@@ -73,12 +73,12 @@ func Packed(b sinks.Batch, attributes []string) sinks.Message {
 	return m
 }
 
-// Uplink returns what a sample of a sweep costs in bytes at the sockets that stand already, as single messages, as a
-// batch and as a packed batch, with these attributes.
+// Uplink returns the bytes of a sample of a sweep at open sockets: as single messages, as a batch and as a packed
+// batch, with these attributes.
 func Uplink(t *testing.T, sink Sink, meter *sinks.Meter, attributes []string) (single, batch, packed float64) {
 	t.Helper()
 	b := Sweep(t)
-	const rounds = 20 // a meter may count a request after its answer has come: one of so many
+	const rounds = 20 // some, because a meter may count a request after its answer
 	cost := func(msgs ...sinks.Message) float64 {
 		before := meter.Sent()
 		for range rounds {
@@ -86,6 +86,6 @@ func Uplink(t *testing.T, sink Sink, meter *sinks.Meter, attributes []string) (s
 		}
 		return float64(meter.Sent()-before) / float64(rounds*len(b.Samples))
 	}
-	cost(Messages(1)...) // the connection, and what its first requests cost more
+	cost(Messages(1)...) // opens the connection, whose first requests cost more
 	return cost(Singles(b, attributes)...), cost(Batched(b, attributes)), cost(Packed(b, attributes))
 }

@@ -52,7 +52,7 @@ func usual(r *http.Response) (output *sns.PublishBatchOutput, ok bool) {
 	return nil, false
 }
 
-// readBody reads an answer, whose length ownBody bounds.
+// readBody reads an answer. ownBody limits its length.
 func readBody(r *http.Response) (string, error) {
 	var b strings.Builder
 	if r.ContentLength > 0 && r.ContentLength < maxBytes {
@@ -62,7 +62,7 @@ func readBody(r *http.Response) (string, error) {
 	return b.String(), err
 }
 
-// readAgain is a body that was read, from its beginning.
+// readAgain is a body that was read already. It can be read again from its begin.
 type readAgain struct {
 	io.Reader
 	io.Closer
@@ -112,7 +112,7 @@ func parseAnswer(text string) (answer *sns.PublishBatchOutput, usual bool) {
 	return outputOf(entries), len(entries) > 0
 }
 
-// outputOf returns an answer in the type of the SDK.
+// outputOf returns an answer in the SDK's type.
 func outputOf(entries []taken) *sns.PublishBatchOutput {
 	out := &sns.PublishBatchOutput{Successful: make([]types.PublishBatchResultEntry, len(entries))}
 	for i := range entries {
@@ -121,7 +121,7 @@ func outputOf(entries []taken) *sns.PublishBatchOutput {
 	return out
 }
 
-// parseEntry reads one accepted message of an answer, and moves list behind it.
+// parseEntry reads one accepted message of an answer, and moves list to the text after it.
 func parseEntry(list *string) (entry taken, usual bool) {
 	name, member, ok := element(list)
 	if !ok || name != "member" {
@@ -141,8 +141,8 @@ func parseEntry(list *string) (entry taken, usual bool) {
 	return entry, entry.id != "" && entry.messageID != ""
 }
 
-// element reads the element that text begins with, and moves text behind it. inner has no spaces around it. ok is false
-// where text begins otherwise. An element must not hold another of its own name.
+// element reads the element at the begin of text, and moves text to the text after it. inner has no spaces around it.
+// ok is false if text does not begin with an element. An element must not contain another one with its own name.
 func element(text *string) (name, inner string, ok bool) {
 	tag, rest, ok := strings.Cut(strings.TrimSpace(*text), ">")
 	if !ok || !strings.HasPrefix(tag, "<") {
@@ -153,7 +153,7 @@ func element(text *string) (name, inner string, ok bool) {
 		*text = strings.TrimSpace(rest)
 		return strings.TrimSpace(empty), "", true
 	}
-	for at := 0; ; at++ { // find the end tag without making a text to search for
+	for at := 0; ; at++ { // finds the end tag without allocating a search text
 		next := strings.Index(rest[at:], "</")
 		if next < 0 {
 			return "", "", false

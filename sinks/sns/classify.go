@@ -120,7 +120,7 @@ func stale(code string) bool {
 // clockHint is added to texts if the gateway's own clock is the likely cause.
 const clockHint = " (is the gateway's clock right?)"
 
-// judge turns an answer of AWS into a result. A code the table does not have is judged by the HTTP status: 408, 425,
+// judge converts an answer of AWS to a result. For a code that is not in the table the HTTP status decides: 408, 425,
 // 429 and 5xx are retried, any other 4xx waits for the operator, and everything else is retried.
 func judge(code, text string, status int) sinks.Result {
 	// AWS explains a wrong signature by repeating the request's headers, session token included.
@@ -144,7 +144,7 @@ func passes(status int) bool {
 	return status == http.StatusRequestTimeout || status == http.StatusTooEarly || status == http.StatusTooManyRequests
 }
 
-// codeStatus begins the code of an answer that has none of AWS's own: "HTTP 403".
+// codeStatus is the begin of the code of an answer without a code of AWS: "HTTP 403".
 const codeStatus = "HTTP "
 
 // foreign is the result of an answer that is not AWS's: status, the first words of its body, and its probable sender.

@@ -76,8 +76,8 @@ func (s *Sink) endProcess() {
 	}
 }
 
-// load reads environment and shared files. It does not touch the network: with the metadata
-// service off, nothing in the chain is asked before Retrieve.
+// load reads environment and shared files. It does not use the network: without the metadata service, the chain sends
+// no request before Retrieve.
 func (s *Sink) load(ctx context.Context) (fault sinks.Result, ok bool) {
 	roots, err := sinks.Roots(s.o.CAFile)
 	if err != nil {
@@ -237,7 +237,7 @@ func processText(profile string, err *processcreds.ProviderError) string {
 	}
 }
 
-// missing returns where credentials were looked for, and the way out.
+// missing returns the places that were searched for credentials, and the way out.
 func (s *Sink) missing() sinks.Result {
 	credentials, conf := sharedFiles()
 	metadata := "EC2 metadata off"

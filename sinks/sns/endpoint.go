@@ -10,8 +10,8 @@ import (
 	"noi-agent/sinks"
 )
 
-// checkEndpoint finds the address of requests before a request is made. ok is false if the settings of environment,
-// profile and integration contradict each other; fault then names the setting.
+// checkEndpoint determines the address of requests before a request is made. ok is false if the settings of
+// environment, profile and integration contradict each other; fault then names the setting.
 func (s *Sink) checkEndpoint(ctx context.Context) (fault sinks.Result, ok bool) {
 	params := s.endpointParams()
 	found, err := sns.NewDefaultEndpointResolverV2().ResolveEndpoint(ctx, params)
@@ -25,13 +25,13 @@ func (s *Sink) checkEndpoint(ctx context.Context) (fault sinks.Result, ok bool) 
 	return sinks.Result{}, true
 }
 
-// printable is a URL without the user and password that may be in it.
+// printable returns a URL without its user and password.
 func printable(u url.URL) string {
 	u.User = nil
 	return u.String()
 }
 
-// endpointParams are the settings that the endpoint is found by.
+// endpointParams are the settings that determine the endpoint.
 func (s *Sink) endpointParams() sns.EndpointParameters {
 	params := sns.EndpointParameters{Region: aws.String(s.o.Region), UseDualStack: aws.Bool(false),
 		UseFIPS: aws.Bool(false)}
@@ -47,7 +47,7 @@ func (s *Sink) endpointParams() sns.EndpointParameters {
 	return params
 }
 
-// endpointSetting names the setting that is at fault when no endpoint is found by params.
+// endpointSetting names the wrong setting if params give no endpoint.
 func (s *Sink) endpointSetting(params sns.EndpointParameters) string {
 	beside := " of the environment or profile " + s.profile()
 	if params.Endpoint != nil && s.o.Endpoint != "" {

@@ -9,10 +9,10 @@ import (
 // maxGroup is the most characters a MessageGroupId has (SNS API reference, PublishBatchRequestEntry).
 const maxGroup = 128
 
-// groupID names the ordered group of a message: device and order key. SNS takes letters, digits and ASCII punctuation;
-// anything else, such as a space in a line's name, becomes "_". That may merge two groups, which costs throughput and
-// never order. A name that is too long keeps its begin, and ends with a hash of the whole name, so that it stays one
-// group.
+// groupID names the ordered group of a message: device and order key. SNS accepts letters, digits and ASCII
+// punctuation. Any other character, such as a space in a line's name, becomes "_". This may merge two groups, which
+// costs throughput but never the order. A name that is too long keeps its begin, and ends with a hash of the whole
+// name, so that it stays one group.
 func groupID(device, key string) string {
 	id := strings.Map(func(r rune) rune {
 		if r <= ' ' || r > '~' {

@@ -18,8 +18,8 @@ import (
 	"noi-agent/sinks"
 )
 
-// lean makes the client use formWriter and answerReader for a PublishBatch. Everything else is done by the SDK:
-// endpoint, signature, errors.
+// lean makes the client use formWriter and answerReader for a PublishBatch. The SDK does everything else: endpoint,
+// signature, errors.
 func lean(o *sns.Options) {
 	o.APIOptions = append(slices.Clip(o.APIOptions), func(stack *middleware.Stack) error {
 		if _, err := stack.Serialize.Swap(formWriter{}.ID(), formWriter{}); err != nil {
@@ -36,8 +36,8 @@ func lean(o *sns.Options) {
 	})
 }
 
-// formWriter writes the form of a PublishBatch into one buffer. The SDK's own writer collects its fields in a map, at
-// the price of 17 allocations for each message and three copies of all bodies.
+// formWriter writes the form of a PublishBatch into one buffer. The SDK's own writer collects its fields in a map,
+// which costs 17 allocations for each message and three copies of all bodies.
 type formWriter struct{}
 
 // ID is part of middleware.SerializeMiddleware. It is the SDK's.
@@ -54,7 +54,7 @@ func (formWriter) HandleSerialize(ctx context.Context, in middleware.SerializeIn
 	}
 	request.Method = http.MethodPost
 	if request.URL.Path == "" {
-		request.URL.Path = "/" // that of the endpoint comes before it
+		request.URL.Path = "/" // the path of the endpoint comes before it
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	if in.Request, err = request.SetStream(bytes.NewReader(form(input))); err != nil {
@@ -63,14 +63,14 @@ func (formWriter) HandleSerialize(ctx context.Context, in middleware.SerializeIn
 	return next.HandleSerialize(ctx, in)
 }
 
-// formHead begins each form. The names are those of the SNS API reference, PublishBatch.
+// formHead is the begin of each form. The names are those of the SNS API reference, PublishBatch.
 const formHead = "Action=PublishBatch&Version=2010-03-31&TopicArn="
 
-// room is how many bytes a form takes for so many bytes of a message: a third more for what is escaped in JSON, and the
-// names of the fields.
+// room returns how many bytes of a form a message of so many bytes needs: a half more for escaped characters of JSON,
+// and the names of the fields.
 func room(message int) int { return message*3/2 + 112 }
 
-// form is the body of a request of the SDK's client.
+// form returns the body of a request of the SDK's client.
 func form(in *sns.PublishBatchInput) []byte {
 	n := room(len(*in.TopicArn))
 	for i := range in.PublishBatchRequestEntries {
@@ -95,7 +95,8 @@ func form(in *sns.PublishBatchInput) []byte {
 	return b
 }
 
-// formOf is the body of a request of msgs: the same as form has for the SDK's client, up to the order of attributes.
+// formOf returns the body of a request with msgs. It equals that of form for the SDK's client, except for the order
+// of attributes.
 func (s *Sink) formOf(msgs []sinks.Message) []byte {
 	n := room(len(s.o.TopicARN))
 	for i := range msgs {
@@ -117,7 +118,7 @@ func (s *Sink) formOf(msgs []sinks.Message) []byte {
 	return b
 }
 
-// appendAttribute appends the fields of an attribute of a message, each by its place.
+// appendAttribute appends the fields of an attribute of a message, with their numbers.
 func appendAttribute(b []byte, message, at int, name, kind, value string) []byte {
 	for _, field := range [...][2]string{{".Name=", name}, {".Value.DataType=", kind}, {".Value.StringValue=", value}} {
 		b = appendField(b, message, "MessageAttributes.entry.", "")
@@ -127,13 +128,14 @@ func appendAttribute(b []byte, message, at int, name, kind, value string) []byte
 	return b
 }
 
-// appendField appends a field of a message, by its place in the request. The name is as it is on the wire.
+// appendField appends a field of a message, with the number of the message in the request. The name has its form on
+// the wire.
 func appendField[T string | []byte](b []byte, message int, name string, value T) []byte {
 	b = strconv.AppendInt(append(b, "&PublishBatchRequestEntries.member."...), int64(message+1), 10)
 	return appendEscaped(append(append(b, '.'), name...), value)
 }
 
-// appendEscaped appends a value as url.QueryEscape has it.
+// appendEscaped appends a value in the form of url.QueryEscape.
 func appendEscaped[T string | []byte](b []byte, value T) []byte {
 	const hex = "0123456789ABCDEF"
 	for i := range len(value) {

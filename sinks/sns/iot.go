@@ -25,18 +25,18 @@ type IoT struct {
 	RoleAlias   string // the alias of the role, as `aws iot create-role-alias` made it
 	Certificate string // PEM file of the device's certificate, and its chain when it has one
 	Key         string // PEM file of its private key
-	Thing       string // thing name; "": the policy does not ask for one
+	Thing       string // thing name; "": the policy does not require one
 }
 
 const (
 	// iotTimeout limits one request. The SDK lets the request continue after its caller has stopped waiting.
 	iotTimeout = 30 * time.Second
-	// iotWindow is how long before their end credentials are fetched again.
+	// iotWindow is how long before their end the credentials are requested again.
 	iotWindow = time.Minute
 )
 
-// iotProvider is an aws.CredentialsProvider. It reads the files at each question, because a certificate may be replaced
-// while the daemon runs.
+// iotProvider is an aws.CredentialsProvider. It reads the files for each request, because a certificate may be
+// replaced while the daemon runs.
 type iotProvider struct {
 	o    IoT
 	base *http.Transport // without the certificate
@@ -63,7 +63,7 @@ func (p *iotProvider) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	if err != nil {
 		return aws.Credentials{}, p.lost(err)
 	}
-	defer func() { _ = resp.Body.Close() }() // read as far as it is wanted
+	defer func() { _ = resp.Body.Close() }() // read as far as needed
 	body, err := io.ReadAll(sinks.BoundBody(resp.Body))
 	if err != nil {
 		return aws.Credentials{}, p.lost(err)
@@ -97,10 +97,9 @@ func (p *iotProvider) lost(err error) error {
 	return err
 }
 
-// iotFault is an answer of the credential provider that has no credentials in it, or a reason for
-// which it was not asked.
+// iotFault is an answer of the credential provider without credentials, or the reason why it was not asked.
 type iotFault struct {
-	status int    // HTTP status; 0: it was not asked, or did not get as far as HTTP
+	status int    // HTTP status; 0: there was no request, or no answer over HTTP
 	code   string // its error type; "" for none
 	text   string
 	after  time.Duration
@@ -109,7 +108,7 @@ type iotFault struct {
 // Error returns the fault in one line.
 func (e *iotFault) Error() string { return iotWords + e.text }
 
-// iotWords begin every text about AWS IoT.
+// iotWords are the begin of every text about AWS IoT.
 const iotWords = "AWS IoT credentials: "
 
 // result returns the outcome of the fault: Retry if the service fails, Wait if it refuses.
@@ -157,7 +156,7 @@ func parseIoT(resp *http.Response, body []byte) (aws.Credentials, error) {
 	}, nil
 }
 
-// iotCode returns the error's type, in front of a colon and an address.
+// iotCode returns the type of the error, which comes before a colon and an address.
 func iotCode(h http.Header) string {
 	code := h.Get("X-Amzn-Errortype")
 	for i, r := range code {

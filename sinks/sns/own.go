@@ -13,8 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
-// own replaces two sources of credentials of the SDK that have no limits: the metadata service, whose client makes its
-// own connections, and a credential_process, also if a role is assumed with its output.
+// own replaces two sources of credentials of the SDK that have no limits. One is the metadata service, whose client
+// makes its own connections. The other is a credential_process, even if a role is assumed with its output.
 func (s *Sink) own(cfg *aws.Config) {
 	if s.o.IMDS && aws.IsCredentialsProvider(cfg.Credentials, (*ec2rolecreds.Provider)(nil)) {
 		cfg.Credentials = s.metadata(*cfg)
@@ -46,8 +46,8 @@ func (s *Sink) metadata(cfg aws.Config) aws.CredentialsProvider {
 	}))
 }
 
-// processOf returns the credentials of a profile that come from a credential_process, by way of its role when it has
-// one; nil for other profiles. The order of the cases is the order of the SDK.
+// processOf returns the credentials of a profile from a credential_process, with the profile's role if it has one;
+// nil for other profiles. The order of the cases is the order of the SDK.
 func (s *Sink) processOf(cfg aws.Config, profile *config.SharedConfig) aws.CredentialsProvider {
 	switch {
 	case profile.Source != nil:

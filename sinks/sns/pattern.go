@@ -24,23 +24,23 @@ import (
 	"noi-agent/sinks"
 )
 
-// pattern is the head of a request that the SDK's client has made and that SNS has accepted. The next requests copy the
-// head. Only what differs from request to request is made new: body, time, id and signature. The SDK's client builds
-// its stack of middleware for each request, at the price of 250 allocations.
+// pattern is the head of a request that the SDK's client has made and that SNS has accepted. The next requests copy
+// this head. Only the parts that differ between requests are new: body, time, id and signature. The SDK's client
+// builds its stack of middleware for each request, which costs 250 allocations.
 //
-// The SDK's client reads each answer that is not the usual one, as if it had asked itself. After an error the pattern
-// is forgotten: the SDK's client makes the next request.
+// The SDK's client reads each unusual answer, as if it had sent the request itself. After an error the pattern is
+// dropped, and the SDK's client makes the next request.
 type pattern struct {
 	client       *sns.Client // that made the request
 	url, host    string
-	header       http.Header  // without the headers that follow
+	header       http.Header  // without the headers below
 	attempt      string       // header Amz-Sdk-Request, without its ttl
-	name, region string       // what a signature is for
+	name, region string       // the service and region of a signature
 	signer       *v4.Signer   // with the signing key of the day
 	skew         atomic.Int64 // time.Duration from our clock to that of the service, as the last answer shows
 }
 
-// The headers that each request has of its own.
+// The headers that differ between requests.
 const (
 	headerAttempt    = "Amz-Sdk-Request"
 	headerAuthorized = "Authorization"
@@ -68,7 +68,7 @@ func (s *Sink) learn(client *sns.Client) func(*sns.Options) {
 	}
 }
 
-// newPattern returns the pattern of a request and its answer; nil where the request has no signature of the usual kind.
+// newPattern returns the pattern of a request and its answer; nil if the request has no signature of the usual kind.
 func newPattern(client *sns.Client, r *smithyhttp.Request, answer http.Header, now time.Time) *pattern {
 	credential, usual := strings.CutPrefix(r.Header.Get(headerAuthorized), "AWS4-HMAC-SHA256 Credential=")
 	credential, _, _ = strings.Cut(credential, ",")
@@ -88,7 +88,7 @@ func newPattern(client *sns.Client, r *smithyhttp.Request, answer http.Header, n
 	return p
 }
 
-// answered notes the time of the service, by the rules of the SDK: an answer from a cache does not count.
+// answered records the time of the service, by the rules of the SDK: an answer from a cache does not count.
 func (p *pattern) answered(header http.Header, now time.Time) {
 	at, err := smithyhttp.ParseTime(header.Get("Date"))
 	if err == nil && header.Get("Age") == "" {
@@ -96,7 +96,7 @@ func (p *pattern) answered(header http.Header, now time.Time) {
 	}
 }
 
-// ask makes one request of messages, after the pattern if there is one.
+// ask makes one request with messages, from the pattern if there is one.
 func (s *Sink) ask(ctx context.Context, via way, msgs []sinks.Message) (*sns.PublishBatchOutput, error) {
 	p := s.pattern.Load()
 	if p == nil || p.client != via.client {
@@ -120,7 +120,7 @@ func (s *Sink) ask(ctx context.Context, via way, msgs []sinks.Message) (*sns.Pub
 // ask makes one request.
 func (p *pattern) ask(ctx context.Context, client aws.HTTPClient, keys aws.Credentials, form []byte,
 	now func() time.Time) (*http.Response, error) {
-	// net/http knows this kind of reader: it writes head and body at once.
+	// With this kind of reader net/http writes head and body at once.
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, bytes.NewReader(form))
 	if err != nil {
 		return nil, fmt.Errorf("make a request: %w", err)
@@ -144,7 +144,8 @@ func (p *pattern) ask(ctx context.Context, client aws.HTTPClient, keys aws.Crede
 	return resp, err
 }
 
-// ttl is the end of header Amz-Sdk-Request. The SDK says when it gives up where the service's clock is ahead of ours.
+// ttl is the end of the header Amz-Sdk-Request. If the service's clock is ahead of ours, it has the time at which the
+// client stops waiting.
 func ttl(ctx context.Context, skew time.Duration) string {
 	end, ok := ctx.Deadline()
 	if !ok || skew <= 0 {
@@ -153,7 +154,7 @@ func ttl(ctx context.Context, skew time.Duration) string {
 	return "; ttl=" + end.Add(skew).Format("20060102T150405Z")
 }
 
-// answered is a client that has the answer already.
+// answered is a client that already has the answer.
 type answered struct {
 	resp *http.Response
 	err  error

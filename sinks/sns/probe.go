@@ -20,8 +20,8 @@ import (
 	"noi-agent/sinks"
 )
 
-// Probe looks at each stage of the way to the topic and reports what it finds, as soon as it is known. It
-// publishes nothing. ok is false when a stage failed, so that a message would fail too.
+// Probe checks each stage of the way to the topic, and reports each result at once. It publishes nothing. ok is false
+// when a stage failed, so that a message would fail too.
 func (s *Sink) Probe(ctx context.Context, report func(sinks.Step)) (ok bool) {
 	return sinks.Probe(ctx, s.o.Timeout, report, append(sinks.Trust(s.o.CAFile), []sinks.Stage{
 		{Name: "credentials", Needs: []string{"ca_file"}, Look: s.probeCredentials},
@@ -48,10 +48,10 @@ func (s *Sink) probeCredentials(ctx context.Context) sinks.Step {
 	return sinks.Good(name, text)
 }
 
-// tail is what is shown of an access key's id: enough to find it in a list.
+// tail is the shown part of an access key's id: enough to find it in a list.
 func tail(id string) string { return "…" + id[max(0, len(id)-4):] }
 
-// source says in words where the SDK has found credentials.
+// source describes where the SDK has found credentials.
 func (s *Sink) source(from string) string {
 	name, detail, _ := strings.Cut(from, ": ")
 	switch name {
@@ -98,7 +98,7 @@ func (s *Sink) probeEndpoint(ctx context.Context) sinks.Step {
 	return s.o.dialer().Reach(ctx, u, secured)
 }
 
-// endpoint returns where requests go: the configured endpoint, that of environment or profile, or AWS's own.
+// endpoint returns the address of requests: the configured endpoint, that of environment or profile, or AWS's own.
 func (s *Sink) endpoint(ctx context.Context) string {
 	if s.o.Endpoint != "" {
 		return s.o.Endpoint
@@ -110,10 +110,10 @@ func (s *Sink) endpoint(ctx context.Context) string {
 	return found.URI.String()
 }
 
-// maxARN is more than any ARN of an identity has, in bytes.
+// maxARN is longer than any ARN of an identity, in bytes.
 const maxARN = 512
 
-// emulated reports whether SNS is one on this machine, which real credentials are nothing to.
+// emulated reports whether SNS is an emulator on this machine, which does not need real credentials.
 func (s *Sink) emulated() bool {
 	u, err := url.Parse(s.o.Endpoint)
 	if err != nil {
@@ -123,8 +123,8 @@ func (s *Sink) emulated() bool {
 	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// probeIdentity asks STS for the identity of the credentials, which needs no permission. That STS is out of reach (a
-// VPC endpoint for SNS alone) is no fault.
+// probeIdentity asks STS for the identity of the credentials, which needs no permission. It is no fault if STS cannot
+// be reached, for example with a VPC endpoint for SNS only.
 func (s *Sink) probeIdentity(ctx context.Context) sinks.Step {
 	const name = "identity"
 	client := sts.NewFromConfig(s.config)
@@ -145,7 +145,7 @@ func (s *Sink) probeIdentity(ctx context.Context) sinks.Step {
 	}
 }
 
-// probeTopic asks for the topic's attributes. A publisher needs no right to them.
+// probeTopic requests the topic's attributes. A publisher needs no permission for them.
 func (s *Sink) probeTopic(ctx context.Context) sinks.Step {
 	const name = "topic"
 	out, err := s.client.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: aws.String(s.o.TopicARN)})

@@ -14,19 +14,19 @@ import (
 )
 
 const (
-	// maxPrinted is the most that is read of what a credential_process prints, in bytes; credentials have some 2,000.
+	// maxPrinted is the most bytes that are read from a credential_process. Credentials have about 2,000.
 	maxPrinted = 64 << 10
-	// leftOpen is how long the output of a credential_process is waited for when it has ended: what it has started may
-	// hold it open.
+	// leftOpen is how long the output of a credential_process is read after its end, because child processes may keep
+	// it open.
 	leftOpen = time.Second
 )
 
 // errPrinted is the end of a credential_process that prints without end.
 var errPrinted = errors.New("it printed more than 64 KiB")
 
-// process runs the credential_process of a profile. The SDK's own leaves behind what the command has started, and keeps
-// all that it prints. Here the command leads a process group, which is killed when the command has ended, printed too
-// much, or taken too long.
+// process runs the credential_process of a profile. The SDK's own implementation does not end the child processes of
+// the command, and keeps the whole output. Here the command leads a process group. The group is killed when the
+// command has ended, has printed too much, or has taken too long.
 type process struct {
 	command string
 	life    context.Context // ends with the sink
@@ -40,7 +40,7 @@ func newProcess(command string) *process {
 	return p
 }
 
-// close ends what runs and is back when it has ended.
+// close ends running commands, and waits for their end.
 func (p *process) close() {
 	p.end()
 	p.running.Wait()
@@ -73,10 +73,10 @@ func (p *process) Retrieve(ctx context.Context) (aws.Credentials, error) {
 
 // processRun is one run of the command. Other goroutines read the fields after the run has ended.
 type processRun struct {
-	ctx  context.Context // the time that it has
+	ctx  context.Context // its time limit
 	cmd  *exec.Cmd
 	left int  // bytes that it may still print
-	full bool // it has printed more
+	full bool // it has printed too much
 }
 
 func (r *processRun) build(ctx context.Context, command string) *exec.Cmd {

@@ -9,12 +9,13 @@ import (
 	"noi-agent/sinks"
 )
 
-// PublishPolicy is the IAM policy of a publisher: this topic, and nothing else.
+// PublishPolicy is the IAM policy of a publisher: it allows publishing to this topic, and nothing else.
 func PublishPolicy(topicARN string) string {
 	return `{"Version":"2012-10-17","Statement":[{"Sid":"NoiPublish","Effect":"Allow","Action":"sns:Publish","Resource":"` + topicARN + `"}]}`
 }
 
-// refusesCredentials reports whether a code of AWS means the credentials as such, and not what they may do.
+// refusesCredentials reports whether a code of AWS means that the credentials are not valid, and not that they lack a
+// permission.
 func refusesCredentials(code string) bool {
 	for _, p := range []string{
 		"InvalidClientTokenId", "InvalidAccessKeyId", "UnrecognizedClient*", "SignatureDoesNotMatch",
@@ -27,8 +28,8 @@ func refusesCredentials(code string) bool {
 	return false
 }
 
-// Remedy says what the operator has to do about a result that is no delivery, with names filled in; "" for one that was
-// accepted. It may have several lines, which are commands or policies.
+// Remedy returns what the operator must do about a result that is no delivery, with the names filled in; "" for an
+// accepted message. It may have several lines, which are commands or policies.
 func (s *Sink) Remedy(r sinks.Result) string {
 	if r.Outcome == sinks.Accepted {
 		return ""
@@ -98,7 +99,7 @@ func seePortal(sinks.Result) string {
 		"certificate it has."
 }
 
-// giveCredentials names the two shortest ways to credentials for what is configured.
+// giveCredentials names the two shortest ways to get credentials for the configured settings.
 func (s *Sink) giveCredentials(sinks.Result) string {
 	return fmt.Sprintf("Correct what the text above names, or give the daemon's user a key:\n"+
 		"sudo -u noi-agent -H aws configure --profile %[1]s   # or by hand: section [%[1]s] of "+
@@ -140,9 +141,9 @@ func (s *Sink) makeTopic(sinks.Result) string {
 		"aws sns create-topic --name %s --region %s%s", s.o.Region, p[4], p[5], s.o.Region, fifo)
 }
 
-// Needs returns the commands that make the topic and give the right to publish to it, and no other. known is a text
-// that may name the identity of the gateway, as a refusal of AWS or the step identity of a test does; without one the
-// policy stands alone. No cloud is asked.
+// Needs returns the commands that make the topic and give only the permission to publish to it. known is a text that
+// may name the identity of the gateway, such as a refusal of AWS or the step identity of a test. Without an identity
+// only the policy is printed. No cloud is contacted.
 func (s *Sink) Needs(known string) string {
 	topic, right := s.makeTopic(sinks.Result{}), s.allowPublish(sinks.Result{Text: known})
 	who := s.refused(known)
@@ -185,11 +186,11 @@ func (s *Sink) allowPublish(r sinks.Result) string {
 
 const allowWords = "Allow sns:Publish on the one topic:\n"
 
-// identityForm is the ARN of a user or role, with no character that a shell or JSON reads as anything else: a cloud's
-// answer is not trusted, and the ARN goes into printed commands.
+// identityForm matches the ARN of a user or role, without characters that have a meaning in a shell or in JSON: a
+// cloud's answer is not trusted, and the ARN becomes part of printed commands.
 var identityForm = regexp.MustCompile(`^arn:[a-z-]+:(iam|sts)::[0-9]{12}:[A-Za-z0-9+=,.@_/-]+$`)
 
-// refused returns the ARN that a refusal names, or that STS has returned, or the role's.
+// refused returns the ARN in a refusal, or the one that STS has returned, or that of the role.
 func (s *Sink) refused(text string) string {
 	for word := range strings.FieldsSeq(text) {
 		if identityForm.MatchString(word) {
@@ -202,8 +203,8 @@ func (s *Sink) refused(text string) string {
 	return s.o.RoleARN
 }
 
-// principal takes an identity's ARN apart: user, role or assumed-role, and its name. The session behind an
-// assumed role's name, and the path before a user's, are not part of it.
+// principal splits an identity's ARN: user, role or assumed-role, and the name. The session after the name of an
+// assumed role, and the path before the name of a user, are left out.
 func principal(arn string) (kind, name string) {
 	p := strings.SplitN(arn, ":", 6)
 	if len(p) != 6 {
@@ -221,7 +222,7 @@ func principal(arn string) (kind, name string) {
 	}
 }
 
-// allowRole is for a role that may not be assumed: both sides have a say.
+// allowRole is for a role that may not be assumed: both sides must allow it.
 func (s *Sink) allowRole(r sinks.Result) string {
 	who, condition := s.refused(r.Text), ""
 	if who == "" || who == s.o.RoleARN {
@@ -247,7 +248,7 @@ func (s *Sink) allowKey(sinks.Result) string {
 		"\nA topic with the key alias/aws/sns takes no publisher of another account: use a key of your own there."
 }
 
-// allowCertificate is for what AWS IoT does not give credentials for.
+// allowCertificate is for a certificate to which AWS IoT gives no credentials.
 func (s *Sink) allowCertificate(sinks.Result) string {
 	account := strings.Split(s.o.TopicARN, ":")[4]
 	thing := s.o.IoT.Thing

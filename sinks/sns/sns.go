@@ -32,7 +32,7 @@ const (
 	byteMargin = 1 << 10
 )
 
-// defaultTimeout bounds one Publish whose context has no earlier end.
+// defaultTimeout limits one Publish whose context has no earlier end.
 const defaultTimeout = time.Minute
 
 // Options are the topic, its credentials and the way to it.
@@ -49,13 +49,13 @@ type Options struct {
 	Device     string
 	CAFile     string        // PEM file of authorities to trust beside the system's; "": none
 	Timeout    time.Duration // most that one Publish takes; 0: one minute
-	HTTPClient *http.Client  // for SNS; nil: one of our own, with bounds for a cellular link
+	HTTPClient *http.Client  // for SNS; nil: our own client, with limits for a cellular link
 
 	Meter    *sinks.Meter  // counts the bytes at the sockets; nil: they are not counted. HTTPClient's are not counted
 	Resolver *net.Resolver // looks names up; nil: the system's
 	Logger   *slog.Logger  // nil: discard
 
-	Now func() time.Time // wall time, which credentials end by; nil: time.Now
+	Now func() time.Time // wall time, for the end of credentials; nil: time.Now
 }
 
 func (o Options) dialer() sinks.Dialer { return sinks.Dialer{Meter: o.Meter, Resolver: o.Resolver} }
@@ -118,7 +118,7 @@ func New(o Options) (*Sink, error) {
 	return s, nil
 }
 
-// Window returns ten: the most entries a PublishBatch has.
+// Window returns ten: the most entries of a PublishBatch.
 func (s *Sink) Window() int { return maxEntries }
 
 // Flight allows several requests at once. On a FIFO topic a request has at most one message of a group.

@@ -150,12 +150,12 @@ func printRow(w io.Writer, row *api.Trigger, l look, asJSON bool) error {
 }
 
 // triggerColumns returns the columns of the original service in its order, and the id, by which `triggers show` shows a
-// row in full.
+// row in full. Where they do not fit, the topic is left out: it is the same in most rows, and the value is not.
 func triggerColumns() []column {
 	return []column{
-		{name: "SUCCESS"}, {name: "COMPLETED AT"}, {name: "PUBLISHED DATA", least: 12},
+		{name: "SUCCESS"}, {name: "COMPLETED AT"}, {name: "PUBLISHED DATA", least: 20},
 		{name: "INTEGRATION DATA", least: 12},
-		{name: "TOPIC/ARN", least: 10, both: true}, {name: "ID", right: true},
+		{name: "TOPIC/ARN", least: 20, both: true, spare: true}, {name: "ID", right: true},
 	}
 }
 

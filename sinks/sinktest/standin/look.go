@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// Actions of AWS that only look: of SNS, and of STS.
+// Actions of AWS that only read: of SNS, and of STS.
 const (
 	GetTopicAttributes = "GetTopicAttributes"
 	GetCallerIdentity  = "GetCallerIdentity"
@@ -17,14 +17,14 @@ const (
 // CallerARN is the identity of the stand-in's key.
 const CallerARN = "arn:aws:iam::123456789012:user/noi"
 
-// lookFaults are the answers to actions that only look; faults of publishing are the desk's.
+// lookFaults are the answers to actions that only read. desk has the faults of publishing.
 type lookFaults struct {
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	faults map[string]Fault
 }
 
-// SetLookFault answers each request of action (GetTopicAttributes, GetCallerIdentity) with f from now on, which
-// needs a Code; the zero Fault answers nothing wrong.
+// SetLookFault answers each request of action (GetTopicAttributes, GetCallerIdentity) with f from now on. f needs a
+// Code; the zero Fault means a correct answer.
 func (s *SNS) SetLookFault(action string, f Fault) {
 	s.looks.mu.Lock()
 	defer s.looks.mu.Unlock()
@@ -42,7 +42,7 @@ func serviceOf(action string) string {
 	return "sns"
 }
 
-// look answers an action that only looks; false means that the request is none.
+// look answers an action that only reads. false means that the request is no such action.
 func (s *SNS) look(w http.ResponseWriter, form url.Values) bool {
 	action, topic := form.Get("Action"), form.Get("TopicArn")
 	if action != GetTopicAttributes && action != GetCallerIdentity {
@@ -66,6 +66,6 @@ func (s *SNS) look(w http.ResponseWriter, form url.Values) bool {
 	w.Header().Set("Content-Type", "text/xml")
 	_, _ = fmt.Fprintf(w,
 		`<%[1]sResponse xmlns="%[2]s"><%[1]sResult>%[3]s</%[1]sResult><ResponseMetadata><RequestId>%[4]s</RequestId></ResponseMetadata></%[1]sResponse>`,
-		action, xmlns, result, requestID) // the client may have gone
+		action, xmlns, result, requestID) // fails if the client has gone
 	return true
 }

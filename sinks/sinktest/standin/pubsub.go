@@ -13,32 +13,31 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	_ "google.golang.org/grpc/encoding/gzip" // so that the server unpacks what the sink packs
+	_ "google.golang.org/grpc/encoding/gzip" // makes the server decompress requests of the sink
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
-// PubSubOptions say what the stand-in knows.
+// PubSubOptions are the options of the stand-in.
 type PubSubOptions struct {
 	Addr   string   // loopback address; "" is any free port
 	Topics []string // full names of the topics that exist
-	// OnMessage is called with each message once it is taken, in order within a request; nil: nothing is called.
+	// OnMessage is called with each accepted message, in order within a request; nil: not called.
 	OnMessage func(Message)
 	Forget    bool // keep neither messages nor requests, for a run without end
 }
 
-// PubSub is a stand-in of Google Pub/Sub: pstest, the official in-memory server, behind a gRPC
-// server of ours. The door is needed because pstest can neither go away and come back nor
-// hang nor see how a request was packed, and because it takes what the real service refuses
-// (empty messages, requests over the limits).
+// PubSub is a stand-in of Google Pub/Sub: pstest, the official in-memory server, behind a gRPC server of ours. The
+// server in front is needed because pstest cannot go away and come back, cannot hang, and does not see how a request
+// was compressed. It also accepts requests that the real service refuses (empty messages, requests over the limits).
 type PubSub struct {
 	desk
 	fake  *pstest.Server
 	looks pubsubLooks
 
-	life sync.Mutex // guards what follows; held while starting and stopping, never while serving
+	life sync.Mutex // guards the fields below; held during start and stop, never during a request
 	addr string
 	grpc *grpc.Server // nil while down
 	gone chan struct{}
@@ -48,31 +47,31 @@ type PubSub struct {
 func StartPubSub(o PubSubOptions) (*PubSub, error) {
 	s := &PubSub{
 		desk: desk{onMessage: o.OnMessage, forget: o.Forget},
-		fake: pstest.NewServerWithAddress("127.0.0.1:0"), // its own listener is not used: no client knows the port
+		// its own listener is not used, because no client knows the port
+		fake: pstest.NewServerWithAddress("127.0.0.1:0"),
 		addr: o.Addr,
 	}
 	for _, name := range o.Topics {
 		if _, err := s.fake.GServer.CreateTopic(context.Background(), &pubsubpb.Topic{Name: name}); err != nil {
-			_ = s.fake.Close() // the error returned is the one that matters
+			_ = s.fake.Close() // the returned error is more important
 			return nil, fmt.Errorf("make topic %s: %w", name, err)
 		}
 	}
 	if err := s.SetDown(false); err != nil {
-		_ = s.fake.Close() // the error returned is the one that matters
+		_ = s.fake.Close() // the returned error is more important
 		return nil, err
 	}
 	return s, nil
 }
 
-// Addr returns the address it listens on, also while it is down: an endpoint, or PUBSUB_EMULATOR_HOST.
+// Addr returns the address of the server, even while it is down: an endpoint, or PUBSUB_EMULATOR_HOST.
 func (s *PubSub) Addr() string {
 	s.life.Lock()
 	defer s.life.Unlock()
 	return s.addr
 }
 
-// SetDown takes the service off the network, cutting its connections, or puts it back at the
-// same address. The topics stay.
+// SetDown stops the service and closes its connections, or starts it again at the same address. The topics stay.
 func (s *PubSub) SetDown(down bool) error {
 	s.life.Lock()
 	defer s.life.Unlock()
@@ -94,7 +93,7 @@ func (s *PubSub) SetDown(down bool) error {
 	return nil
 }
 
-// maxGRPCMessage lets a request of 10 MB in, which gRPC would stop at 4 MB.
+// maxGRPCMessage allows a request of 10 MB, which gRPC would stop at 4 MB.
 const maxGRPCMessage = 16 << 20
 
 func (s *PubSub) serve(l net.Listener) {
@@ -106,7 +105,7 @@ func (s *PubSub) serve(l net.Listener) {
 	s.grpc, s.gone = server, gone
 	go func() {
 		defer close(gone)
-		_ = server.Serve(l) // ends by Stop only
+		_ = server.Serve(l) // ends only with Stop
 	}()
 }
 
@@ -118,7 +117,7 @@ func (s *PubSub) Close() error {
 	return s.fake.Close()
 }
 
-// door is pstest's server with Publish held against the rules of the real service.
+// door is pstest's server, with the rules of the real service for Publish.
 type door struct {
 	*pstest.GServer
 	s *PubSub
@@ -153,20 +152,20 @@ func (d *door) Publish(ctx context.Context, in *pubsubpb.PublishRequest) (*pubsu
 	}
 }
 
-// status is the fault as gRPC has it.
+// status returns the fault as a gRPC error.
 func (f Fault) status() error {
 	st := status.New(codeNamed(f.Code), f.Text)
 	if f.After > 0 {
 		with, err := st.WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(f.After)})
 		if err != nil {
-			return err // a code that is OK: a slip in the test
+			return err // the code OK is a mistake in the test
 		}
 		st = with
 	}
 	return st.Err()
 }
 
-// hits reports whether a request has a message that is at fault.
+// hits reports whether a request has a message with this fault.
 func (f Fault) hits(msgs []Message) bool {
 	if f.Only == nil {
 		return true
@@ -206,7 +205,7 @@ const (
 	maxPubSubBytes    = 10_000_000
 )
 
-// checkRequest refuses what the real service refuses and pstest takes.
+// checkRequest refuses requests that the real service refuses and pstest accepts.
 func checkRequest(in *pubsubpb.PublishRequest) error {
 	parts := strings.Split(in.GetTopic(), "/")
 	if len(parts) != 4 || parts[0] != "projects" || parts[2] != "topics" {
@@ -236,7 +235,7 @@ func checkRequest(in *pubsubpb.PublishRequest) error {
 	return nil
 }
 
-// codeNamed returns the gRPC code of a name such as "PermissionDenied"; Unknown for no such name.
+// codeNamed returns the gRPC code with a name such as "PermissionDenied"; Unknown for any other name.
 func codeNamed(name string) codes.Code {
 	for c := codes.OK; c <= codes.Unauthenticated; c++ {
 		if c.String() == name {
@@ -246,7 +245,7 @@ func codeNamed(name string) codes.Code {
 	return codes.Unknown
 }
 
-// wire is how one request came.
+// wire is the form of a request on the wire.
 type wire struct {
 	bytes       int
 	compression string
@@ -254,7 +253,7 @@ type wire struct {
 
 type wireKey struct{}
 
-// wireWatch notes size and packing of each request in its context.
+// wireWatch records the size and compression of each request in its context.
 type wireWatch struct{}
 
 // TagRPC is part of stats.Handler.

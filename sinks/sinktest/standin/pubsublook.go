@@ -8,21 +8,21 @@ import (
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 )
 
-// Methods of Google that only look: of Pub/Sub, and of IAM.
+// Methods of Google that only read: of Pub/Sub, and of IAM.
 const (
 	GetTopic           = "GetTopic"
 	TestIamPermissions = "TestIamPermissions"
 )
 
-// pubsubLooks is what is answered to methods that only look; faults of publishing are the desk's.
+// pubsubLooks are the answers to methods that only read. desk has the faults of publishing.
 type pubsubLooks struct {
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	faults  map[string]Fault
 	without bool // no caller has a permission
 }
 
-// SetLookFault answers each request of method (GetTopic, TestIamPermissions) with f from now on, which needs a
-// Code; the zero Fault answers nothing wrong.
+// SetLookFault answers each request of method (GetTopic, TestIamPermissions) with f from now on. f needs a Code; the
+// zero Fault means a correct answer.
 func (s *PubSub) SetLookFault(method string, f Fault) {
 	s.looks.mu.Lock()
 	defer s.looks.mu.Unlock()
@@ -32,7 +32,7 @@ func (s *PubSub) SetLookFault(method string, f Fault) {
 	s.looks.faults[method] = f
 }
 
-// SetPermitted says whether TestIamPermissions grants what it is asked for; it does from the start.
+// SetPermitted decides whether TestIamPermissions grants the requested permissions, as at the start.
 func (s *PubSub) SetPermitted(yes bool) {
 	s.looks.mu.Lock()
 	defer s.looks.mu.Unlock()
@@ -53,14 +53,14 @@ func (d *door) GetTopic(ctx context.Context, in *pubsubpb.GetTopicRequest) (*pub
 	return d.GServer.GetTopic(ctx, in)
 }
 
-// iamDoor is IAM as far as TestIamPermissions goes.
+// iamDoor is the TestIamPermissions of IAM.
 type iamDoor struct {
 	iampb.UnimplementedIAMPolicyServer
 	s *PubSub
 }
 
-// TestIamPermissions answers one request. On a topic that does not exist no caller has a right, and it is no error, as
-// with the real service.
+// TestIamPermissions answers one request. On a topic that does not exist no caller has a permission. This is no
+// error, like in the real service.
 func (d *iamDoor) TestIamPermissions(ctx context.Context,
 	in *iampb.TestIamPermissionsRequest) (*iampb.TestIamPermissionsResponse, error) {
 	f, without := d.s.looks.at(TestIamPermissions)

@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// maxSkew is how far a signature's time may be from the service's.
+// maxSkew is the largest difference between a signature's time and the service's.
 const maxSkew = 15 * time.Minute
 
-// checkSignature recomputes the signature of a request (AWS General Reference, "Create a signed
-// AWS API request", version 4) independently of the SDK. A Fault without a Code is a good one.
+// checkSignature computes the signature of a request again, independently of the SDK (AWS General Reference, "Create
+// a signed AWS API request", version 4). A Fault without a Code means that the signature is right.
 //
-// service is what the request has to be signed for, and arn the topic, in whose region; "": in any.
+// The request must be signed for service, and for the region of the topic arn; "": any region.
 func (s *SNS) checkSignature(r *http.Request, body []byte, service, arn string) Fault {
 	auth, ok := parseAuthorization(r.Header.Get("Authorization"))
 	date := r.Header.Get("X-Amz-Date")
@@ -78,7 +78,7 @@ func mismatch(text string) Fault {
 	return Fault{Status: 403, Code: "SignatureDoesNotMatch", Text: text}
 }
 
-// authorization is the header of that name, taken apart.
+// authorization has the parts of the header with that name.
 type authorization struct {
 	scope     string
 	headers   []string
@@ -102,7 +102,7 @@ func parseAuthorization(header string) (authorization, bool) {
 	return a, a.scope != "" && a.signature != "" && fields["SignedHeaders"] != ""
 }
 
-// canonical writes a request the way both sides hash it.
+// canonical writes a request in the form of which both sides make a hash.
 func canonical(r *http.Request, headers []string, body []byte) string {
 	var b strings.Builder
 	path := r.URL.EscapedPath()
@@ -117,7 +117,7 @@ func canonical(r *http.Request, headers []string, body []byte) string {
 	return b.String()
 }
 
-// headerValue returns a header that may have been taken out of the map by net/http.
+// headerValue returns a header, including those that net/http has removed from the map.
 func headerValue(r *http.Request, name string) string {
 	switch name {
 	case "host":

@@ -14,22 +14,22 @@ import (
 	"time"
 )
 
-// The key the stand-in knows, unless its options name another. It opens nothing.
+// The default key of the stand-in. It gives access to nothing.
 const (
 	AccessKeyID     = "STANDINKEY0000000000"
 	SecretAccessKey = "stand-in-secret-opens-nothing"
 )
 
-// SNSOptions say what the stand-in knows.
+// SNSOptions are the options of the stand-in.
 type SNSOptions struct {
 	Addr            string   // loopback address; "" is any free port
 	Topics          []string // ARNs of the topics that exist
 	AccessKeyID     string   // "": AccessKeyID of this package
 	SecretAccessKey string   // "": SecretAccessKey of this package
-	// OnMessage is called with each message once it is taken, in order within a request; nil: nothing is called.
+	// OnMessage is called with each accepted message, in order within a request; nil: not called.
 	OnMessage func(Message)
 	Forget    bool             // keep neither messages nor requests, for a run without end
-	Now       func() time.Time // the service's clock, which signatures are held against; nil: time.Now
+	Now       func() time.Time // the service's clock, with which signatures are compared; nil: time.Now
 }
 
 // SNS is a stand-in of AWS SNS: Publish, PublishBatch and GetTopicAttributes over HTTP, and of GetCallerIdentity
@@ -40,13 +40,13 @@ type SNS struct {
 	ids   idSource
 	looks lookFaults
 
-	life sync.Mutex // guards what follows; held while starting and stopping, never while serving
+	life sync.Mutex // guards the fields below; held during start and stop, never during a request
 	addr string
 	http *http.Server // nil while down
 	gone chan struct{}
 }
 
-// StartSNS listens and serves until Close.
+// StartSNS starts a stand-in that serves until Close.
 func StartSNS(o SNSOptions) (*SNS, error) {
 	if o.AccessKeyID == "" {
 		o.AccessKeyID = AccessKeyID
@@ -64,7 +64,7 @@ func StartSNS(o SNSOptions) (*SNS, error) {
 	return s, nil
 }
 
-// Addr returns the address it listens on, also while it is down.
+// Addr returns the address of the server, even while it is down.
 func (s *SNS) Addr() string {
 	s.life.Lock()
 	defer s.life.Unlock()
@@ -74,13 +74,12 @@ func (s *SNS) Addr() string {
 // URL returns the endpoint for a client.
 func (s *SNS) URL() string { return "http://" + s.Addr() }
 
-// Env returns the credentials it knows, as environment variables for a child process.
+// Env returns the key of the stand-in as environment variables for a child process.
 func (s *SNS) Env() []string {
 	return []string{"AWS_ACCESS_KEY_ID=" + s.o.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + s.o.SecretAccessKey}
 }
 
-// SetDown takes the service off the network, cutting its connections, or puts it back at the
-// same address.
+// SetDown stops the service and closes its connections, or starts it again at the same address.
 func (s *SNS) SetDown(down bool) error {
 	s.life.Lock()
 	defer s.life.Unlock()
@@ -108,7 +107,7 @@ func (s *SNS) serve(l net.Listener) {
 	s.http, s.gone = server, gone
 	go func() {
 		defer close(gone)
-		_ = server.Serve(l) // ends by Close only
+		_ = server.Serve(l) // ends only with Close
 	}()
 }
 
@@ -118,14 +117,14 @@ func (s *SNS) Close() error { return s.SetDown(true) }
 // maxSNSBatch is the limit of SNS for the messages of one request, in bytes.
 const maxSNSBatch = 256 << 10
 
-// maxSNSBody bounds a request: form encoding makes up to three bytes of one.
+// maxSNSBody limits a request: form encoding makes up to three bytes from one.
 const maxSNSBody = 4 * maxSNSBatch
 
 // ServeHTTP answers one request of the Query protocol.
 func (s *SNS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxSNSBody))
 	if err != nil {
-		return // the client went away, or sends more than any request holds
+		return // the client has gone, or sends more than any request may have
 	}
 	w.Header().Set("Date", s.o.Now().UTC().Format(http.TimeFormat))
 	form, err := url.ParseQuery(string(body))
@@ -157,7 +156,7 @@ func (s *SNS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	reply(w, form.Get("Action"), entries)
 }
 
-// misbehave carries out a fault that was asked for.
+// misbehave carries out a requested fault.
 func (s *SNS) misbehave(w http.ResponseWriter, r *http.Request, action string, entries []*entry, f Fault) {
 	if f.Only != nil {
 		for _, e := range entries {
@@ -181,7 +180,7 @@ func (s *SNS) misbehave(w http.ResponseWriter, r *http.Request, action string, e
 	}
 }
 
-// entry is a message of a request and what becomes of it.
+// entry is a message of a request, and its result.
 type entry struct {
 	Message
 	batchID string // the Id of a PublishBatch entry
@@ -194,7 +193,7 @@ func (e *entry) fail(f Fault) {
 	}
 }
 
-// settle gives ids to the entries without a fault and takes them.
+// settle gives ids to the entries without a fault and accepts them.
 func (s *SNS) settle(entries []*entry) {
 	var taken []Message
 	for _, e := range entries {
@@ -206,7 +205,7 @@ func (s *SNS) settle(entries []*entry) {
 	s.take(taken)
 }
 
-// parse reads the messages of a request and holds it against the rules of the API.
+// parse decodes the messages of a request, and checks it by the rules of the API.
 func (s *SNS) parse(form url.Values) ([]*entry, Fault) {
 	topic := form.Get("TopicArn")
 	var entries []*entry
@@ -269,7 +268,7 @@ func checkEntry(e *entry) {
 	}
 }
 
-// checkBatch holds a request as a whole against the limits of PublishBatch.
+// checkBatch checks a whole request by the limits of PublishBatch.
 func checkBatch(entries []*entry) Fault {
 	total, ids := 0, map[string]bool{}
 	for _, e := range entries {
@@ -296,7 +295,7 @@ func checkBatch(entries []*entry) Fault {
 	return Fault{}
 }
 
-// idSource makes message ids of the shape of a UUID, the same in every run: golden files name them.
+// idSource makes message ids in the form of a UUID. They are the same in every run, because golden files have them.
 type idSource struct {
 	mu sync.Mutex // guards n
 	n  uint64
@@ -319,7 +318,7 @@ func drop(w http.ResponseWriter, body []byte, bytes int) {
 		len(body))), body...)
 	_, werr := conn.Write(answer[:min(bytes, len(answer))])
 	if tcp, ok := conn.(*net.TCPConn); ok && bytes == 0 {
-		werr = errors.Join(werr, tcp.SetLinger(0)) // a reset; with bytes on the way it would overtake them
+		werr = errors.Join(werr, tcp.SetLinger(0)) // a reset, which would overtake bytes sent before
 	}
-	_ = errors.Join(werr, conn.Close()) // it is to break: how is not worth telling
+	_ = errors.Join(werr, conn.Close()) // the connection must break, so errors do not matter
 }

@@ -12,7 +12,7 @@ import (
 // xmlns is the name space of every answer of SNS.
 const xmlns = "http://sns.amazonaws.com/doc/2010-03-31/"
 
-// requestID stands in every answer. Nothing of ours reads it.
+// requestID is in every answer. No code of ours reads it.
 const requestID = "00000000-0000-4000-8000-00000000feed"
 
 // refuse answers with an error for the whole request.
@@ -32,17 +32,17 @@ func refuse(w http.ResponseWriter, f Fault) {
 		w.Header().Set("Retry-After", strconv.Itoa(int(f.After/time.Second)))
 	}
 	w.WriteHeader(f.Status)
-	_, _ = w.Write(b.Bytes()) // the client may have gone
+	_, _ = w.Write(b.Bytes()) // fails if the client has gone
 }
 
-// reply answers a request that was carried out, entry by entry.
+// reply answers an executed request, entry by entry.
 func reply(w http.ResponseWriter, action string, entries []*entry) {
 	if action == "Publish" && entries[0].fault.Code != "" {
 		refuse(w, entries[0].fault)
 		return
 	}
 	w.Header().Set("Content-Type", "text/xml")
-	_, _ = w.Write(render(action, entries)) // the client may have gone
+	_, _ = w.Write(render(action, entries)) // fails if the client has gone
 }
 
 func render(action string, entries []*entry) []byte {
@@ -64,7 +64,7 @@ func render(action string, entries []*entry) []byte {
 	return b.Bytes()
 }
 
-// text is s as XML takes it.
+// text returns s escaped for XML.
 func text(s string) string {
 	var b bytes.Buffer
 	_ = xml.EscapeText(&b, []byte(s)) // into memory: cannot fail

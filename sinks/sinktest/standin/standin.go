@@ -7,55 +7,54 @@ import (
 	"time"
 )
 
-// Message is one message as a cloud took it.
+// Message is one message as a cloud has accepted it.
 type Message struct {
 	Topic      string // ARN, or full topic name
-	ID         string // the id the publisher got
+	ID         string // the id that the publisher got
 	Body       []byte
 	Attributes map[string]string
 	Group      string // SNS FIFO: MessageGroupId; Pub/Sub: the ordering key
 	Dedup      string // SNS FIFO: MessageDeduplicationId
 }
 
-// Request is one publish request, before it is answered. Its messages have no ID yet.
+// Request is one publish request before its answer. Its messages have no ID yet.
 type Request struct {
 	N           int // number of the request since the stand-in started, from 1
 	Topic       string
 	Messages    []Message
-	BodyBytes   int    // size of the request's body when unpacked
-	WireBytes   int    // size of the request's body as it came over the wire
+	BodyBytes   int    // size of the decompressed body
+	WireBytes   int    // size of the body on the wire
 	Compression string // "gzip", or "" for none (SNS: always)
 }
 
-// Fault is what goes wrong with a request. The zero Fault answers nothing wrong.
+// Fault is the fault in the answer to a request. The zero Fault means a correct answer.
 type Fault struct {
 	Code string // error code: of SNS, or the name of a gRPC code ("PermissionDenied"); "" for no error
 	Text string // its message
-	// Status is the HTTP status beside Code; 0 is 400. SNS only.
+	// Status is the HTTP status of Code; 0 is 400. SNS only.
 	Status int
-	// After is what the client is asked to wait before it comes again, in whole seconds: Retry-After, or
-	// google.rpc.RetryInfo; 0 for nothing.
+	// After is the wait that the answer requests, in whole seconds: Retry-After, or google.rpc.RetryInfo; 0: none.
 	After time.Duration
-	// Only picks the messages that are at fault; nil picks the request as a whole. SNS fails those
-	// entries and takes the others; Pub/Sub refuses a request that has such a message in it.
+	// Only selects the messages with the fault; nil: the whole request. SNS fails only these entries and accepts the
+	// others. Pub/Sub refuses a request with such a message.
 	Only func(Message) bool
-	// Hang leaves the request without an answer until the client goes away.
+	// Hang leaves the request without an answer until the client closes.
 	Hang bool
-	// Drop cuts the connection in place of an answer. Pub/Sub says Unavailable instead, which is
-	// what a client makes of it.
+	// Drop closes the connection instead of an answer. Pub/Sub answers Unavailable instead, which a client reports
+	// for a closed connection too.
 	Drop bool
-	// Cut lets that many bytes of the answer through before Drop. SNS only.
+	// Cut sends so many bytes of the answer before Drop. SNS only.
 	Cut int
 	// Taken accepts the messages in spite of the fault: the request arrived, and only its answer is lost.
 	Taken bool
 }
 
-// Always returns a fault function for every request.
+// Always returns a function that gives every request this fault.
 func Always(f Fault) func(Request) *Fault {
 	return func(Request) *Fault { return &f }
 }
 
-// SNSDenied is the refusal of a publisher without the right, worded as SNS words it.
+// SNSDenied is the refusal of a publisher without permission, in the words of SNS.
 func SNSDenied(arn string) Fault {
 	return Fault{Status: 403, Code: "AuthorizationError",
 		Text: "User: arn:aws:iam::123456789012:user/noi is not authorized to perform: SNS:Publish on resource: " +
@@ -71,7 +70,7 @@ func SNSInternal() Fault {
 		Text: "The request processing has failed because of an unknown error, exception or failure."}
 }
 
-// PubSubDenied is the refusal of a publisher without the right, worded as Pub/Sub words it.
+// PubSubDenied is the refusal of a publisher without permission, in the words of Pub/Sub.
 func PubSubDenied() Fault {
 	return Fault{Code: "PermissionDenied", Text: "User not authorized to perform this action."}
 }
@@ -82,49 +81,49 @@ func PubSubThrottled() Fault {
 		Text: "Quota exceeded for quota metric 'Regional publisher throughput, kB'."}
 }
 
-// desk is what both stand-ins have in common: the messages taken, and what is to go wrong.
+// desk is the common part of both stand-ins: the accepted messages, and the faults.
 type desk struct {
 	onMessage func(Message)
 	forget    bool
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	fault    func(Request) *Fault
 	requests []Request
 	messages []Message
-	taken    int // messages taken since the start, forgotten ones too
+	taken    int // messages accepted since the start, including those not kept
 	seen     int // requests since the start
 }
 
-// SetFault asks f at each request what is to go wrong with it; nil from f, or for f, is nothing.
-// f may be called from several goroutines.
+// SetFault calls f for each request to get its fault. nil from f, or for f, means none. Several goroutines may call
+// f.
 func (d *desk) SetFault(f func(Request) *Fault) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.fault = f
 }
 
-// Messages returns the messages taken so far, in order; none when they are not kept.
+// Messages returns the accepted messages so far, in order; none if they are not kept.
 func (d *desk) Messages() []Message {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return append([]Message(nil), d.messages...)
 }
 
-// Requests returns the publish requests seen so far, refused ones too; none when they are not kept.
+// Requests returns the publish requests so far, including refused ones; none if they are not kept.
 func (d *desk) Requests() []Request {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return append([]Request(nil), d.requests...)
 }
 
-// Taken returns how many messages were taken since the start.
+// Taken returns the number of messages accepted since the start.
 func (d *desk) Taken() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.taken
 }
 
-// open numbers a request and asks what is to go wrong with it; never nil.
+// open numbers a request and returns its fault; never nil.
 func (d *desk) open(r Request) Fault {
 	d.mu.Lock()
 	d.seen++
@@ -143,7 +142,7 @@ func (d *desk) open(r Request) Fault {
 	return Fault{}
 }
 
-// take keeps messages that have their ids, and calls the listener.
+// take keeps messages with their ids, and calls the listener.
 func (d *desk) take(msgs []Message) {
 	d.mu.Lock()
 	d.taken += len(msgs)
@@ -159,7 +158,7 @@ func (d *desk) take(msgs []Message) {
 	}
 }
 
-// listen opens addr, which has to be on loopback; "" is any free port of 127.0.0.1.
+// listen opens addr, which must be on loopback; "" is any free port of 127.0.0.1.
 func listen(addr string) (net.Listener, error) {
 	if addr == "" {
 		addr = "127.0.0.1:0"
