@@ -29,7 +29,7 @@ type rangeFlags struct{ From, To string }
 func (f *rangeFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.From, "from", "",
 		"From this `TIME` on: 2022-06-28T08:20:29Z, \"2022-06-28 03:20\" (local), 2022-06-28 (its beginning, UTC), or "+
-			"24h for so long ago. Default: the oldest.")
+			"24h (a day ago). Default: the oldest.")
 	cmd.Flags().StringVar(&f.To, "to", "", "Before this `TIME`. Default: the newest.")
 }
 
