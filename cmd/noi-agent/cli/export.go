@@ -102,15 +102,15 @@ func (c *exportCommand) Run(ctx context.Context, p *Program, cli *commandLine) e
 		config = &configs.Config{}
 	}
 	socket := cmp.Or(cli.Socket, config.Status.Socket)
-	var nobody *noDaemonError
+	var noDaemon *noDaemonError
 	var x exported
 	if socket == "" {
 		err = &noDaemonError{"(status.socket is not set)", fs.ErrNotExist}
 	} else {
 		x, err = c.fromDaemon(ctx, p, socket, r)
 	}
-	if errors.As(err, &nobody) && nobody.absent() && config.StateDir != "" {
-		x, err = c.fromStore(ctx, p, config, r, nobody)
+	if errors.As(err, &noDaemon) && noDaemon.absent() && config.StateDir != "" {
+		x, err = c.fromStore(ctx, p, config, r, noDaemon)
 	}
 	if err != nil {
 		return err
