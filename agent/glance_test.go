@@ -419,6 +419,8 @@ func TestALineOnWhichNobodyAnswersHasOneProblem(t *testing.T) {
 			t.Errorf("both are silent: %+v", problems)
 		} else if got := problems[0].Lasts; got > time.Minute {
 			t.Errorf("both are silent for %v, want a minute at most", got)
+		} else if f := problems[0].Folded[1]; f.Effect != "lost" || problems[0].Since.Sub(f.Since) < 4*time.Minute {
+			t.Errorf("the first is silent for minutes longer: %+v", problems[0])
 		}
 		first.Store(false)
 		time.Sleep(10 * time.Minute)

@@ -68,8 +68,8 @@ func fold(list []api.Problem, table map[string]api.Kind) []api.Problem {
 			top = next
 		}
 		if top != i {
-			folded[top] = append(folded[top],
-				api.Folded{Code: list[i].Code, Subject: list[i].Subject, Title: list[i].Title})
+			folded[top] = append(folded[top], api.Folded{Code: list[i].Code, Subject: list[i].Subject,
+				Title: list[i].Title, Since: list[i].Since, Effect: list[i].Effect})
 		}
 	}
 	for i := range list {

@@ -95,7 +95,7 @@ func failOr(w http.ResponseWriter, r *http.Request, err error, status int) {
 // failWith answers with a fault: JSON under /api, which programs use; otherwise text.
 func failWith(w http.ResponseWriter, r *http.Request, f *api.Error) {
 	describe(w, f)
-	if !strings.HasPrefix(r.URL.Path, "/api/") {
+	if !isAPI(r) {
 		text := f.Error()
 		if f.Hint != "" {
 			text += "\n" + f.Hint
@@ -106,6 +106,9 @@ func failWith(w http.ResponseWriter, r *http.Request, f *api.Error) {
 	body, _ := encode(f) // strings always encode
 	send(w, f.Status, typeError, body)
 }
+
+// isAPI reports whether a request is for the API, whose errors are JSON.
+func isAPI(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/api/") }
 
 // send writes a complete answer. An error of the write is ignored, because the client has gone.
 func send(w http.ResponseWriter, status int, contentType string, body []byte) {

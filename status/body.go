@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"os"
 	"strings"
 )
 
@@ -21,15 +23,20 @@ func decodeStrictly(body io.Reader, into any, example string) error {
 	return nil
 }
 
-// bodyError is an error of encoding/json whose text uses the words of JSON, not of Go.
+// bodyError is an error of a body whose text uses the words of JSON and HTTP, not of Go.
 type bodyError struct{ err error }
 
 func (e *bodyError) Unwrap() error { return e.err }
 
 func (e *bodyError) Error() string {
 	var kind *json.UnmarshalTypeError
+	var tooLarge *http.MaxBytesError
 	text := e.err.Error()
 	switch {
+	case errors.As(e.err, &tooLarge):
+		return fmt.Sprintf("the body is larger than %d bytes", tooLarge.Limit)
+	case errors.Is(e.err, os.ErrDeadlineExceeded):
+		return "the body did not arrive in time"
 	case errors.Is(e.err, io.EOF):
 		return "the body is empty"
 	case errors.Is(e.err, io.ErrUnexpectedEOF):

@@ -215,7 +215,7 @@ func (s *Server) lockedForm(to route) func(http.ResponseWriter, *http.Request, *
 // formLogIn logs in with the token field of a form. If the field is empty, it returns why unchanged.
 func (d *door) formLogIn(w http.ResponseWriter, r *http.Request, why *api.Error) (*http.Request, *api.Error) {
 	if err := r.ParseForm(); err != nil {
-		return r, api.NewError(bodyStatus(err), "read the form: "+err.Error(), "")
+		return r, api.NewError(bodyStatus(err), (&bodyError{err}).Error(), "")
 	}
 	secret := r.PostForm.Get(web.SecretField)
 	if secret == "" || why.Status != http.StatusUnauthorized {

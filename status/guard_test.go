@@ -11,6 +11,29 @@ import (
 	"noi-agent/status"
 )
 
+// TestABrowserGetsAPageForAnAddressWithoutOne: with the ways to the other pages. A program gets a text, or JSON.
+func TestABrowserGetsAPageForAnAddressWithoutOne(t *testing.T) {
+	url := start(t, quiet())
+	browser := map[string]string{"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+	for _, c := range []struct {
+		path   string
+		header map[string]string
+		kind   string
+		want   string
+	}{
+		{"/nope%3Cb%3E", browser, "text/html", `There is no such page`},
+		{"/nope", browser, "text/html", `href="/triggers"`},
+		{"/nope", nil, "text/plain", "nothing is at /nope"},
+		{"/api/v1/nope", browser, "application/problem+json", "nothing is at /api/v1/nope"},
+	} {
+		a := ask(t, client(""), http.MethodGet, url+c.path, c.header)
+		if a.code != http.StatusNotFound || !strings.HasPrefix(a.header.Get("Content-Type"), c.kind) || strings.Contains(a.body, "<b>") {
+			t.Errorf("%s: %d %s", c.path, a.code, a.header.Get("Content-Type"))
+		}
+		mustContain(t, a.body, c.want)
+	}
+}
+
 func TestForeignRequestsAreRefused(t *testing.T) {
 	o := options(quiet())
 	o.Hostname, o.Hosts = "main-solar-gw", []string{"solar.example.org"}

@@ -119,9 +119,14 @@ func (s *Server) handler() http.Handler {
 		}
 	}
 	// Requests without a route: another method is 405, another path 404. The mux would answer both as text.
+	missing := s.admit(route{"GET", "/", reads, s.site.Missing, ""})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if _, path := paths.Handler(r); methods[path] != nil {
 			refuseMethod(w, r, strings.Join(methods[path], ", "))
+			return
+		}
+		if r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html") && !isAPI(r) {
+			missing(w, r)
 			return
 		}
 		fail(w, r, http.StatusNotFound, "nothing is at "+r.URL.Path)

@@ -15,7 +15,7 @@ type ask struct {
 	done chan<- error // has room for the one result
 }
 
-// answer does what was asked, on the goroutine of the line.
+// answer handles a request on the goroutine of the line.
 func (a ask) answer(ctx context.Context, p *Poller) {
 	p.asked = true
 	err := a.do(ctx)
@@ -40,6 +40,9 @@ func (p *Poller) Read(
 			read = p.line.Read
 		}
 		reply, err = read(ctx, byte(unit), function, addr, count)
+		if err == nil || isReply(err) {
+			p.heard(unit)
+		}
 		return err
 	})
 	return reply, err
@@ -49,13 +52,25 @@ func (p *Poller) Read(
 // modbus.Probe, and ErrEnded.
 func (p *Poller) Probe(ctx context.Context, unit int, function byte) (found *modbus.Found, err error) {
 	err = between(ctx, p, func(ctx context.Context) (err error) {
-		found, err = modbus.Probe(ctx, p.line, byte(unit), function)
+		if found, err = modbus.Probe(ctx, p.line, byte(unit), function); err == nil {
+			p.heard(unit)
+		}
 		return err
 	})
 	return found, err
 }
 
-// between has the goroutine of the line do something between two sweeps, and waits for it.
+// heard makes a slave due now that was silent before and has just answered the request of a person. Otherwise the status
+// would report it as silent for some more minutes, and the person would think that the line is still broken.
+func (p *Poller) heard(unit int) {
+	for _, s := range p.slaves {
+		if s.cfg.ID == unit && (s.dead() || s.judged.barred()) {
+			s.probeAt, s.probing = p.clock.Elapsed(), 0
+		}
+	}
+}
+
+// between makes the goroutine of the line call do between two sweeps, and waits for its end.
 func between(ctx context.Context, p *Poller, do func(context.Context) error) error {
 	done := make(chan error, 1)
 	select {

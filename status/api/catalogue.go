@@ -13,6 +13,10 @@ const soon = 10 * time.Second
 // triedAgain is the end of the remedies of problems that an operator must fix before an integration can send.
 const triedAgain = " Samples are kept. The agent tries again within five minutes, and at once after `noi-agent reload`."
 
+// heardAgain is the end of the remedies of silent controllers.
+const heardAgain = " The agent notices a repair within five minutes, and at once when `noi-agent scan` finds the " +
+	"controller."
+
 // Pages of the endpoint that show more.
 const (
 	pageLines        = "/system#lines"
@@ -56,7 +60,7 @@ var (
 	LineSilent = Kind{Code: "line_silent", Severity: Fault, Effect: Lost, Href: pageLines, VisibleAfter: soon,
 		DependsOn: deadLine(), Title: "No controller answers on {name}",
 		Remedy: "All controllers of the line are silent, so one cause is likely. Check the wiring (A and B " +
-			"swapped?), the adapter, the controllers' power, and baud rate and parity of the line."}
+			"swapped?), the adapter, the controllers' power, and baud rate and parity of the line." + heardAgain}
 	LineShared = Kind{Code: "line_shared", Severity: Warning, Effect: Lost, Href: pageLines, DependsOn: deadLine(),
 		Title: "Another master sends requests on {name}",
 		Remedy: "A Modbus line may have only one master. Find the other program or device, and stop it. The agent " +
@@ -74,7 +78,8 @@ var (
 var (
 	SlaveNoReply = Kind{Code: "slave_silent", Severity: Fault, Effect: Lost, Href: pageSlave, VisibleAfter: soon,
 		DependsOn: append(deadLine(), LineSilent.Code), Title: "{name} does not answer",
-		Remedy: "Check its power, the wiring (A and B swapped?), the unit id, and baud rate and parity of both ends."}
+		Remedy: "Check its power, the wiring (A and B swapped?), the unit id, and baud rate and parity of both ends." +
+			heardAgain}
 	SlaveDamaged = Kind{Code: "slave_garbled", Severity: Warning, Effect: Lost, Href: pageSlave, VisibleAfter: soon,
 		DependsOn: deadLine(), Title: "Replies from {name} arrive damaged",
 		Remedy: "Check the cable's screen, ground and termination, baud rate and parity of both ends. Check that " +
@@ -225,7 +230,7 @@ var (
 		DependsOn: deadLine(), Title: "No controller answers behind the gateway {name}",
 		Remedy: "The connection to the gateway stands, and all controllers behind it are silent, so one cause is " +
 			"likely. Check the gateway's serial side: the wiring, the controllers' power, and baud rate and parity " +
-			"in the gateway's own settings."}
+			"in the gateway's own settings." + heardAgain}
 	GatewayShared = Kind{Code: LineShared.Code, Severity: Warning, Effect: Lost, Href: pageLines,
 		DependsOn: deadLine(), Title: "Another program uses the gateway {name}",
 		Remedy: "The gateway sends replies for another program to the agent too. The agent drops values that may " +
@@ -234,7 +239,7 @@ var (
 		DependsOn: SlaveNoReply.DependsOn, Title: "{name} does not answer behind its gateway",
 		Remedy: "Check the unit id, the controller's power, and the gateway's own status: the gateway may have " +
 			"lost the controller, or may serve another client. If the controller is slow, set a longer `timeout` " +
-			"of the slave."}
+			"of the slave." + heardAgain}
 	UnitDamaged = Kind{Code: SlaveDamaged.Code, Severity: Warning, Effect: Lost, Href: pageSlave, VisibleAfter: soon,
 		DependsOn: deadLine(), Title: "The gateway sends replies of {name} that are not valid",
 		Remedy: "Check that the gateway's mode fits the configuration (tcp:// or rtu+tcp://). Check that no two " +

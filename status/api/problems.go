@@ -67,9 +67,11 @@ type Problem struct {
 
 // Folded is a problem that another one explains.
 type Folded struct {
-	Code    string `json:"code"`
-	Subject string `json:"subject"`
-	Title   string `json:"title"`
+	Code    string    `json:"code"`
+	Subject string    `json:"subject"`
+	Title   string    `json:"title"`
+	Since   time.Time `json:"since"` // wall time; may be before the problem that explains this one
+	Effect  Effect    `json:"effect"`
 }
 
 // Of returns a problem of this kind.

@@ -123,6 +123,11 @@ func (v *message) content() g.Node {
 	return g.Group{h.H1(g.Text(v.Heading)), h.P(prose(v.Text)), h.P(button("/", g.Text("Overview")))}
 }
 
+// Missing answers a browser that asks for an address without a page.
+func (s *Site) Missing(w http.ResponseWriter, r *http.Request) {
+	s.say(w, http.StatusNotFound, "There is no such page", "Nothing is at "+r.URL.Path+".")
+}
+
 // say answers with a page that has one heading and one text.
 func (s *Site) say(w http.ResponseWriter, status int, heading, text string) {
 	m := message{s.frame(heading, ""), heading, text}

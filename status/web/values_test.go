@@ -88,6 +88,11 @@ func TestLineWithAProblemDoesNotJustWork(t *testing.T) {
 		mustContain(t, page(t, webtest.Troubled(), path), "works, with problems")
 		mustContain(t, page(t, webtest.Unplugged(), path), "cannot be used")
 		mustContain(t, page(t, webtest.Troubled(), path), "answers, with problems")
+		silent := webtest.Well()
+		silent.State.Problems = []api.Problem{api.LineSilent.Of("rs485", webtest.Moment(), "timeout")}
+		if got := page(t, silent, path); strings.Contains(got, "works, with problems") || !strings.Contains(got, "No answer") {
+			t.Errorf("%s: a line without an answer works", path)
+		}
 		if strings.Contains(page(t, webtest.Well(), path), "with problems") {
 			t.Errorf("%s: a line without a problem has some", path)
 		}

@@ -40,6 +40,9 @@ type saying struct{ Tone, Words string }
 func lineState(status *api.Status, l *api.Line) saying {
 	for i := range status.Problems {
 		p := &status.Problems[i]
+		if p.Code == api.LineSilent.Code && p.Subject == l.Name {
+			return saying{bad, "No answer"}
+		}
 		if l.State == "ok" && (p.Subject == l.Name || strings.HasPrefix(p.Subject, l.Name+"/")) {
 			return saying{warn, "works, with problems"}
 		}

@@ -38,8 +38,8 @@ func StateOf(s *api.Status, now time.Time) State {
 		switch p := &s.Problems[i]; p.Severity {
 		case api.Fault:
 			faults++
-			if p.Effect == api.Lost && (lost == nil || p.Since.Before(*lost)) {
-				lost = &p.Since
+			if p.Effect == api.Lost {
+				lost = earlier(lost, lostSince(p))
 			}
 		case api.Warning:
 			warnings++
@@ -59,6 +59,26 @@ func StateOf(s *api.Status, now time.Time) State {
 		return State{Tone: "calm", Text: "Not configured yet."}
 	}
 	return working(s, now)
+}
+
+// lostSince returns when the loss of samples by a problem began. A problem that it explains may have begun before it:
+// one controller is silent for hours, then the whole line.
+func lostSince(p *api.Problem) *time.Time {
+	since := &p.Since
+	for i := range p.Folded {
+		if f := &p.Folded[i]; f.Effect == api.Lost && !f.Since.IsZero() {
+			since = earlier(since, &f.Since)
+		}
+	}
+	return since
+}
+
+// earlier returns the earlier one of two times; a nil is none.
+func earlier(a, b *time.Time) *time.Time {
+	if a == nil || b.Before(*a) {
+		return b
+	}
+	return a
 }
 
 // working returns the state of a gateway without faults and warnings.

@@ -6,6 +6,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"noi-agent/status/api"
 )
 
 // Each reason of a gap that the program has is shown in words.
@@ -32,5 +35,16 @@ func TestEveryReasonOfAGapHasWords(t *testing.T) {
 		if Start(start) == "" {
 			t.Errorf("no words for a store that is %s", start)
 		}
+	}
+}
+
+// TestLossBeganWithItsFirstProblem: also when a later problem explains that one.
+func TestLossBeganWithItsFirstProblem(t *testing.T) {
+	now := time.Date(2022, 6, 28, 9, 0, 0, 0, time.UTC)
+	p := api.LineSilent.Of("rs485", now.Add(-time.Minute), "timeout")
+	p.Folded = []api.Folded{{Code: "slave_silent", Since: now.Add(-time.Hour), Effect: api.Lost}, {Code: "x", Since: now.Add(-2 * time.Hour), Effect: api.None}}
+	s := &api.Status{Problems: []api.Problem{p}}
+	if got := StateOf(s, now).Text; got != "Samples are being lost since 08:00:00." {
+		t.Error(got)
 	}
 }

@@ -70,7 +70,8 @@ func (*integrationsListCommand) Run(ctx context.Context, p *Program, cli *comman
 		return nil
 	}
 	t := &table{columns: []column{{name: "INTEGRATION", least: 12}, {name: "TYPE"}, {name: "STATE"},
-		{name: "WAITING", right: true}, {name: "MESSAGES/DAY", right: true}, {name: "UPLINK/DAY", right: true},
+		{name: "WAITING", right: true}, {name: "MESSAGES/DAY", right: true, spare: true},
+		{name: "UPLINK/DAY", right: true, spare: true},
 		{name: "TOPIC/ARN", least: 20, both: true}, {name: "CHANGED IN", least: 14, both: true}}}
 	for i := range list.Integrations {
 		e := &list.Integrations[i]

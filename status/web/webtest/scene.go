@@ -239,7 +239,7 @@ func Unplugged() *Scene {
 		sl := &line.Slaves[i]
 		sl.State, sl.AgeS, sl.LastGood = "silent", number(int64(365)), before(365*time.Second)
 		p.Folded = append(p.Folded, api.Folded{Code: api.SlaveNoReply.Code, Subject: fmt.Sprintf("rs485/%d", sl.UnitID),
-			Title: sl.Slave + " does not answer"})
+			Title: sl.Slave + " does not answer", Since: p.Since, Effect: api.Lost})
 	}
 	s.State.Problems = []api.Problem{p}
 	return s
