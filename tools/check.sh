@@ -42,11 +42,11 @@ diff -u status/web/licences.txt bin/tools/licences.txt # the page with the licen
 say "fuzz smoke"
 bash tools/fuzz.sh "${FUZZTIME:-500x}" plain # inputs for each target; with a time, the number of inputs would depend on the machine
 
-say "no wrong value ever: 100,000 reads, without the race detector"
-go test -vet=off -run NoWrongValueEver ./modbus
-
-say "what needs no race detector: the schema against the decoder"
-go test -vet=off -run ConfigSchemaAndDecoderAgree ./cmd/noi-agent
+# Long simulations, which the race detector would make some five times slower. With it they run below in a shorter form.
+simulations='NoWrongValueEver|ConfigSchemaAndDecoderAgree|TestWorlds|AMonthWithoutACloud|LostAnswersCarry|OverADistance'
+days='ADayIsConsistent|TotalsAreTheIntegral|StagesFollowTheSun|BatteryNeitherRunsEmpty|BatteryThatIsNotCharged'
+say "without the race detector: 100,000 reads without a wrong value, the schema against the decoder, worlds, a month, distances, days"
+go test -vet=off -run "$simulations|$days" ./modbus ./agent ./sim ./cmd/noi-agent
 
 # Both mostly wait for a browser or a daemon, so they run at the same time as the tests below. Their output is printed after the output of those.
 beside=$(mktemp)
@@ -63,9 +63,9 @@ pages=$!
 say "tests"
 unset CGO_ENABLED GOFLAGS # the race detector needs cgo
 GOGC=$rarely go list -race -deps -test -export ./... >/dev/null # compiles
-# four packages at a time, because tests wait for half of their time. `go vet` has run above already
+# Four packages at a time, because tests wait for half of their time, and the longest first. `go vet` has run above already.
 failed=0
-go test -race -vet=off -shuffle=on -p 4 -timeout 20m ./... || failed=1
+go test -race -vet=off -shuffle=on -p 4 -timeout 20m ./cmd/noi-agent/e2e ./agent ./store ./... || failed=1
 wait "$pages" || failed=1
 cat "$beside"
 exit "$failed"
