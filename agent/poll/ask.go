@@ -60,8 +60,8 @@ func (p *Poller) Probe(ctx context.Context, unit int, function byte) (found *mod
 	return found, err
 }
 
-// heard makes a slave due now that was silent before and has just answered the request of a person. Otherwise the status
-// would report it as silent for some more minutes, and the person would think that the line is still broken.
+// heard makes a slave due now that was silent before and has just answered the request of a person. Otherwise the
+// status would report it as silent for some more minutes, and the person would think that the line is still broken.
 func (p *Poller) heard(unit int) {
 	for _, s := range p.slaves {
 		if s.cfg.ID == unit && (s.dead() || s.judged.barred()) {

@@ -67,7 +67,8 @@ func brokenSite() *api.Status {
 		api.SlaveDamaged.Of("rs485/1", *ago(69 * time.Minute), "1 reply in 8 is damaged").With("name", "battery-shed"),
 		api.SlaveNoIdentity.Of("rs485/2", *ago(time.Hour), "unit rs485/2 gave no product code").With("name", "water-pump"),
 	}
-	s.Problems[1].Folded = []api.Folded{{Code: "object_refused", Subject: "rs485/1", Title: "battery-shed does not give some of the objects"}}
+	s.Problems[1].Folded = []api.Folded{{Code: "object_refused", Subject: "rs485/1", Effect: api.Lost,
+		Title: "battery-shed does not give some of the objects"}}
 	for i := range s.Problems {
 		s.Problems[i].AgeS = int64(siteNow.Sub(s.Problems[i].Since).Seconds())
 	}
