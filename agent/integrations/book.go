@@ -163,9 +163,9 @@ func (b *Book) look(main *configs.Config, catalog *objects.Catalog, before *stat
 	return next
 }
 
-// instead chooses the integrations if the file has faults. At a reload the active integrations stay. At a start it takes
-// the ones of the file `.previous`. If that file has faults too, it takes sound, the integrations without faults. It
-// sets next.fault to the end of a sentence about this.
+// instead chooses the integrations if the file has faults. At a reload the active integrations stay. At a start it
+// takes the ones of the file `.previous`. If that file has faults too, it takes sound, the integrations without
+// faults. It sets next.fault to the end of a sentence about this.
 func (b *Book) instead(next, before *state, sound []configs.Integration) {
 	next.foreign = true
 	if before != nil {
