@@ -12,6 +12,7 @@ import (
 
 	"noi-agent/modbus/modbustest"
 	"noi-agent/status/api"
+	"noi-agent/store/storetest"
 )
 
 // threeObjects are next to one another, so that one read serves all: adc_vbterm 0x12, adc_va 0x13, adc_vl 0x14.
@@ -58,12 +59,12 @@ func TestOneRefusedRegisterCostsOnlyItselfWhateverTheException(t *testing.T) {
 				return modbustest.Fault{}
 			}
 			s := start(t, threeObjects, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
-			time.Sleep(30 * time.Minute)
+			time.Sleep(12 * time.Minute)
 			status := s.status()
 			s.stop()
 			got := s.counted()
-			if got["adc_vbterm"] < 170 || got["adc_vl"] < 170 || got["adc_vbterm"] > 190 {
-				t.Errorf("exception %d: sampled %v in half an hour, want 181 of each neighbour", code, got)
+			if got["adc_vbterm"] < 62 || got["adc_vl"] < 62 || got["adc_vbterm"] > 75 {
+				t.Errorf("exception %d: sampled %v in 12 minutes, want 73 of each neighbour", code, got)
 			}
 			p := problemOf(status, "object_refused")
 			if p == nil || !strings.HasPrefix(p.Detail, "adc_va: ") || len(status.Problems) != 1 {
@@ -72,8 +73,8 @@ func TestOneRefusedRegisterCostsOnlyItselfWhateverTheException(t *testing.T) {
 			if st := status.Lines[0].Slaves[0]; st.State != "ok" || fmt.Sprint(st.Refused) != "[adc_va]" {
 				t.Errorf("exception %d: state %s, refused %v", code, st.State, st.Refused)
 			}
-			if n := slave.Requests(); n > 750 {
-				t.Errorf("exception %d: %d requests in half an hour", code, n)
+			if n := slave.Requests(); n > 300 {
+				t.Errorf("exception %d: %d requests in 12 minutes", code, n)
 			}
 		})
 	}
@@ -82,7 +83,7 @@ func TestOneRefusedRegisterCostsOnlyItselfWhateverTheException(t *testing.T) {
 // TestControllerThatRefusesEverythingIsAFault: the controller has its own state and problem, and its missing samples
 // are a gap. It is sampled again soon after it has recovered.
 func TestControllerThatRefusesEverythingIsAFault(t *testing.T) {
-	for code, hours := range map[byte]time.Duration{1: 5, 2: 1, 3: 1, 4: 1, 5: 1, 6: 1, 7: 1, 8: 1} {
+	for code, minutes := range map[byte]int{1: storetest.Rounds(120, 300), 2: 30, 3: 30, 4: 30, 5: 30, 6: 30, 7: 30, 8: 30} {
 		synctest.Test(t, func(t *testing.T) {
 			slave := controller(1)
 			var on atomic.Bool
@@ -96,7 +97,7 @@ func TestControllerThatRefusesEverythingIsAFault(t *testing.T) {
 			time.Sleep(10*time.Minute + 5*time.Second)
 			before := slave.Requests()
 			on.Store(true)
-			time.Sleep(hours * time.Hour)
+			time.Sleep(time.Duration(minutes) * time.Minute)
 			status := s.status()
 			asked := slave.Requests() - before
 			on.Store(false)
@@ -112,8 +113,8 @@ func TestControllerThatRefusesEverythingIsAFault(t *testing.T) {
 			if st := status.Lines[0].Slaves[0].State; st != "refusing" {
 				t.Errorf("exception %d: state %s", code, st)
 			}
-			if asked > int(hours)*4*360 {
-				t.Errorf("exception %d: %d requests in %d hours", code, asked, hours)
+			if asked > minutes*4*6 {
+				t.Errorf("exception %d: %d requests in %d minutes", code, asked, minutes)
 			}
 			if len(healed.Problems) != 0 || healed.Lines[0].Slaves[0].State != "ok" {
 				t.Errorf("exception %d: after it has recovered %+v", code, healed.Problems)
@@ -141,15 +142,14 @@ func TestSlaveThatIsSilentAboutARegisterGivesAllOthers(t *testing.T) {
 				s := start(t, threeObjects, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
 				time.Sleep(10 * time.Minute)
 				first := s.counted()
-				time.Sleep(time.Hour)
+				time.Sleep(20 * time.Minute)
 				synctest.Wait()
 				status, got := s.status(), s.counted()
 				s.stop()
-				const least = 355
 				lacking := []string{"adc_vbterm", "adc_va", "adc_vl"}[mute-0x12]
 				for _, object := range []string{"adc_vbterm", "adc_va", "adc_vl"} {
-					if n := got[object] - first[object]; object != lacking && (n < least || n > 365) {
-						t.Errorf("without %s, nameless %v: %s was sampled %d times in an hour, want 360", lacking, nameless, object, n)
+					if n := got[object] - first[object]; object != lacking && (n < 115 || n > 125) {
+						t.Errorf("without %s, nameless %v: %s was sampled %d times in 20 minutes, want 120", lacking, nameless, object, n)
 					}
 				}
 				st := status.Lines[0].Slaves[0]
@@ -269,7 +269,7 @@ func TestALossyLineTeachesNothing(t *testing.T) {
 			config := strings.Replace(threeObjects, `[adc_vbterm, adc_va, adc_vl], intervals: {"*": 10s}`, `[adc_vbterm, adc_va, adc_vl, Et_float, EV_float, Ahc_r, T_hs], intervals: {"*": 1m}`, 1)
 			s := start(t, config, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
 			w := watch(s)
-			for range 4 * 60 {
+			for range storetest.Rounds(2, 4) * 60 {
 				time.Sleep(time.Minute)
 				if st := s.status().Lines[0].Slaves[0]; len(st.Refused) > 0 || st.Learnt != "" {
 					t.Fatalf("loss %.1f: after %v refused %v, learnt %q", loss, time.Since(w.begun), st.Refused, st.Learnt)

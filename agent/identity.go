@@ -20,9 +20,9 @@ const machineIDFile = "/etc/machine-id"
 // store alone, because a random id cannot be made again.
 const deviceIDFile = "device-id"
 
-// identify returns the device id of this gateway: the configured one; otherwise the one in the store; otherwise the
-// copy beside the store; otherwise a new one, which is derived from the machine id and kept. The machine id itself is
-// never shown, because machine-id(5) asks programs to show only a hash of it.
+// identify returns the device id of this gateway. It uses the first of these that exists: the configured id, the id in
+// the store, the copy in the state directory. Otherwise it derives a new id from the machine id, and keeps it. The
+// machine id itself is never shown, because machine-id(5) asks programs to show only a hash of it.
 func (a *Agent) identify() (string, error) {
 	c := a.options.Config
 	if c.DeviceID != "" {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"noi-agent/sinks"
+	"noi-agent/store/storetest"
 )
 
 // far is a cloud at a distance, in virtual time. It accepts several requests at once.
@@ -222,7 +223,7 @@ func TestABacklogDrainsOverADistance(t *testing.T) {
 		t.Run(fmt.Sprint(tt.roundTrip, tt.units, tt.config), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newFar(tt.roundTrip)
-				drainFar(t, c, 12_000, tt.units, tt.config)
+				drainFar(t, c, storetest.Simulated(6_000, 12_000), tt.units, tt.config)
 				if got := c.rateOf(0.5, 0.95); got < tt.least || c.mostAir != tt.most {
 					t.Errorf("%.0f messages a second with %d requests in flight, want %.0f with %d", got, c.mostAir, tt.least, tt.most)
 				}
@@ -236,7 +237,7 @@ func TestOrderingKeysOverADistance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newFar(100 * time.Millisecond)
 		c.shape, c.window = sinks.Flight{Several: true, OneKey: true}, 1000
-		drainFar(t, c, 12_000, 1, "")
+		drainFar(t, c, storetest.Simulated(6_000, 12_000), 1, "")
 		if got := c.rateOf(0.5, 0.95); got < 2000 {
 			t.Errorf("%.0f messages a second", got)
 		}

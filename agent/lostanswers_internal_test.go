@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"noi-agent/sinks"
+	"noi-agent/store/storetest"
 )
 
 // TestLostAnswersCarryNoRequestOftenForNothing sends a backlog to Pub/Sub. The answers are lost at random, or the
 // link is a modem that needs 10 ms for a message and breaks every few seconds. A lost request is sent again as a
 // whole: with a thousand messages in each, the modem carried 2.83 and 8.50 messages for each sample.
 func TestLostAnswersCarryNoRequestOftenForNothing(t *testing.T) {
-	const samples = 24_000
+	samples := storetest.Simulated(8_000, 24_000)
 	random := func(share float64) func(*rand.Rand, []sinks.Message) fate {
 		return func(rnd *rand.Rand, _ []sinks.Message) fate { return fate{lost: rnd.Float64() < share} }
 	}
@@ -42,7 +43,7 @@ func TestLostAnswersCarryNoRequestOftenForNothing(t *testing.T) {
 				c, begin := newFar(100*time.Millisecond), time.Now()
 				c.window, c.shape.Several, c.each, c.fate = 1000, false, tt.each, tt.fate
 				drainFar(t, c, samples, 4, "")
-				sent := float64(len(c.arrivals())) / samples
+				sent := float64(len(c.arrivals())) / float64(samples)
 				t.Logf("%.2f messages for each sample, %d requests, %v", sent, c.requests, time.Since(begin))
 				if sent > tt.most {
 					t.Errorf("%.2f messages went out for each sample, want %.2f at most", sent, tt.most)

@@ -213,19 +213,19 @@ func TestIdentityIsKeptUntilAnotherDeviceIsProven(t *testing.T) {
 					bad.Store(true)
 					time.Sleep(2 * time.Minute)
 					bad.Store(false)
-					time.Sleep(100*time.Minute + 5*time.Second)
+					time.Sleep(50*time.Minute + 5*time.Second)
 					synctest.Wait()
 					messages, gaps := s.messages(), s.gapRows()
 					s.stop()
-					if len(messages) < 665 || len(gaps) != 0 {
-						t.Errorf("%d messages in 111 minutes, gaps %q", len(messages), gaps)
+					if len(messages) < 365 || len(gaps) != 0 {
+						t.Errorf("%d messages in 61 minutes, gaps %q", len(messages), gaps)
 					}
 					for _, m := range messages {
 						if m.Slave != "PS-PWM-30M" || m.CCFirmware != "v01.04.06" {
 							t.Fatalf("%+v", m)
 						}
 					}
-					if asked := slave.Functions()[0x2B]; asked < 12 || asked > 40 {
+					if asked := slave.Functions()[0x2B]; asked < 7 || asked > 30 {
 						t.Errorf("%d requests with 0x2B", asked)
 					}
 				})

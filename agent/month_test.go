@@ -34,6 +34,9 @@ type numbersOf struct {
 // a restart comes in the middle of a month's outage. At the end every number of every object has arrived, or is in a
 // gap. The short form has days of two hours and a twelfth of the outbox.
 func TestAMonthWithoutACloudLosesNothingUntold(t *testing.T) {
+	if storetest.Raced {
+		t.Skip("tools/check.sh runs it without the race detector")
+	}
 	day := time.Duration(storetest.Rounds(2, 24)) * time.Hour
 	monthly := fmt.Sprintf(monthly, storetest.Rounds(2, 24)<<10)
 	synctest.Test(t, func(t *testing.T) {

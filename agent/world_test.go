@@ -13,6 +13,7 @@ import (
 
 	"noi-agent/modbus/modbustest"
 	"noi-agent/sinks"
+	"noi-agent/store/storetest"
 )
 
 // TestWorlds has random controllers on a random line, a random cloud and random edits, each for two hours. A judge
@@ -20,10 +21,7 @@ import (
 // would be answered is not without samples for long. Each shown problem is true, and each fault that lasts is shown.
 // NOI_SEED=n runs one world.
 func TestWorlds(t *testing.T) {
-	worlds := uint64(8)
-	if os.Getenv("NOI_TORTURE") != "" {
-		worlds = 500
-	}
+	worlds := uint64(storetest.Rounds(storetest.Simulated(3, 8), 500))
 	first := uint64(1)
 	if one, err := strconv.ParseUint(os.Getenv("NOI_SEED"), 10, 64); err == nil {
 		first, worlds = one, 1

@@ -200,7 +200,7 @@ func TestDisputedObjectIsPolledOnceItsEncodingIsChosen(t *testing.T) {
 	polled := s.Polled(f)
 	names := polledNames(polled)
 	if slices.Contains(names, "kWhc_r") {
-		t.Error("kWhc_r is polled without a choice")
+		t.Error("kWhc_r is polled although no encoding is chosen")
 	}
 	i := slices.Index(names, "kWhc_t")
 	if i < 0 {
@@ -210,7 +210,7 @@ func TestDisputedObjectIsPolledOnceItsEncodingIsChosen(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	if o, _ := f.Object("kWhc_t"); len(o.Choices) == 0 {
-		t.Error("the family itself was changed")
+		t.Error("the choice has changed the family")
 	}
 }
 
@@ -257,7 +257,7 @@ func TestWants(t *testing.T) {
 		{nil, []string{"adc_ia"}, "adc_ia", true},
 		{nil, []string{"adc_ia"}, "adc_il", false},
 		{nil, []string{"T_*", "adc_i*"}, "adc_il", true},
-		{nil, []string{"*"}, "EV_reg", true}, // what a slave polls may go, settings too
+		{nil, []string{"*"}, "EV_reg", true}, // all polled objects match, settings too
 		{[]string{"rs485/1"}, nil, "adc_ia", true},
 		{[]string{"rs485/2"}, nil, "adc_ia", false},
 		{[]string{"rs485/11"}, nil, "adc_ia", false},
@@ -396,12 +396,12 @@ func TestExampleStatesTheDefaults(t *testing.T) {
 	given := c.Lines[0]
 	line.Name, line.Port, line.Slaves = given.Name, given.Port, given.Slaves
 	if d := cmp.Diff(line, given, cmpopts.IgnoreUnexported(configs.Names{})); d != "" {
-		t.Errorf("the example gives other values for a line than the defaults it names: %s", d)
+		t.Errorf("a line of the example has other values than the defaults in its comments: %s", d)
 	}
 	plain := mustParse(t, "")
 	c.Lines, c.Integrations = nil, nil
 	if d := cmp.Diff(plain, c, cmpopts.IgnoreUnexported(configs.Config{})); d != "" {
-		t.Errorf("the example gives other values than the defaults it names: %s", d)
+		t.Errorf("the example has other values than the defaults in its comments: %s", d)
 	}
 }
 
@@ -415,7 +415,7 @@ func wholeExample(t *testing.T) []byte {
 	return regexp.MustCompile(`(?m)^  #([- ] )`).ReplaceAll(text, []byte("  $1"))
 }
 
-// optional is a key that the example shows commented out: # right before its name.
+// optional matches a key that the example has as a comment: a # directly before its name.
 var optional = regexp.MustCompile(`(?m)^( *)#([a-z_]+:)`)
 
 func TestExampleKeysThatAreCommentedOutAreValidToo(t *testing.T) {

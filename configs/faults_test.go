@@ -21,8 +21,8 @@ const (
 	slaveHead = lineHead + "  slaves:\n  - id: 1\n    model: PSPWM\n    "            // the next is line 7
 	awsHead   = "integrations:\n- type: aws\n  "                                     // the next is line 3
 	gcpHead   = "integrations:\n- type: gcp\n  "                                     // the next is line 3
-	arn       = "topic_arn: arn:aws:sns:us-east-2:393221637266:MainSolarData"        // sound
-	topic     = "topic: projects/test-project/topics/MainSolarData"                  // sound
+	arn       = "topic_arn: arn:aws:sns:us-east-2:393221637266:MainSolarData"        // valid
+	topic     = "topic: projects/test-project/topics/MainSolarData"                  // valid
 	polling   = slaveHead + "objects: adc_ia\nintegrations:\n- type: gcp\n  "        // the next is line 10
 	sending   = polling + topic + "\n  "                                             // the next is line 11
 	twoSlaves = lineHead + "  slaves:\n  - {id: 1, name: a}\n  - {id: 2, name: b}\n" // the next is line 7
@@ -297,7 +297,7 @@ func TestFaultsOfTheStatusAddress(t *testing.T) {
 func TestValid(t *testing.T) {
 	for _, text := range []string{
 		"state_dir: run/state",
-		"device_id: 530052000650405957343920", // digits only: a text all the same
+		"device_id: 530052000650405957343920", // only digits, but still a text
 		"device_id: 000000000000000000000001",
 		"status: {listen: '', socket: ''}",
 		"status: {history: off}",
@@ -309,18 +309,18 @@ func TestValid(t *testing.T) {
 		"status: {listen: '127.9.9.9:1'}",
 		"buffer: {commit_every: 0, max_size: 1}",
 		lineHead + "  slaves: []",
-		lineHead + "- {name: b, port: /dev/ttyUSB0, enabled: false}", // only one of the two is opened
+		lineHead + "- {name: b, port: /dev/ttyUSB0, enabled: false}", // only one of the two lines is opened
 		lineHead + "  parity: even\n  stop_bits: 1\n  baud: 230400\n  timeout: 10ms",
 		slaveHead + "name: Battery shed",
 		slaveHead + "model_check: ignore\n    product_code: TS-45",
-		lineHead + "  slaves:\n  - {id: 1, model: SSDUO, product_code: TS-45}", // a code that it shares
-		slaveHead + "product_code: XX-1",                                       // only what the messages say; the family is named
+		lineHead + "  slaves:\n  - {id: 1, model: SSDUO, product_code: TS-45}", // a code that two families share
+		slaveHead + "product_code: XX-1",                                       // only for the messages
 		slaveHead + "objects: adc_ia\n    intervals: {T_batt: 10ms}",
-		slaveHead + "intervals: {'*tt': 1s, 'T_*': 1s, T_batt: 1s}", // the name decides
+		slaveHead + "intervals: {'*tt': 1s, 'T_*': 1s, T_batt: 1s}", // the entry with the full name counts
 		slaveHead + "objects: all, EV_reg\n    encodings: {kWhc_t: f16}\n" + gcpHead + topic + "\n  objects: EV_reg, kWhc_t, adc_*",
 		twoSlaves + gcpHead + topic + "\n  slaves: rs485/2, a",
-		twoSlaves + gcpHead + topic + "\n  slaves: PS-PWM-30M", // what model auto may turn out to be
-		gcpHead + topic + "\n  objects: adc_ia",                // lines may come later
+		twoSlaves + gcpHead + topic + "\n  slaves: PS-PWM-30M", // a slave with model auto may have this code
+		gcpHead + topic + "\n  objects: adc_ia",                // lines may be added later
 		gcpHead + topic + "\n  endpoint: http://emulator:8085",
 		gcpHead + "topic: projects/example.com:old/topics/Main",
 		awsHead + arn + "\n  endpoint: https://vpce-1.sns.us-east-2.vpce.amazonaws.com\n  profile: ''",
@@ -380,11 +380,11 @@ func TestGoldenReportOfTenFaults(t *testing.T) {
 		t.Error(d)
 	}
 	if n := strings.Count(got, "\n"); n != 10 {
-		t.Errorf("%d faults, want 10", n)
+		t.Errorf("the test has %d faults, want 10", n)
 	}
 }
 
-// FuzzParse looks for panics, and for a Config without faults that cannot be used.
+// FuzzParse searches for panics, and for configurations without faults that cannot be used.
 func FuzzParse(f *testing.F) {
 	for _, name := range []string{"noi-agent.yaml", "demo.yaml", "testdata/ten-faults.yaml"} {
 		data, err := os.ReadFile(name)

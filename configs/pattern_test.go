@@ -28,7 +28,7 @@ func TestStarIsTheOnlyWildcard(t *testing.T) {
 		{"V*_daily", "V_daily_daily", true},
 		{"a*b*c", "a-b-c", true},
 		{"a*b*c", "acb", false},
-		{"a*a", "a", false}, // the two ends must not share a letter
+		{"a*a", "a", false}, // the beginning and the end must not use the same letter
 		{"ab*ba", "aba", false},
 		{"*ab*ab*", "abab", true},
 		{"*ab*ab*", "abb", false},
@@ -55,7 +55,7 @@ func TestExactBeatsPatternAndTheLongestWins(t *testing.T) {
 		{[]string{"*", "T_*", "T_b*"}, "T_batt", "T_b*", ""},
 		{[]string{"T_*", "*", "T_b*"}, "T_amb", "T_*", ""},
 		{[]string{"T_*", "*tt"}, "T_batt", "T_*", "*tt"},
-		{[]string{"T_*", "*tt", "T_b*"}, "T_batt", "T_b*", ""}, // the tie does not decide
+		{[]string{"T_*", "*tt", "T_b*"}, "T_batt", "T_b*", ""}, // a tie between two worse patterns does not matter
 		{[]string{"T_*", "*tt", "T_batt"}, "T_batt", "T_batt", ""},
 		{[]string{"adc_*"}, "T_batt", "", ""},
 		{nil, "T_batt", "", ""},

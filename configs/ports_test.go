@@ -48,7 +48,7 @@ func TestFaultsOfTheHardware(t *testing.T) {
 	})
 }
 
-// TestWordsAreTheSameBareAndQuoted: YAML 1.1 takes a bare off and on for booleans.
+// TestWordsAreTheSameBareAndQuoted: YAML 1.1 reads off and on without quotes as booleans.
 func TestWordsAreTheSameBareAndQuoted(t *testing.T) {
 	for _, quote := range []string{"", "'", `"`} {
 		q := func(word string) string { return quote + word + quote }
@@ -104,7 +104,8 @@ func TestFaultsOfNetworkPorts(t *testing.T) {
 	})
 }
 
-// TestPortsThatLinuxNeverHas: the error names the way out. A device that is only not there now is no error.
+// TestPortsThatLinuxNeverHas: the error says what to write instead. A device that is missing at the moment is not an
+// error.
 func TestPortsThatLinuxNeverHas(t *testing.T) {
 	const windows = " is a port of Windows; on Linux write the path of the adapter, as in /dev/serial/by-id/usb-"
 	const address = "3 lines[0].port want the path of a serial port, as in /dev/ttyUSB0, or tcp://host:502 for Modbus TCP"
@@ -142,7 +143,7 @@ func TestNetworkPorts(t *testing.T) {
 	for port, want := range map[string][2]string{
 		"/dev/ttyUSB0":            {},
 		"run/ttyNOI":              {},
-		"/dev/serial/by-path/x:1": {}, // a colon alone makes no address
+		"/dev/serial/by-path/x:1": {}, // a colon alone does not make it an address
 		"tcp://10.0.0.5":          {"tcp", "10.0.0.5:502"},
 		"tcp://10.0.0.5:1502":     {"tcp", "10.0.0.5:1502"},
 		"tcp://Gateway.local":     {"tcp", "gateway.local:502"},

@@ -161,10 +161,11 @@ type Reply struct {
 	At        time.Time // Options.Now() at the arrival of the last byte
 }
 
-// Read asks unit (1 to 247, on Modbus TCP 0 and 255 too) for count (1 to 125) registers from addr, with function 03 or
-// 04, or for 1 to 2000 bits with function 01 or 02. 17 to 24 bits take two requests, because one reply would look like
-// a request (the planner makes no such reads). Errors are ErrTimeout, ErrFrame, ErrPort, ErrRefused, *Exception or the
-// context's, wrapped. It takes at most a few times Options.Timeout plus the frames' time on the wire.
+// Read asks a unit for count registers (1 to 125) from addr with function 03 or 04, or for 1 to 2000 bits with
+// function 01 or 02. Units are 1 to 247, on Modbus TCP 0 and 255 too. 17 to 24 bits take two requests, because one
+// reply would look like a request; the planner makes no such reads. Errors are ErrTimeout, ErrFrame, ErrPort,
+// ErrRefused, *Exception or the context's, wrapped. It takes at most a few times Options.Timeout plus the frames' time
+// on the wire.
 func (l *Line) Read(ctx context.Context, unit, function byte, addr, count uint16) (Reply, error) {
 	registers, err := l.read(ctx, unit, function, addr, count)
 	if err != nil {

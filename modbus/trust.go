@@ -331,9 +331,14 @@ func (u *unit) drop(q ask) {
 	u.probed = slices.DeleteFunc(u.probed, func(old ask) bool { return old == q })
 }
 
-// candidates lists probes for want, the most reliable first: requests that the unit answered before (it has those
-// registers, and may ignore reads of others); one or two registers at the address of want; the same in the other
-// register table, which has other exceptions; the identification, which is longer; then lengths that are rarely needed.
+// candidates lists probes for want, the most reliable first:
+//
+//   - requests that the unit answered before: it has those registers, and may ignore reads of others
+//   - one or two registers at the address of want
+//   - the same in the other register table, which has other exceptions
+//   - the identification, which is longer
+//   - lengths that are rarely needed
+//
 // For bits and for an identification, the address is that of the last answered read of registers. widest adds lengths
 // up to widest that hardly any program uses; 0: none.
 func candidates(want, good ask, short []ask, widest uint16) []ask {

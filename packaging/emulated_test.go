@@ -12,13 +12,12 @@ import (
 	"time"
 )
 
-// TestPackageProgramsForARM holds that the programs for ARM do the main job: they poll a controller on a
-// pseudo-terminal, and both clouds get the samples. An emulator runs them. The simulator beside them is a program for
-// this machine.
+// TestPackageProgramsForARM runs the programs for ARM in an emulator: they poll a controller on a pseudo-terminal,
+// and both clouds get the samples. The simulator is a program for this machine.
 func TestPackageProgramsForARM(t *testing.T) {
 	onlyWithPackages(t)
 	for arch, emulator := range map[string]struct{ name, cpu string }{
-		"armhf": {"qemu-arm-static", "arm1176"}, // ARMv6, that of the first Raspberry Pi
+		"armhf": {"qemu-arm-static", "arm1176"}, // ARMv6, as in the first Raspberry Pi
 		"arm64": {"qemu-aarch64-static", "cortex-a53"},
 	} {
 		t.Run(arch, func(t *testing.T) {
@@ -27,14 +26,14 @@ func TestPackageProgramsForARM(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := emulated(t, tool(t, emulator.name, "qemu-user-static"), emulator.cpu, program); len(got) != 2 {
-				t.Errorf("messages by integration: %v; want some of both", got)
+				t.Errorf("messages by integration: %v; want some of both integrations", got)
 			}
 		})
 	}
 }
 
-// emulated runs the demo until both integrations have messages, and returns how many each has, by its id. The demo
-// has fixed ports: it runs in a network of its own.
+// emulated runs the demo until both integrations have messages, and returns the number of messages by integration id.
+// The demo has fixed ports, so it runs in its own network namespace.
 func emulated(t *testing.T, emulator, cpu, program string) map[string]int {
 	t.Helper()
 	sources, err := filepath.Abs("..")
@@ -66,7 +65,7 @@ func emulated(t *testing.T, emulator, cpu, program string) map[string]int {
 			got[message.Integration]++
 		}
 		if len(got) == 2 {
-			cancel() // Ctrl-C for the simulator
+			cancel() // as Ctrl-C does for the simulator
 		}
 	}
 	if err := cmd.Wait(); err != nil && ctx.Err() == nil || len(got) < 2 {

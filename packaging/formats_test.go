@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// only returns the one file that matches below the directory of the packages.
+// only returns the path of the one file that matches a pattern below the directory of the packages.
 func only(t *testing.T, pattern string) string {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(packages, pattern))
@@ -25,8 +25,8 @@ func only(t *testing.T, pattern string) string {
 	return path
 }
 
-// TestPackageFormatsHaveTheSameFiles holds rpm, apk and ipk to the files of the deb: names, rights and content. Debian
-// has no apk and no opkg, so these packages are unpacked and compared, and not installed.
+// TestPackageFormatsHaveTheSameFiles compares the files of rpm, apk and ipk with the files of the deb: names,
+// permissions and content. Debian has no apk and no opkg, so these packages are unpacked and not installed.
 func TestPackageFormatsHaveTheSameFiles(t *testing.T) {
 	onlyWithPackages(t)
 	for deb, others := range map[string][]string{
@@ -51,17 +51,18 @@ func TestPackageFormatsHaveTheSameFiles(t *testing.T) {
 var unpack = map[string]string{
 	".deb": `dpkg-deb -x "$1" .`,
 	".rpm": `rpm2archive -n - <"$1" | tar -xp`,
-	".apk": `tar -xpzf "$1" && rm .PKGINFO .p*`, // its scripts are beside its files
+	".apk": `tar -xpzf "$1" && rm .PKGINFO .p*`, // its scripts are in the same archive as its files
 	".ipk": `tar -xzOf "$1" ./data.tar.gz | tar -xpz`,
 }
 
-// ownFiles are those that only one kind of package has, for the system that it is for.
+// ownFiles are the files that only one kind of package has, because only its system needs them.
 var ownFiles = []string{
 	"etc/init.d/noi-agent", "usr/share/doc/noi-agent/copyright", "usr/share/doc/noi-agent/changelog.Debian.gz",
 	"usr/share/lintian/overrides/noi-agent",
 }
 
-// unpacked lists rights, content and name of each file of a package, but those of its system.
+// unpacked lists permissions, content and name of each file of a package, without the files that only its system
+// needs.
 func unpacked(t *testing.T, file string) (list []string) {
 	t.Helper()
 	root := t.TempDir()
@@ -75,7 +76,7 @@ func unpacked(t *testing.T, file string) (list []string) {
 			return err
 		}
 		data, err := os.ReadFile(path)
-		name, _ := filepath.Rel(root, path) // it is below
+		name, _ := filepath.Rel(root, path) // no error: the file is below the directory
 		if err == nil && !slices.Contains(ownFiles, name) {
 			list = append(list, fmt.Sprintf("%v %x %s", info.Mode(), sha256.Sum256(data), name))
 		}
@@ -87,7 +88,7 @@ func unpacked(t *testing.T, file string) (list []string) {
 	return list
 }
 
-// differing are the entries that only one of two lists has.
+// differing returns the entries that only one of two lists has.
 func differing(got, want []string) string {
 	var b strings.Builder
 	for _, entry := range got {
@@ -109,17 +110,17 @@ func TestPackageRPMByRPM(t *testing.T) {
 	root := t.TempDir()
 	run(t, nil, "tar", "-xpf", filepath.Join(packages, "debian.tar"), "-C", root)
 	rpm := func(args ...string) string {
-		// The root has dpkg's packages, so rpm knows none of its dependencies.
+		// The root has the packages of dpkg, so rpm does not find its dependencies.
 		return run(t, nil, append([]string{"rpm", "--force-debian", "--nodeps", "--root", root}, args...)...)
 	}
 	in := func(script string) string { return strings.TrimSpace(run(t, nil, "chroot", root, "sh", "-c", script)) }
 
 	rpm("--install", only(t, "0.0.1/*.x86_64.rpm"))
 	if got := in("noi-agent version"); !strings.HasPrefix(got, "noi-agent 0.0.1 ") {
-		t.Errorf("installed is %q", got)
+		t.Errorf("installed packages: %q", got)
 	}
 	if got := in("stat -c '%a %U %G' /etc/noi-agent /etc/noi-agent/families.d"); got != "2750 root noi-agent\n2750 root noi-agent" {
-		t.Errorf("the directories of the configuration: %s", got)
+		t.Errorf("directories of the configuration: %s", got)
 	}
 	if got := in("id -Gn noi-agent"); !strings.Contains(got, "dialout") {
 		t.Errorf("the user is in the groups %s", got)
@@ -140,7 +141,8 @@ func TestPackageRPMByRPM(t *testing.T) {
 	}
 }
 
-// TestPackageScriptsOfOpenWrt runs those of the ipk as an image is built: they may touch only that image.
+// TestPackageScriptsOfOpenWrt runs the scripts of the ipk as the build of an image does: they may change only the
+// image.
 func TestPackageScriptsOfOpenWrt(t *testing.T) {
 	onlyWithPackages(t)
 	root, control := t.TempDir(), t.TempDir()

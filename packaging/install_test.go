@@ -38,7 +38,7 @@ func run(t *testing.T, env []string, argv ...string) string {
 	return string(out)
 }
 
-// files lists what is in a tree, with its rights. Documents are one entry for each directory.
+// files lists the files in a tree with their permissions. Documents are one entry for each directory.
 func files(t *testing.T, tree string) string {
 	t.Helper()
 	var list []string
@@ -68,7 +68,7 @@ func files(t *testing.T, tree string) string {
 	return strings.Join(list, "\n") + "\n"
 }
 
-// TestInstalled looks at what `make install` and the packages put in their places.
+// TestInstalled checks the files that `make install` and the packages install.
 func TestInstalled(t *testing.T) {
 	tree := install(t, "/usr")
 	t.Run("files", func(t *testing.T) { checkFiles(t, tree) })
@@ -77,8 +77,8 @@ func TestInstalled(t *testing.T) {
 	t.Run("uninstall", func(t *testing.T) { checkUninstall(t, tree, "/usr") })
 }
 
-// checkFiles makes every file that a gateway gets a visible diff. None is in /etc: a configuration that the package
-// owns would stop an unattended upgrade with a question.
+// checkFiles compares the list of installed files with a list in this test, so that a new file is visible in a diff.
+// No file is in /etc: if the package owned a configuration file, an unattended upgrade would stop with a question.
 func checkFiles(t *testing.T, tree string) {
 	got, golden := files(t, tree), "testdata/installed.txt"
 	if *update {
@@ -87,7 +87,7 @@ func checkFiles(t *testing.T, tree string) {
 		}
 	}
 	if want := text(t, golden); got != want {
-		t.Errorf("installed are\n%s\nwant\n%s", got, want)
+		t.Errorf("installed files:\n%s\nwant:\n%s", got, want)
 	}
 	if strings.Contains(got, "/etc/") {
 		t.Error("a file is installed in /etc")
@@ -96,7 +96,7 @@ func checkFiles(t *testing.T, tree string) {
 
 var link = regexp.MustCompile(`\]\(([^)#\s]+)[^)]*\)`)
 
-// checkLinks follows every relative link of every document, as installed.
+// checkLinks checks that every relative link of every installed document leads to an installed file.
 func checkLinks(t *testing.T, doc string) {
 	seen := 0
 	err := filepath.WalkDir(doc, func(path string, d fs.DirEntry, err error) error {
@@ -109,17 +109,17 @@ func checkLinks(t *testing.T, doc string) {
 			}
 			seen++
 			if _, err := os.Stat(filepath.Join(filepath.Dir(path), m[1])); err != nil {
-				t.Errorf("%s: the link %s leads nowhere", strings.TrimPrefix(path, doc+"/"), m[1])
+				t.Errorf("%s: the target of the link %s is not installed", strings.TrimPrefix(path, doc+"/"), m[1])
 			}
 		}
 		return nil
 	})
 	if err != nil || seen < 50 {
-		t.Errorf("%d links seen, error %v", seen, err)
+		t.Errorf("%d links found, error %v", seen, err)
 	}
 }
 
-// checkNames holds that a path under /usr that a document or a text names is one that is installed.
+// checkNames checks that every path under /usr in a document or a text is installed.
 func checkNames(t *testing.T, tree string) {
 	named := regexp.MustCompile(`/usr/(?:share|lib)/[\w./-]*noi-agent[\w./-]*\w`)
 	made := []string{"copyright", "third-party-licences.txt", "noi-agent.cdx.json"} // by tools/packages.sh
@@ -135,7 +135,7 @@ func checkNames(t *testing.T, tree string) {
 func checkUninstall(t *testing.T, tree, prefix string) {
 	run(t, []string{"DESTDIR=" + tree, "PREFIX=" + prefix}, "sh", "install.sh", "uninstall")
 	if left := files(t, tree); left != "\n" {
-		t.Errorf("PREFIX=%s leaves\n%s", prefix, left)
+		t.Errorf("PREFIX=%s: files that are left after the removal:\n%s", prefix, left)
 	}
 }
 
@@ -143,7 +143,7 @@ func TestInstalledElsewhere(t *testing.T) {
 	tree := install(t, "/usr/local")
 	unit := text(t, filepath.Join(tree, "usr/lib/systemd/system/noi-agent.service"))
 	if strings.Contains(unit, "/usr/bin") || strings.Count(unit, "=/usr/local/bin/noi-agent ") != 2 || !strings.Contains(unit, "file:///usr/local/share/doc/") {
-		t.Errorf("the unit does not follow the prefix:\n%s", unit)
+		t.Errorf("the unit does not have the paths of the prefix:\n%s", unit)
 	}
 	checkUninstall(t, tree, "/usr/local")
 }

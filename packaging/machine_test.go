@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// packages has what tools/test-packages.sh made: a Debian system, and two versions of the deb.
+// packages is the directory with the results of tools/test-packages.sh: a Debian system, and two versions of the deb.
 const packages = "../bin/packages"
 
-// onlyWithPackages skips what `make test` has no time for.
+// onlyWithPackages skips a test that is too long for `make test`.
 func onlyWithPackages(t *testing.T) {
 	t.Helper()
 	if os.Getenv("NOI_PACKAGES") == "" {
@@ -22,8 +22,8 @@ func onlyWithPackages(t *testing.T) {
 	}
 }
 
-// machine is a Debian system that has booted with systemd as its first process, in namespaces of its own, with
-// loopback only.
+// machine is a Debian system that has booted with systemd as its first process. It has its own namespaces, and
+// loopback as its only network.
 type machine struct {
 	t      *testing.T
 	root   string
@@ -61,7 +61,7 @@ func boot(t *testing.T) *machine {
 	return m
 }
 
-// child returns the id of the first child of a process; "" without one.
+// child returns the id of the first child of a process; "" if it has none.
 func child(pid int) string {
 	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", pid))
 	fields := strings.Fields(string(children))
@@ -82,18 +82,18 @@ func (m *machine) halt() {
 		<-m.ended
 	}
 	if m.t.Failed() {
-		m.t.Logf("the console said:\n%s", m.said.String())
+		m.t.Logf("output of the console:\n%s", m.said.String())
 	}
 }
 
-// try runs a command inside.
+// try runs a command in the machine.
 func (m *machine) try(argv ...string) (string, error) {
 	out, err := exec.Command("nsenter", append([]string{"-t", m.leader, "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "--", "env", "-i",
 		"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive"}, argv...)...).CombinedOutput()
 	return strings.TrimSpace(string(out)), err
 }
 
-// do runs a command inside that must succeed.
+// do runs a command in the machine. The command must succeed.
 func (m *machine) do(argv ...string) string {
 	m.t.Helper()
 	out, err := m.try(argv...)
@@ -108,7 +108,7 @@ func (m *machine) sh(script string) string {
 	return m.do("sh", "-c", script)
 }
 
-// want checks the one line that a command prints, whatever its exit code.
+// want checks the one line that a command prints. The exit code of the command does not matter.
 func (m *machine) want(want string, argv ...string) {
 	m.t.Helper()
 	if got, _ := m.try(argv...); got != want {
@@ -127,7 +127,7 @@ func (m *machine) write(path, text string) {
 	}
 }
 
-// until waits for a condition. The limit is far above what a loaded machine needs.
+// until waits for a condition. The limit is much longer than a machine under load needs.
 func (m *machine) until(what string, is func() bool) {
 	m.t.Helper()
 	limit := time.NewTimer(3 * time.Minute)
@@ -139,7 +139,7 @@ func (m *machine) until(what string, is func() bool) {
 		case <-again.C:
 		case <-limit.C:
 			journal, _ := m.try("journalctl", "--no-pager", "-n", "40", "-u", "noi-agent")
-			m.t.Fatalf("not in three minutes: %s\n%s", what, journal)
+			m.t.Fatalf("not after three minutes: %s\n%s", what, journal)
 		}
 	}
 }

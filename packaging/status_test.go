@@ -7,7 +7,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// daemonStatus is what the tests read of `noi-agent status --json`.
+// daemonStatus has the fields of `noi-agent status --json` that the tests read.
 type daemonStatus struct {
 	Version      string        `json:"version"`
 	DeviceID     string        `json:"device_id"`
@@ -36,7 +36,7 @@ func (m *machine) tryStatus() (s daemonStatus, err error) {
 	return s, json.Unmarshal([]byte(out), &s)
 }
 
-// status asks the daemon; while it starts, that is the zero value.
+// status returns the status of the daemon; the zero value while the daemon starts.
 func (m *machine) status(t *testing.T) daemonStatus {
 	t.Helper()
 	s, _ := m.tryStatus()
@@ -53,7 +53,7 @@ func (m *machine) integrationID(name string) string {
 	return ""
 }
 
-// gaps returns how many samples of an object an integration's gaps count.
+// gaps returns the number of samples of an object in the gaps of an integration.
 func (m *machine) gaps(t *testing.T, name, object string) (count int) {
 	t.Helper()
 	var rows api.Triggers

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// configuration has both clouds, and a third integration whose cloud is not there, so that its samples wait.
+// configuration has integrations for both clouds, and a third one whose cloud does not run, so that its samples wait.
 const configuration = `lines:
   - name: rs485
     port: /run/noi-sim/ttyNOI
@@ -20,7 +20,7 @@ integrations:
 clock: {source: system}
 `
 
-// credentials hand the key to the daemon as docs/install.md says.
+// credentials are passed to the daemon as docs/install.md describes.
 const credentials = `[Service]
 LoadCredential=aws:/etc/noi-agent/secrets/aws
 LoadCredential=gcp.json:/etc/noi-agent/secrets/gcp.json
@@ -29,8 +29,8 @@ LoadCredential=device.key:/etc/noi-agent/secrets/device.key
 Environment=AWS_SHARED_CREDENTIALS_FILE=/run/credentials/noi-agent.service/aws
 `
 
-// TestPackageOnABootedDebian is the life of a package on a gateway: installed, configured, upgraded over a running
-// store, disabled, removed, installed again, purged.
+// TestPackageOnABootedDebian tests all steps in the life of a package on a gateway: it is installed, configured,
+// upgraded while the store is in use, disabled, removed, installed again, and purged.
 func TestPackageOnABootedDebian(t *testing.T) {
 	onlyWithPackages(t)
 	m := boot(t)
@@ -49,7 +49,7 @@ func TestPackageOnABootedDebian(t *testing.T) {
 		{"installed from a tarball", fromTarball},
 	} {
 		if !t.Run(step.name, func(t *testing.T) { m.t = t; step.do(t, m) }) {
-			break // the later ones begin where the earlier ones end
+			break // each step begins with the result of the step before
 		}
 	}
 	m.t = t
@@ -60,7 +60,7 @@ func installed(t *testing.T, m *machine) {
 	m.want("enabled", "systemctl", "is-enabled", "noi-agent")
 	m.want("inactive", "systemctl", "is-active", "noi-agent")
 	m.want("no", "systemctl", "show", "-P", "ConditionResult", "noi-agent")
-	m.want("running", "systemctl", "is-system-running") // no unit has failed
+	m.want("running", "systemctl", "is-system-running") // "degraded" would mean that a unit has failed
 	m.want("2750 root noi-agent", "stat", "-c", "%a %U %G", "/etc/noi-agent")
 	m.want("families.d", "ls", "/etc/noi-agent")
 	if groups := m.do("id", "-Gn", "noi-agent"); !strings.Contains(groups, "dialout") {
@@ -71,8 +71,8 @@ func installed(t *testing.T, m *machine) {
 	}
 }
 
-// setUp starts the simulated world, and goes the way of docs/install.md from the package to the first message. The rights
-// of the simulated port are those of a real one.
+// setUp starts the simulated clouds and the simulated line, and follows docs/install.md from the package to the first
+// message. The permissions of the simulated port are those of a real port.
 func setUp(t *testing.T, m *machine) {
 	m.do("systemd-run", "--unit=noi-sim", "noi-sim", "run", "--dir", "/run/noi-sim", "--", "sh", "-c",
 		"env | grep ^AWS_ >/run/noi-sim/env; exec sleep infinity")
@@ -92,7 +92,7 @@ func setUp(t *testing.T, m *machine) {
 	m.until("the first message", func() bool { return m.status(t).integration("main-solar").Sent > 0 })
 }
 
-// configured has the daemon publish to both clouds, and to a third that is not there.
+// configured makes the daemon publish to both clouds, and to a third one that does not run.
 func configured(t *testing.T, m *machine) {
 	m.write("/root/config.yaml", configuration)
 	m.do("cp", "/root/config.yaml", "/etc/noi-agent/config.yaml")
@@ -105,7 +105,8 @@ func configured(t *testing.T, m *machine) {
 	m.until("samples wait for the third integration", func() bool { return m.status(t).integration("later").Backlog > 5 })
 }
 
-// hardened looks at the running service: what systemd shows of it, and what it may reach.
+// hardened checks the running service: the settings that systemd shows, and the files that the service can read and
+// write.
 func hardened(t *testing.T, m *machine) {
 	m.until("the state is a sentence", func() bool {
 		return strings.Contains(m.do("systemctl", "show", "-P", "StatusText", "noi-agent"), " ")
@@ -118,23 +119,23 @@ func hardened(t *testing.T, m *machine) {
 	}
 	for _, name := range []string{"aws", "gcp.json", "device.pem", "device.key"} {
 		if got := as("cat /run/credentials/noi-agent.service/" + name); strings.Contains(got, "denied") || got == "" {
-			t.Errorf("the daemon reads of the credential %s: %q", name, got)
+			t.Errorf("the daemon reads the credential %s as %q", name, got)
 		}
 		if got := as("cat /etc/noi-agent/secrets/" + name); !strings.Contains(got, "denied") {
-			t.Errorf("the daemon reads the secret %s itself: %q", name, got)
+			t.Errorf("the daemon can read the file of the secret %s: %q", name, got)
 		}
 	}
 	for _, path := range []string{"/etc/noi-agent/x", "/usr/x", "/root/x", "/home/x"} {
 		if got := as("touch " + path); got == "" {
-			t.Errorf("the daemon may write %s", path)
+			t.Errorf("the daemon can write %s", path)
 		}
 	}
 	if n := m.sh("journalctl -u noi-agent -p warning -o cat | wc -l"); n == "0" {
-		t.Error("the journal has no entry of priority warning, while a cloud is out of reach")
+		t.Error("the journal has no entry of priority warning, although a cloud does not answer")
 	}
 }
 
-// upgraded holds that a new version runs afterwards, and that each second is a sample or in a gap.
+// upgraded checks that the new version runs after an upgrade, and that each second has a sample or is in a gap.
 func upgraded(t *testing.T, m *machine) {
 	before := m.status(t)
 	sum := m.do("sha256sum", "/etc/noi-agent/config.yaml")
@@ -153,8 +154,8 @@ func upgraded(t *testing.T, m *machine) {
 	everySecond(t, m)
 }
 
-// everySecond holds that each second between the first and the last sample of an object is a sample or counted in a
-// gap.
+// everySecond checks that each second between the first and the last sample of an object has a sample or is counted
+// in a gap.
 func everySecond(t *testing.T, m *machine) {
 	t.Helper()
 	id := m.integrationID("later")
@@ -175,19 +176,19 @@ func everySecond(t *testing.T, m *machine) {
 	}
 	slices.Sort(seconds)
 	if len(seconds) < 10 {
-		t.Fatalf("%d samples of the third integration came", len(seconds))
+		t.Fatalf("only %d samples of the third integration arrived", len(seconds))
 	}
 	missing := int(seconds[len(seconds)-1]-seconds[0]) + 1 - len(seconds)
 	counted := m.gaps(t, "later", "adc_vbterm")
 	t.Logf("%d samples of an object, %d seconds without one, %d of them in gaps", len(seconds), missing, counted)
-	if missing > counted+1 || counted > missing+2 { // a sample's second is that of its reply: one may fall into a neighbour's
+	if missing > counted+1 || counted > missing+2 { // a reply may come in the next second
 		t.Errorf("%d seconds without a sample, %d in gaps", missing, counted)
 	}
 }
 
 func disabled(t *testing.T, m *machine) {
 	m.do("systemctl", "disable", "noi-agent")
-	m.deb("0.0.1") // a downgrade, whose store has the same format
+	m.deb("0.0.1") // a downgrade; the store of both versions has the same format
 	m.until("the other version answers", func() bool { return m.status(t).Version == "0.0.1" })
 	m.want("disabled", "systemctl", "is-enabled", "noi-agent")
 	m.do("systemctl", "stop", "noi-agent")
@@ -221,14 +222,14 @@ func purged(t *testing.T, m *machine) {
 	m.sh("id noi-agent")
 	if left := m.sh("find / -xdev -name '*noi-agent*' -not -path '/root/*' -not -path '/proc/*' -not -path '/sys/*' " +
 		"-not -path '/etc/systemd/system/noi-agent.service.d*' -not -path '/tmp/*' -not -path '/var/tmp/*'"); left != "" {
-		t.Errorf("left behind:\n%s", left)
+		t.Errorf("files that are left:\n%s", left)
 	}
 	m.deb("0.0.2")
 	m.want("enabled", "systemctl", "is-enabled", "noi-agent")
 	m.want("inactive", "systemctl", "is-active", "noi-agent")
 }
 
-// fromTarball runs install.sh on the running system, as a tarball's user and `make install` do.
+// fromTarball runs install.sh on the running system, as a user of the tarball and `make install` do.
 func fromTarball(t *testing.T, m *machine) {
 	m.do("dpkg", "--purge", "noi-agent")
 	m.do("rm", "-r", "/etc/systemd/system/noi-agent.service.d") // the drop-in names secrets that the purge has deleted

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// tool returns the path of a program that `make test` installs where it may. Without it the test is skipped; in CI it
-// fails.
+// tool returns the path of a program. `make test` tries to install it. If it is missing, the test is skipped; in CI
+// the test fails.
 func tool(t *testing.T, name, debianPackage string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -46,7 +46,8 @@ func settings(t *testing.T, key string) (values []string) {
 	return values
 }
 
-// TestUnitIsValid has systemd itself read the unit. The executable is replaced, since it is not installed here.
+// TestUnitIsValid checks the unit with systemd's own tool. The executable is replaced, because it is not installed
+// here.
 func TestUnitIsValid(t *testing.T) {
 	analyze := tool(t, "systemd-analyze", "systemd")
 	unit := strings.ReplaceAll(text(t, "noi-agent.service"), "=/usr/bin/noi-agent ", "=/bin/true ")
@@ -65,8 +66,8 @@ func TestUnitIsValid(t *testing.T) {
 	}
 }
 
-// TestUnitIsHardened holds the exposure that systemd computes at 1.4 of 10; the rest is the network and the serial
-// ports.
+// TestUnitIsHardened checks that the exposure of the unit, as systemd computes it, is at most 1.4 of 10. The network and
+// the serial ports cause the rest.
 func TestUnitIsHardened(t *testing.T) {
 	analyze := tool(t, "systemd-analyze", "systemd")
 	out, err := exec.Command(analyze, "security", "--offline=yes", "--no-pager", "--threshold=14", "noi-agent.service").CombinedOutput()
@@ -75,9 +76,9 @@ func TestUnitIsHardened(t *testing.T) {
 	}
 }
 
-// TestUnitLetsEverySerialDriverIn holds that the devices of each driver met on gateways are allowed: by the driver's
-// name in /proc/devices, which systemd compares as a pattern, or by its number, which works before the module is
-// loaded.
+// TestUnitLetsEverySerialDriverIn checks that the unit allows the devices of each serial driver that gateways use.
+// The unit names a driver as in /proc/devices, which systemd compares as a pattern. Or it has the number of the
+// driver, which works before the module is loaded.
 func TestUnitLetsEverySerialDriverIn(t *testing.T) {
 	names, numbers := []string{}, map[string]bool{}
 	for _, allowed := range settings(t, "DeviceAllow") {
@@ -109,18 +110,19 @@ func TestUnitLetsEverySerialDriverIn(t *testing.T) {
 func TestUnitStartsOnlyWithAConfiguration(t *testing.T) {
 	conditions, start := settings(t, "ConditionPathExists"), settings(t, "ExecStart")
 	if len(conditions) != 1 || len(start) != 1 || !strings.HasSuffix(start[0], " --config "+conditions[0]) {
-		t.Errorf("the unit starts %q on the condition %q", start, conditions)
+		t.Errorf("the unit starts %q with the condition %q", start, conditions)
 	}
 }
 
-// What the documents offer as a source of credentials can be reached from the unit, or the drop-in stands beside it.
+// Each source of credentials in the documents must be reachable from the unit, or the documents must have the drop-in
+// for it.
 func TestTheDocumentsNameTheDropInOfATPM(t *testing.T) {
 	unit, docs := text(t, "noi-agent.service"), text(t, "../docs/clouds.md")
 	if !strings.Contains(unit, "DevicePolicy=closed") || strings.Contains(unit, "\nDeviceAllow=/dev/tpmrm0") {
-		t.Fatal("the unit reaches the TPM now: take the drop-in out of docs/clouds.md")
+		t.Fatal("the unit can use the TPM now: remove the drop-in from docs/clouds.md")
 	}
 	if !strings.Contains(docs, "a TPM") || !strings.Contains(docs, "\n[Service]\nDeviceAllow=/dev/tpmrm0 rw\nSupplementaryGroups=tss\n") {
-		t.Error("docs/clouds.md offers a TPM and does not say how the daemon reaches it")
+		t.Error("docs/clouds.md names a TPM, but not the drop-in that the daemon needs for it")
 	}
 }
 
@@ -154,8 +156,8 @@ func mebibytes(t *testing.T, size string) float64 {
 	return n
 }
 
-// TestUnitFitsTheFootprint holds the limits to what the daemon was measured to need (tools/footprint.txt): the soft limit
-// of Go leaves room for twice that, and the hard limit for twice the soft one and the pages of the program.
+// TestUnitFitsTheFootprint compares the limits with the measured need of the daemon (tools/footprint.txt). The soft
+// limit of Go must be twice the need. The hard limit must be twice the soft limit plus the pages of the program.
 func TestUnitFitsTheFootprint(t *testing.T) {
 	_, rest, ok := strings.Cut(text(t, "../tools/footprint.txt"), "anonymous part of it, MiB: ")
 	needs, _, _ := strings.Cut(rest, "\n")
@@ -174,7 +176,7 @@ func TestUnitFitsTheFootprint(t *testing.T) {
 	}
 }
 
-// TestCredentialsAreTriedAsDocumented holds the drop-in of the booted system against the table of docs/install.md.
+// TestCredentialsAreTriedAsDocumented compares the drop-in of the booted system with the table in docs/install.md.
 func TestCredentialsAreTriedAsDocumented(t *testing.T) {
 	docs, seen := text(t, "../docs/install.md"), 0
 	for line := range strings.Lines(credentials) {
@@ -183,10 +185,10 @@ func TestCredentialsAreTriedAsDocumented(t *testing.T) {
 		}
 		seen++
 		if !strings.Contains(docs, "`"+line+"`") {
-			t.Errorf("docs/install.md does not have the line %s, which the test of the package tries", line)
+			t.Errorf("docs/install.md does not have the line %s, which the test of the package uses", line)
 		}
 	}
 	if seen < 5 {
-		t.Errorf("%d lines are tried: a profile, a key, and a certificate with its key are more", seen)
+		t.Errorf("only %d lines are tested; a profile, a key, and a certificate with its key need more lines", seen)
 	}
 }

@@ -191,7 +191,7 @@ func TestEncodeRoundsToTheNearest(t *testing.T) {
 	for _, o := range chosen(t) {
 		switch o.Encoding {
 		case objects.F16, objects.F32, objects.F32LO, objects.F64, objects.Pow10:
-			// half precision has its own tests; the compiler rounds single and double precision; powers have no steps
+			// Half precision has its own tests. The compiler rounds single and double precision. Powers have no steps.
 			continue
 		}
 		if o.Kind() != objects.KindNumber || o.Exact != nil || o.Bits().Width < 8 {

@@ -138,28 +138,6 @@ func TestAForcedStateIsLivedUpTo(t *testing.T) {
 	}
 }
 
-// Without charge for days the load is disconnected from the battery. It comes back when the battery has recovered.
-func TestABatteryThatIsNotChargedLosesItsLoad(t *testing.T) {
-	w := open(t, family(t, "PSPWM"), sim.Options{Faults: []sim.Fault{{Object: "array_fault", Value: "fets_shorted", Until: 5 * 24 * time.Hour}}})
-	seen := []string{}
-	for ; w.elapsed < 7*24*time.Hour; w.elapsed += time.Minute {
-		if s := w.read("load_state").String(); len(seen) == 0 || seen[len(seen)-1] != s {
-			seen = append(seen, s)
-		}
-		if low := w.read("load_state").String() == "LVD"; low != (w.number("adc_il") == 0) || low && w.number("adc_vl") != 0 {
-			t.Fatalf("at %v: %v with %g A", w.elapsed, w.read("load_state"), w.number("adc_il"))
-		}
-	}
-	if seen[0] != "LOAD_ON" || !slices.Contains(seen, "LVD_WARNING") || !slices.Contains(seen, "LVD") || seen[len(seen)-1] != "LOAD_ON" {
-		t.Errorf("the load went through %v", seen)
-	}
-	w = open(t, family(t, "PSPWM"), sim.Options{Faults: []sim.Fault{{Object: "array_fault", Value: "fets_shorted"}}})
-	w.elapsed = 5 * 24 * time.Hour
-	if w.read("load_state").String() != "LVD" || !w.has("alarm", "lvd") {
-		t.Errorf("after five days: %v, alarms %v", w.read("load_state"), w.read("alarm"))
-	}
-}
-
 func TestFaultsThatCannotBeAreRefused(t *testing.T) {
 	for _, c := range []struct {
 		family string

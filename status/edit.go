@@ -129,8 +129,7 @@ func (h integrationHandlers) wakeIntegration(w http.ResponseWriter, r *http.Requ
 	sendJSON(w, r, map[string]bool{"tries": true})
 }
 
-// newID is used in the place of an id in the address of a test, for an integration that is not saved. A real id has 20
-// characters.
+// newID replaces the id in the address of a test for an integration that is not saved. A real id has 20 characters.
 const newID = "new"
 
 // testIntegration tests the active integration; with a body it tests the configuration in the body instead.
@@ -150,7 +149,7 @@ func (h integrationHandlers) testIntegration(w http.ResponseWriter, r *http.Requ
 	}
 }
 
-// testLimit bounds a test: its stages have limits of their own.
+// testLimit bounds a whole test. Each of its steps also has its own limit.
 const testLimit = 2 * time.Minute
 
 func (h integrationHandlers) test(w http.ResponseWriter, r *http.Request, id string, config []byte) {

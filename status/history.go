@@ -56,8 +56,8 @@ func readHours(text string) (hours time.Duration, wrong bool) {
 	return time.Duration(number) * time.Hour, false
 }
 
-// hoursOf returns the length of a history in whole hours, rounded up; 0: none is kept. Its times are rounded too, so a
-// second more is no more hour.
+// hoursOf returns the length of a history in whole hours, rounded up; 0: none is kept. The times of a history are
+// rounded too, so one extra second does not count as another hour.
 func hoursOf(h api.History) time.Duration {
 	return (h.To.Sub(h.From) + time.Hour - time.Second).Truncate(time.Hour)
 }

@@ -20,9 +20,9 @@ var ErrRunning = errors.New("another agent runs")
 // socketMode lets only owner and group use the socket. The mode is the only protection of the socket.
 const socketMode = 0o660
 
-// Listen binds the TCP address and the socket; on an error neither stays bound. An address that other machines reach is
-// served with TLS, and reading needs a login there. A socket file without an answer is replaced. If a program answers,
-// the error wraps ErrRunning. All errors give the way out.
+// Listen binds the TCP address and the socket; after an error neither is bound. If other machines can reach the
+// address, it has TLS, and reading needs a login. A socket file without an answer is replaced. If a program answers,
+// the error wraps ErrRunning. Every error says what to do.
 func (s *Server) Listen() error {
 	if s.listened {
 		return errors.New("listen for status: already listening")

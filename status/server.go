@@ -100,7 +100,7 @@ type Options struct {
 	Families func(slug string) (*objects.Family, bool)
 }
 
-// limits has the limits for clients. All are per server, connections per listener.
+// limits has the limits for clients. All are per server, except that connections is per listener.
 type limits struct {
 	header      time.Duration // from the connection to the end of the header
 	write       time.Duration // from the header's end to the last byte of the answer
@@ -116,9 +116,9 @@ type limits struct {
 	queue       time.Duration // longest wait of such a request for a free place
 }
 
-// defaultLimits: the largest answer, a thousand triggers, is about 700 KB, and 15 s carry that over 400 kbit/s of an
-// ssh tunnel. 128 connections are twenty browsers. 20 s are a sweep at 2400 baud with late replies; a free line answers
-// at once.
+// defaultLimits: the largest answer, a thousand triggers, has about 700 KB. An ssh tunnel with 400 kbit/s transfers
+// it in 15 s. 128 connections are twenty browsers. A sweep at 2400 baud with late replies takes 20 s; on a free line
+// the answer comes at once.
 var defaultLimits = limits{
 	header:      5 * time.Second,
 	write:       15 * time.Second,

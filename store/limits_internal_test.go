@@ -28,7 +28,7 @@ func TestForgottenIntegrationsLeaveNothingToWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	begun := s.opts.Now()
-	// the first after a day drops the backlog, those after a month forget what is left, its lane first
+	// the first call, after a day, drops the backlog; the later ones remove the rest, the lane first
 	for days := range 4 {
 		now := begun.AddDate(0, 0, 1+40*days)
 		s.mu.Lock()

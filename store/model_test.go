@@ -59,7 +59,7 @@ type world struct {
 
 func TestStoreAgreesWithModel(t *testing.T) {
 	seeds := []uint64{5211406545597443540} // a seed that failed once
-	for n := range storetest.Rounds(4, 100) {
+	for n := range storetest.Rounds(2, 100) {
 		seeds = append(seeds, rand.Uint64()&^1|uint64(n&1))
 	}
 	for _, seed := range seeds {

@@ -347,7 +347,7 @@ func TestALengthThatLeadsOutOfTheFileIsFound(t *testing.T) {
 	if len(lengths) < 20 {
 		t.Fatalf("%d leaf pages", len(lengths))
 	}
-	for i := 0; i < len(lengths); i += max(1, len(lengths)/storetest.Rounds(12, len(lengths))) {
+	for i := 0; i < len(lengths); i += max(1, len(lengths)/storetest.Rounds(6, len(lengths))) {
 		for _, length := range []uint32{uint32(len(data) - lengths[i]), 0x27000038} {
 			name := fmt.Sprintf("the length at %d is %d", lengths[i], length)
 			path := filepath.Join(t.TempDir(), "noi.db")

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Prints the cost of the outbox: bytes written to flash, commits compared with a plain synced file, and start and memory by backlog.
+# Prints the cost of the outbox: the bytes written to flash, the commits compared with a plain synced file, and start and
+# memory by the size of the backlog.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,5 +16,5 @@ go test -run '^$' -bench AfterBacklog -benchtime 1x ./store
 echo "== commits of a sweep against a plain file to which the same bytes are appended and synced"
 go test -run '^$' -bench Append -benchtime 3x ./store
 
-echo "== a process of its own by backlog (wanted: start under 2 s, memory +16 MiB at most, rate at ten million 0.9 of that at 100,000)"
+echo "== start, memory and rate of a separate process, by the size of the backlog (wanted: start under 2 s, memory at most 16 MiB more, rate with ten million samples 0.9 of that with 100,000)"
 go test -run '^$' -bench Backlog -benchtime 1x -timeout 30m ./store | grep -v AfterBacklog

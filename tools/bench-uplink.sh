@@ -5,11 +5,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 run() { go test -count 1 -v -run "$1" ./sinks/sns ./sinks/pubsub | grep -vE '^(===|--- PASS|PASS)'; }
 
-echo "== sweeps of 48 objects on a connection that stands, TLS included (ratio: of the client's own way; wanted at most: as listed)"
+echo "== sweeps of 48 objects on an open connection, with TLS (ratio: agent to the cloud's own client; the wanted maximum is listed)"
 NOI_UPLINK_SWEEPS=${NOI_UPLINK_SWEEPS:-100} run UplinkAgainst
 
 echo "== by attributes and envelope, without TLS (docs/messages.md)"
 run UplinkOfEnvelopes
 
-echo "== a backlog of 20,000 samples of 100 objects on Pub/Sub, of which the topic refuses some (ratio: of a topic that refuses none; halving: as it was)"
+echo "== a backlog of 20,000 samples of 100 objects on Pub/Sub, of which the topic refuses some (ratio: bytes by those of a topic that refuses none; halving: this ratio in an earlier version, which halved each refused request)"
 NOI_REFUSED_WINDOWS=${NOI_REFUSED_WINDOWS:-20} run UplinkOfRefused

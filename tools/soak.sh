@@ -6,6 +6,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p dist
 NOI_SOAK=${SOAK:-30m} NOI_SOAK_OUT=$PWD/dist CGO_ENABLED=0 go test -trimpath -tags grpcnotrace,nethttpomithttp2 -count=1 -v -timeout 90m \
-	-run '^TestSoak$' ./cmd/noi-agent/e2e >dist/soak.log 2>&1 || { tail -n 60 dist/soak.log; echo "soak: FAILED, dist/soak.log has all"; exit 1; }
+	-run '^TestSoak$' ./cmd/noi-agent/e2e >dist/soak.log 2>&1 || { tail -n 60 dist/soak.log; echo "soak: FAILED, the whole output is in dist/soak.log"; exit 1; }
 grep -E 'seed|PASS' dist/soak.log
 echo "soak: the plot is dist/soak.svg"

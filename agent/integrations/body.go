@@ -18,7 +18,7 @@ import (
 )
 
 // A JSON body is converted to YAML in one line and read by the decoder of the configuration file. JSON is nearly YAML.
-// Only its texts must be written anew, because YAML does not know all escapes of JSON.
+// Only its texts must be quoted again, because YAML does not know all escapes of JSON.
 
 // flowOf returns one JSON value as YAML in one line. Repeated keys are kept, so that the decoder refuses them. If id is
 // not "", and the object has no key "id", the key is added. The error is an *api.Error with status 400.

@@ -163,9 +163,9 @@ func (b *Book) look(main *configs.Config, catalog *objects.Catalog, before *stat
 	return next
 }
 
-// instead sets the integrations that are active instead of a file with faults: the active ones; at a start the ones of
-// the file `.previous`; without a good `.previous`, sound, which are the ones without faults. It sets next.fault to the
-// end of a sentence about this.
+// instead chooses the integrations if the file has faults. At a reload the active integrations stay. At a start it
+// takes the ones of the file `.previous`. If that file has faults too, it takes sound, the integrations without
+// faults. It sets next.fault to the end of a sentence about this.
 func (b *Book) instead(next, before *state, sound []configs.Integration) {
 	next.foreign = true
 	if before != nil {

@@ -15,7 +15,7 @@ type ask struct {
 	done chan<- error // has room for the one result
 }
 
-// answer does what was asked, on the goroutine of the line.
+// answer handles a request on the goroutine of the line.
 func (a ask) answer(ctx context.Context, p *Poller) {
 	p.asked = true
 	err := a.do(ctx)
@@ -60,8 +60,8 @@ func (p *Poller) Probe(ctx context.Context, unit int, function byte) (found *mod
 	return found, err
 }
 
-// heard makes a slave that did not answer due now, because it has answered a person. Otherwise the status would say for
-// minutes that it is silent, and a person who has repaired the line would believe it.
+// heard makes a slave due now that was silent before and has just answered the request of a person. Otherwise the
+// status would report it as silent for some more minutes, and the person would think that the line is still broken.
 func (p *Poller) heard(unit int) {
 	for _, s := range p.slaves {
 		if s.cfg.ID == unit && (s.dead() || s.judged.barred()) {
@@ -70,7 +70,7 @@ func (p *Poller) heard(unit int) {
 	}
 }
 
-// between has the goroutine of the line do something between two sweeps, and waits for it.
+// between makes the goroutine of the line call do between two sweeps, and waits for its end.
 func between(ctx context.Context, p *Poller, do func(context.Context) error) error {
 	done := make(chan error, 1)
 	select {

@@ -16,7 +16,7 @@ import (
 // goroutine reads from it. Slaves have their place in the configuration of the line as number. The zero value is the
 // board of a line without slaves.
 type board struct {
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	view   lineView
 	latest []map[string]reading // by slave, by object
 	alarms []alarms             // by slave
@@ -42,7 +42,7 @@ func (b *board) inherit(before *board) {
 	b.view.lost, b.view.losses = v.lost, v.losses
 }
 
-// show takes the state of all slaves, and the counters of their line.
+// show takes over the state of all slaves, and the counters of their line.
 func (b *board) show(slaves []slaveView, c modbus.Counters, open bool, elapsed time.Duration, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -38,7 +38,7 @@ func byRegisters(ctx context.Context, p *Poller, s *slave) (id modbus.Identity, 
 	return id, err
 }
 
-// readText reads an object as people read it; nothing for an object without a name, or without a value.
+// readText returns the value of an object in the form for people; "" for an object without a name or without a value.
 func (p *Poller) readText(ctx context.Context, s *slave, object string) (string, time.Time, error) {
 	o, ok := s.family.Object(object)
 	if !ok {

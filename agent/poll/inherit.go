@@ -2,9 +2,10 @@ package poll
 
 import "maps"
 
-// Inherit takes over from the poller that the line had before a reload: the counters, each controller's last good
-// reply, the troubles of its view (otherwise old counts would look like new troubles), and the moments that were due
-// when it ended, which the new poller reads. The poller before must have ended.
+// Inherit takes over the state of the poller that the line had before a reload: the counters, the last good reply of
+// each controller, and the troubles of its view. Without the troubles, old counts would look like new ones. It also
+// takes over the moments that were due at the end of the poller before; the new poller reads them. The poller before
+// must have ended.
 func (p *Poller) Inherit(before *Poller) {
 	p.line.CountOn(before.line)
 	p.started = before.started

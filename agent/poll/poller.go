@@ -103,8 +103,9 @@ func (p *Poller) next() (first *slave, at time.Duration) {
 	return first, at
 }
 
-// waits returns true at the monotonic time at; if nothing is due, it waits for ever. False: something else came first,
-// and the caller must look again. A due read comes after at most one read that a person has requested.
+// waits returns true at the monotonic time at. If nothing is due, it waits without a limit. It returns false if
+// something else came first: then the caller must compute the next due time again. Before a due read, the line makes
+// at most one read that a person has requested.
 func (p *Poller) waits(ctx context.Context, due bool, at time.Duration) bool {
 	asked := p.asked
 	p.asked = false
@@ -158,7 +159,7 @@ func (p *Poller) ready(ctx context.Context) bool {
 		return false
 	}
 	for _, s := range p.slaves {
-		// The failures were the port's. No slave was asked since, and another one may be there now.
+		// The port caused the failures. No slave was asked since, and another one may be there now.
 		s.lastErr, s.misses, s.pauseUntil, s.probeAt = nil, 0, 0, 0
 		s.identity.reconsider()
 	}

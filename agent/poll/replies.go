@@ -6,11 +6,11 @@ import (
 	"noi-agent/modbus"
 )
 
-// replies has the reads that one slave has answered, those it has not, and what this proves. Silence, a damaged reply
-// and a refusal may have a passing cause, for example on a line that loses many replies. So the agent needs proof that
-// a slave does not answer a read: the read has failed several times, and before each failure the slave has answered
-// another read. The number of failures depends on how many replies the line loses. A good reply ends all doubt about
-// its read.
+// replies has the reads that one slave has answered, the reads that it has not answered, and the conclusions from
+// both. Silence, a damaged reply and a refusal may have a passing cause, for example on a line that loses many
+// replies. So the agent needs proof that a slave does not answer a read: the read has failed several times, and
+// before each failure the slave has answered another read. The number of failures depends on how many replies the
+// line loses. A good reply ends all doubt about its read.
 type replies struct {
 	count  uint64                // replies to reads so far, exceptions included
 	known  map[modbus.Span]bool  // reads that were answered with registers
@@ -40,8 +40,8 @@ const (
 	seenAtFirst = 10
 	// chance is the allowed probability of a false proof: once in a million reads is once in months.
 	chance = 1e-6
-	// On a line that loses nothing, fewestStrikes prove that a read is never answered. On any line, mostStrikes prove
-	// it.
+	// On a line that loses nothing, fewestStrikes are proof that a read is never answered. On any line, mostStrikes
+	// are proof.
 	fewestStrikes = 3
 	mostStrikes   = 64
 	// asideAfter is the number of strikes after which an object is read alone, so that its silence does not affect

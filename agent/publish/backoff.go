@@ -17,15 +17,15 @@ const (
 	maxDoublings = 16 // beyond any cap, and far from overflow
 )
 
-// backoff waits with full jitter: any time up to a limit that doubles with each failure. Full jitter
-// keeps a fleet that lost its cloud together from coming back together.
+// backoff waits with full jitter: a random time up to a limit that doubles with each failure. Without jitter, all
+// gateways that lost their cloud at the same time would connect again at the same time.
 type backoff struct {
 	rand     *rand.Rand
 	failures int
 }
 
-// newBackoff returns the backoff of an integration. The seed is of the gateway and the integration, so each has other
-// waits.
+// newBackoff returns the backoff of an integration. The seed comes from the gateway and the integration, so that each
+// has different waits.
 func newBackoff(deviceID string, in *configs.Integration) backoff {
 	return backoff{rand: rand.New(rand.NewPCG(seedOf(deviceID), seedOf(in.ID)))}
 }
@@ -36,7 +36,8 @@ func (b *backoff) fail(limit time.Duration) time.Duration {
 }
 
 // failAfter is fail for a cloud that has asked for a least wait. It returns this wait plus jitter. The jitter is as
-// long as the wait, up to limit. Without it a fleet that a cloud sends away for 30 s would come back within one second.
+// long as the wait, up to limit. Without the jitter, a fleet that a cloud has asked to wait for 30 s would come back
+// within one second.
 func (b *backoff) failAfter(limit, least time.Duration) time.Duration {
 	ceiling := min(max(firstWait<<min(b.failures, maxDoublings), least), limit)
 	b.failures++
@@ -55,7 +56,7 @@ func (b *backoff) succeed() int {
 	return n
 }
 
-// seedOf gives each gateway a seed of its own, so that the gateways of a fleet do not send at the same time.
+// seedOf gives each gateway another seed, so that the gateways of a fleet do not send at the same time.
 func seedOf(id string) uint64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(id)) // never fails

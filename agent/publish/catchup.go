@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// lateAfter is the age from which on a sample counts as backlog. The time for which samples are collected is added.
-	// A modem needs less time to dial.
+	// lateAfter is the age from which a sample counts as backlog. The time for which samples are collected is added.
+	// A modem needs less time to connect.
 	lateAfter = time.Minute
 	// Burst is a number of seconds. While a backlog is sent at a rate, one attempt takes the samples of so many
 	// seconds. This is enough to fill requests. An alarm waits behind one burst at most.

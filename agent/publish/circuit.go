@@ -10,9 +10,9 @@ import (
 // It is one request of SNS. A single message would cost the cloud as much.
 const busyProbe = 10
 
-// widerEvery: while an operator has to act, each probe of this number has busyProbe messages. The refusal may be about
-// one message alone, in words that no table has. Then single probes would try only this message, and never the ones
-// behind it.
+// widerEvery: while an operator has to act, every fourth probe has busyProbe messages. The refusal may concern only the
+// first message, with an error that the agent does not know. Probes of one message would then never try the messages
+// after it.
 const widerEvery = 4
 
 // circuit decides for one integration when the next attempt is made, and with how many messages. While nothing is

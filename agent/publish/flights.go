@@ -116,7 +116,7 @@ func (s *flights) keep(fl *flight) {
 	}
 }
 
-// abreast is how many requests may be in flight now: one probe after a failure.
+// abreast returns the number of requests that may be in flight now. After a failure it is one, the probe.
 func (f *Forwarder) abreast() int {
 	if f.circuit.probes() {
 		return 1
@@ -260,7 +260,7 @@ func (f *Forwarder) weigh(fl *flight, now time.Duration, completed time.Time) {
 	}
 }
 
-// tally counts the accepted messages; failed: a message must be sent again.
+// tally counts the accepted messages. failed is true if a message must be sent again.
 func tally(results []sinks.Result) (accepted int, failed bool) {
 	for _, r := range results {
 		switch r.Outcome {

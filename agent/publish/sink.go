@@ -14,11 +14,11 @@ type Sink interface {
 	Close() error
 }
 
-// Broken returns a sink that stands for a sink that could not be made. It fails each Publish with err, so the samples
-// stay in the outbox. A reload tries again to make the sink.
+// Broken returns a sink in the place of one that could not be made. Each Publish fails with err, so the samples stay
+// in the outbox. A reload tries again to make the real sink.
 func Broken(err error) Sink { return brokenSink{err} }
 
-// brokenSink stands for a sink that could not be made. The samples stay in the outbox.
+// brokenSink replaces a sink that could not be made. The samples stay in the outbox.
 type brokenSink struct{ err error }
 
 func (b brokenSink) Publish(_ context.Context, messages []sinks.Message) []sinks.Result {

@@ -18,10 +18,10 @@ import (
 type wait struct {
 	most    time.Duration   // monotonic; 0: as long as it takes
 	changed <-chan struct{} // closed: there is a new sample in the outbox
-	asked   <-chan struct{} // an operator wants something to be sent again
+	asked   <-chan struct{} // an operator has requested a replay or a retry
 	bell    <-chan struct{} // a fault or an alarm has changed
 	turned  <-chan struct{} // closed: more is known about the clock
-	hurry   <-chan struct{} // an operator may have removed the cause of a failure
+	hurry   <-chan struct{} // an operator may have removed the cause of the failure
 }
 
 // reason is why a wait has ended.

@@ -75,19 +75,19 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 // newFault returns the command `noi-sim fault`.
 func newFault(stdout io.Writer) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "fault", Short: "Break, slow down or repair a cloud or the line of a running world.",
-		Example: `  noi-sim fault cloud sns refuse     # as without permission; noi-sim fault cloud sns ok repairs it
+		Use: "fault", Short: "Break, slow down or repair a cloud or the line of the simulation.",
+		Example: `  noi-sim fault cloud sns refuse     # as without permission; with ok: repaired
   noi-sim fault line silent          # no controller answers`,
 		RunE: func(*cobra.Command, []string) error { return errors.New("fault of what? cloud or line") },
 	}
 	var dir string
-	cmd.PersistentFlags().StringVar(&dir, "dir", defaultDir, "`DIRECTORY` of the running world.")
+	cmd.PersistentFlags().StringVar(&dir, "dir", defaultDir, "`DIRECTORY` of the running simulation.")
 	var unit uint8
 	cloud := &cobra.Command{
 		Use:   "cloud sns|pubsub|all ok|stop|slow|reject|refuse",
-		Short: "Stop a cloud, slow it down, have it reject or refuse, or repair it.",
-		Long: "stop: no connection. slow: 5 s for each request. reject: each message is invalid. refuse: no " +
-			"permission. ok: repaired.",
+		Short: "Stop a cloud, slow it down, let it reject or refuse, or repair it.",
+		Long: "stop: no connection. slow: 5 s for each request. reject: each message is invalid\n" +
+			"for the cloud. refuse: no permission. ok: repaired.",
 		Example: "  noi-sim fault cloud all stop\n  noi-sim fault cloud all ok", Args: cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return send(stdout, dir, order{Cloud: args[0], Fault: args[1]})
@@ -95,7 +95,7 @@ func newFault(stdout io.Writer) *cobra.Command {
 	}
 	line := &cobra.Command{
 		Use:     "line ok|silent|garbage|slow",
-		Short:   "Silence the controllers, have them answer garbage or late, or repair them.",
+		Short:   "Make controllers silent or slow, or send garbage, or repair them.",
 		Example: "  noi-sim fault line garbage --unit 2\n  noi-sim fault line ok", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return send(stdout, dir, order{Unit: unit, Fault: args[0]})

@@ -18,7 +18,7 @@ import (
 // faults has the current faults of the clouds and of the line. `noi-sim fault` sets them. Each request of the agent
 // reads them.
 type faults struct {
-	mu          sync.Mutex // guards what follows
+	mu          sync.Mutex // guards the fields below
 	sns, pubsub string     // a word of cloudFaults
 	line        map[byte]string
 	noise       func([]byte) []byte

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -68,11 +69,12 @@ func (e exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 // received signal counts as one Ctrl-C.
 func run(args []string, stdout, stderr io.Writer, signals <-chan os.Signal) int {
 	root := &cobra.Command{
-		Use: "noi-sim", Short: "A world to try noi-agent in: controllers on a pty, SNS and Pub/Sub on loopback.",
+		Use: "noi-sim COMMAND", Short: "A simulated site to try noi-agent: controllers on a pty, clouds on loopback.",
 		SilenceErrors: true, SilenceUsage: true,
 		RunE: func(*cobra.Command, []string) error { return errors.New("which command? run or fault") },
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetUsageFunc(usage)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetArgs(args)
@@ -94,14 +96,37 @@ func run(args []string, stdout, stderr io.Writer, signals <-chan os.Signal) int 
 	}
 }
 
+// usage prints the usage of a command in 80 columns. cobra's own template would add 4 MB to the program.
+func usage(cmd *cobra.Command) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Usage:\n  %s\n", cmd.UseLine())
+	if cmd.HasExample() {
+		fmt.Fprintf(&b, "\nExamples:\n%s\n", cmd.Example)
+	}
+	if cmd.HasAvailableSubCommands() {
+		b.WriteString("\nCommands:\n")
+	}
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() {
+			fmt.Fprintf(&b, "  %-8s%s\n", sub.Name(), sub.Short)
+		}
+	}
+	flags := cmd.LocalFlags()
+	flags.AddFlagSet(cmd.InheritedFlags())
+	fmt.Fprintf(&b, "\nFlags:\n%s", flags.FlagUsagesWrapped(80))
+	_, err := io.WriteString(cmd.OutOrStdout(), b.String())
+	return err
+}
+
 func newRun(stdout, stderr io.Writer, signals <-chan os.Signal) *cobra.Command {
 	var o runOptions
 	var faults []string
 	cmd := &cobra.Command{
-		Use: "run [flags] [-- COMMAND...]", Short: "Start the world and run COMMAND in it until it ends or Ctrl-C.",
-		Long: "Without COMMAND it prints the configuration and the environment for an agent in a second terminal, " +
-			"and runs until Ctrl-C.",
-		Example: `  noi-sim run                                                   # then an agent in a second terminal
+		Use:   "run [flags] [-- COMMAND...]",
+		Short: "Start the simulation, and run COMMAND in it until its end or Ctrl-C.",
+		Long: "Without COMMAND it prints the configuration and the environment for an agent in\n" +
+			"a second terminal, and runs until Ctrl-C.",
+		Example: `  noi-sim run      # then start an agent in a second terminal
   noi-sim run -- bin/noi-agent run --config configs/demo.yaml   # both in one`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			o.Command, o.Fault = args, append(o.Fault, faults...)
@@ -122,19 +147,19 @@ func newRun(stdout, stderr io.Writer, signals <-chan os.Signal) *cobra.Command {
 	f.SetInterspersed(false) // flags after COMMAND belong to COMMAND
 	f.IntVar(&o.Baud, "baud", 9600,
 		"Bits per second, `N`, on the line, which is 8N2. At another rate the controllers answer garbage.")
-	f.Float64Var(&o.Speed, "speed", 1, "How many times, `N`, faster than real time the sun moves.")
+	f.Float64Var(&o.Speed, "speed", 1, "The sun moves `N` times faster than in real time.")
 	f.StringVar(&o.Slaves, "slaves", "1=PSPWM",
 		"The controllers on the line, `UNIT=FAMILY,...`, with the families that noi-agent objects lists.")
 	f.StringSliceVar(&o.Fault, "fault", nil,
-		"Force a bit, a state or a number (none: no sensor), beginning at a time after the start: "+
-			"`[UNIT/]OBJECT:VALUE@FROM[-UNTIL]`; may be repeated.")
+		"Force a bit, a state or a number (none: no sensor) from a time after the start: a `FAULT` is "+
+			"[UNIT/]OBJECT:VALUE@FROM[-UNTIL]. Repeat the flag for more faults.")
 	f.StringSliceVar(&faults, "faults", nil, "The same as --fault.")
 	_ = f.MarkHidden("faults") // fails only if there is no such flag
 	f.StringVar(&o.Dir, "dir", defaultDir, "`DIRECTORY` of the link ttyNOI; noi-sim creates it.")
 	f.StringVar(&o.Status, "status", "127.0.0.1:8780",
 		"`ADDRESS` of the command's status page, as in its configuration.")
-	f.StringVar(&o.SNS, "sns", "127.0.0.1:4100", "`ADDRESS` of the SNS stand-in, on loopback.")
-	f.StringVar(&o.PubSub, "pubsub", "127.0.0.1:8085", "`ADDRESS` of the Pub/Sub stand-in, on loopback.")
+	f.StringVar(&o.SNS, "sns", "127.0.0.1:4100", "`ADDRESS` of the simulated SNS, on loopback.")
+	f.StringVar(&o.PubSub, "pubsub", "127.0.0.1:8085", "`ADDRESS` of the simulated Pub/Sub, on loopback.")
 	return cmd
 }
 

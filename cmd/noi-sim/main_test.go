@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"noi-agent/modbus"
 	"noi-agent/sim"
@@ -375,4 +377,19 @@ func TestSpeedMovesTheSun(t *testing.T) {
 	}
 	r.interrupt()
 	r.wantEnd(0)
+}
+
+// TestHelpFitsTheTerminal: no line of a help is longer than 80 characters.
+func TestHelpFitsTheTerminal(t *testing.T) {
+	for _, command := range []string{"", "run", "fault", "fault cloud", "fault line"} {
+		var out bytes.Buffer
+		if code := run(append(strings.Fields(command), "--help"), &out, io.Discard, nil); code != exitDone {
+			t.Fatalf("%s --help exits %d", command, code)
+		}
+		for line := range strings.Lines(out.String()) {
+			if utf8.RuneCountInString(strings.TrimRight(line, "\n")) > 80 {
+				t.Errorf("%s: %q", command, line)
+			}
+		}
+	}
 }

@@ -81,7 +81,7 @@ func (p *printer) print(body []byte) {
 type tally struct {
 	seed maphash.Seed
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	offered  int
 	taken    int
 	distinct map[uint64]struct{} // about 20 bytes per message while the simulation runs

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// sdkPartition is a partition as the SDK's own file has it.
+// sdkPartition is a partition in the form of the SDK's file.
 type sdkPartition struct {
 	ID      string                     `json:"id"`
 	Regex   string                     `json:"regionRegex"`
@@ -25,7 +25,7 @@ func sdkPartitions(t *testing.T) []sdkPartition {
 	}
 	data, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(out)), "internal", "endpoints", "awsrulesfn", "partitions.json"))
 	if err != nil {
-		t.Fatalf("the SDK keeps its partitions elsewhere now: %v", err)
+		t.Fatalf("the SDK has its partitions in another file now: %v", err)
 	}
 	var file struct{ Partitions []sdkPartition }
 	if err := json.Unmarshal(data, &file); err != nil {
@@ -47,7 +47,7 @@ func TestPartitionsAreTheSDKs(t *testing.T) {
 		for region := range p.Regions {
 			regions++
 			if got := Of(region).Name; got != p.ID && region != "aws-global" && !strings.HasSuffix(region, "-global") {
-				t.Errorf("%s lies in %s, the SDK says %s", region, got, p.ID)
+				t.Errorf("%s: partition %s, but %s in the SDK", region, got, p.ID)
 			}
 		}
 	}
@@ -55,6 +55,6 @@ func TestPartitionsAreTheSDKs(t *testing.T) {
 		t.Errorf("only %d regions compared", regions)
 	}
 	if Of("xx-nowhere-1").Name != "aws" || Known("aws-moon") || !Known("aws-iso-f") {
-		t.Error("a region of no list is one of aws, and a partition of no list is not known")
+		t.Error("want aws for an unknown region, and no unknown partition")
 	}
 }

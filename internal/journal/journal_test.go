@@ -20,7 +20,7 @@ type entry struct {
 	Fields   map[string]string
 }
 
-// fake keeps what is sent.
+// fake keeps the entries that are sent.
 type fake struct {
 	entries []entry
 	err     error

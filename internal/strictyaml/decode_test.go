@@ -64,7 +64,7 @@ func (a *address) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// words takes one text or a list of texts.
+// words decodes one text or a list of texts.
 type words []string
 
 func (w *words) UnmarshalNode(n strictyaml.Node) error {
@@ -276,7 +276,7 @@ line 8: on: want true or false, not yes; write true`
 		t.Error(d)
 	}
 	if len(got.Slaves) != 2 || got.Slaves[0].Mode != "fast" || got.Slaves[1].Mode != "auto" || got.Name != "a" {
-		t.Errorf("what has no fault was not decoded: %+v", got)
+		t.Errorf("the parts without a fault were not decoded: %+v", got)
 	}
 }
 
@@ -325,7 +325,7 @@ func TestBoundsOfADocument(t *testing.T) {
 	for _, deep := range []string{strings.Repeat("[", 5000) + strings.Repeat("]", 5000), strings.Repeat("- ", 5000) + "x"} {
 		_, faults = strictyaml.Decode([]byte("list: "+deep), new(site))
 		if len(faults) == 0 {
-			t.Error("a deep document has no fault")
+			t.Error("no fault for a document with too many levels")
 		}
 	}
 	many := strings.Repeat("- {}\n", 3000)
@@ -360,7 +360,7 @@ func TestNearest(t *testing.T) {
 	}
 }
 
-// FuzzDecode looks for panics, and for faults without a text or with a line outside the file.
+// FuzzDecode searches for panics, and for faults without a text or with a line outside the file.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(sound))
 	f.Add([]byte("a: &x [*x]\n<<: *x\n? {}\n: - !t\n"))
@@ -370,14 +370,14 @@ func FuzzDecode(f *testing.F) {
 		doc, faults := strictyaml.Decode(data, &v)
 		for _, fault := range faults {
 			if fault.Text == "" || fault.Line < 0 || fault.Line > strings.Count(string(data), "\n")+strings.Count(string(data), "\r")+2 {
-				t.Errorf("odd fault %+v", fault)
+				t.Errorf("invalid fault %+v", fault)
 			}
 			doc.Line(fault.Path)
 		}
 	})
 }
 
-// outline is any document as its keys and texts, to see what an Unmarshaler sees.
+// outline has the keys and texts of any document, to show the nodes that an Unmarshaler gets.
 type outline struct{ text string }
 
 func (o *outline) UnmarshalNode(n strictyaml.Node) error {

@@ -13,7 +13,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Limits of a document. A configuration is far below them.
+// Limits of a document. A configuration is much smaller.
 const (
 	MaxSize  = 1 << 20 // bytes
 	MaxDepth = 32      // levels of lists and maps
@@ -227,7 +227,7 @@ func firstBadLine(lines [][]byte) int {
 // mark at its begin.
 func notUTF8(data []byte) bool { return !utf8.Valid(data) || bytes.IndexByte(data, 0) >= 0 }
 
-// oddSpace reports whether one of the lines begins with a blank that YAML takes for text.
+// oddSpace reports whether one of the lines begins with white space that YAML reads as text.
 func oddSpace(lines [][]byte) bool {
 	for _, line := range lines {
 		if bytes.HasPrefix(bytes.TrimLeft(line, " "), []byte("\u00a0")) {

@@ -24,7 +24,7 @@ func TestAFileIsReplacedWithItsMode(t *testing.T) {
 	onlyFile(t, path)
 }
 
-// TestAnErrorLeavesTheOldOne: the name belongs to a directory, so that the last step fails.
+// TestAnErrorLeavesTheOldOne: the path is a directory, so that the last step fails.
 func TestAnErrorLeavesTheOldOne(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "token")
 	if err := os.MkdirAll(filepath.Join(path, "kept"), 0o700); err != nil {
@@ -47,7 +47,7 @@ func TestAFileInTheWorkingDirectory(t *testing.T) {
 	onlyFile(t, "token")
 }
 
-// onlyFile holds that nothing else is in the directory of path.
+// onlyFile checks that the directory of path has no other file.
 func onlyFile(t *testing.T, path string) {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Dir(path))

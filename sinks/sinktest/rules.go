@@ -179,7 +179,7 @@ func asksToWait(t *testing.T, r Rig) {
 	r.Cloud.SetFault(nil)
 	results := publish(t, r.Sink, Messages(1))
 	if want(t, results, sinks.Accepted); results[0].After != 0 {
-		t.Errorf("accepted, and told to wait %s", results[0].After)
+		t.Errorf("accepted, but with a wait of %s", results[0].After)
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Origins refuses what a browser sends for the page of another site.
+// Origins refuses requests that a browser sends for the page of another site.
 type Origins struct{ protection http.CrossOriginProtection }
 
 // Refuses returns why r may not pass, nil when it may. Programs that are no browser send none of these headers.
@@ -35,8 +35,8 @@ func sameHost(origin, host string) bool {
 	return err == nil && u.Host != "" && strings.EqualFold(u.Host, host)
 }
 
-// followsLink reports whether a person follows a link from somewhere else: the answer fills the window then, and the
-// other site sees nothing of it. A frame does not count.
+// followsLink reports whether a person follows a link on another site: the answer then fills the window, and the
+// other site cannot read it. A frame is not accepted.
 func followsLink(r *http.Request) bool {
 	dest := r.Header.Get("Sec-Fetch-Dest")
 	read := r.Method == http.MethodGet || r.Method == http.MethodHead

@@ -16,7 +16,8 @@ import (
 // TokenFile is the name of the admin token's file in the state directory.
 const TokenFile = "admin-token"
 
-// shortestToken: a token made here has 52 letters. One that an operator writes for a whole fleet may be shorter.
+// shortestToken is the least length. A token that is made here has 52 letters. An operator may write a shorter one
+// for a whole fleet.
 const shortestToken = 32
 
 // ReadToken returns the admin token in dir. The error wraps fs.ErrNotExist when there is none.
@@ -34,8 +35,8 @@ func ReadToken(dir string) (string, error) {
 	return token, nil
 }
 
-// EnsureToken returns the admin token in dir, and makes one at the first start. Its file is for its owner only (0600);
-// one that others could read is closed to them, and exposed is true.
+// EnsureToken returns the admin token in dir, and makes one at the first start. Only the owner can read its file
+// (0600). If others could read an existing file, EnsureToken removes their permissions and exposed is true.
 func EnsureToken(dir string) (token string, exposed bool, err error) {
 	token, err = ReadToken(dir)
 	switch {
@@ -53,7 +54,7 @@ func EnsureToken(dir string) (token string, exposed bool, err error) {
 	return token, true, os.Chmod(path, 0o600)
 }
 
-// RotateToken puts a new random token of 256 bits in the place of the one in dir, and returns it.
+// RotateToken replaces the token in dir by a new random one of 256 bits, and returns it.
 func RotateToken(dir string) (string, error) {
 	random := make([]byte, 32)
 	_, _ = rand.Read(random) // never fails: it ends the program instead

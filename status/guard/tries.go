@@ -2,8 +2,8 @@ package guard
 
 import "time"
 
-// After mostWrong wrong tries within tryWindow, of all clients together, further ones wait. A code has 40 bits and is
-// good for five minutes: at five tries a minute the chance to guess it is 1 in 40,000 million.
+// After mostWrong wrong tries within tryWindow, of all clients together, the next tries must wait. A code has 40 bits
+// and is valid for five minutes. With five tries a minute, the probability of a right guess is 1 in 40,000 million.
 const (
 	mostWrong = 5
 	tryWindow = time.Minute

@@ -11,7 +11,7 @@ type Keeper interface {
 	// LogIn checks the admin token or a one-time code, and sets the cookie of a new session in w. The error is an
 	// *api.Error with a text for the page: its status is 401 for a wrong secret, and 429 after too many wrong ones.
 	LogIn(w http.ResponseWriter, r *http.Request, secret string) error
-	// LogOut ends the session of r, and takes its cookie from the browser.
+	// LogOut ends the session of r, and removes its cookie from the browser.
 	LogOut(w http.ResponseWriter, r *http.Request)
 }
 

@@ -24,7 +24,7 @@ type day struct {
 type days struct {
 	mu    sync.Mutex
 	since time.Time
-	made  map[string]day // by "columns/line/unit id/object"; all are made anew daysFor after since
+	made  map[string]day // by "columns/line/unit id/object"; all are dropped daysFor after since
 }
 
 // dayOf returns the small chart of an object with this number of columns.

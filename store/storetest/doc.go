@@ -3,7 +3,7 @@
 //
 // Promise: a test that leaves a damaged file fails. The package has no fake store, because the real one is fast enough.
 //
-// The code is in storetest.go.
+// The code is in storetest.go. raced.go and unraced.go say whether the race detector is on.
 //
 //	s := storetest.MustOpen(t, store.Options{})
 //	err := s.SetIntegrations([]store.Integration{{ID: "aws", Topic: "arn:…"}})

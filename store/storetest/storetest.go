@@ -96,5 +96,14 @@ func Rounds(short, long int) int {
 	return short
 }
 
+// Simulated is the size of a long simulation: few with the race detector, which makes it some five times slower, and
+// all in the run without it (tools/check.sh).
+func Simulated(few, all int) int {
+	if Raced {
+		return few
+	}
+	return all
+}
+
 // Torture reports whether this is `make torture`, which has time for all cases.
 func Torture() bool { return os.Getenv("NOI_TORTURE") == "1" }

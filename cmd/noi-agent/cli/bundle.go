@@ -32,7 +32,7 @@ func newBundle(s *session) *cobra.Command {
 	return s.bind(&cobra.Command{
 		Use: "bundle [FILE]", Short: "Make a zip file for support, without secrets.",
 		Example: `  noi-agent bundle                   # noi-bundle-DEVICE-DATE.zip in this directory
-  noi-agent bundle - > bundle.zip    # over ssh, say`,
+  noi-agent bundle - > bundle.zip    # for example over ssh`,
 		Long: "The file has the configuration without comments and secrets, the state, the latest values, the last " +
 			"1,000 lines of the log, line statistics, metrics, and the findings of doctor. " + bundle.Removed +
 			" in the file lists the removed text. Look into the file before you send it: only you know what else is " +

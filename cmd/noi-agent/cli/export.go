@@ -29,7 +29,7 @@ type rangeFlags struct{ From, To string }
 func (f *rangeFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.From, "from", "",
 		"From this `TIME` on: 2022-06-28T08:20:29Z, \"2022-06-28 03:20\" (local), 2022-06-28 (its beginning, UTC), or "+
-			"24h for so long ago. Default: the oldest.")
+			"24h (a day ago). Default: the oldest.")
 	cmd.Flags().StringVar(&f.To, "to", "", "Before this `TIME`. Default: the newest.")
 }
 
@@ -102,15 +102,15 @@ func (c *exportCommand) Run(ctx context.Context, p *Program, cli *commandLine) e
 		config = &configs.Config{}
 	}
 	socket := cmp.Or(cli.Socket, config.Status.Socket)
-	var nobody *noDaemonError
+	var noDaemon *noDaemonError
 	var x exported
 	if socket == "" {
 		err = &noDaemonError{"(status.socket is not set)", fs.ErrNotExist}
 	} else {
 		x, err = c.fromDaemon(ctx, p, socket, r)
 	}
-	if errors.As(err, &nobody) && nobody.absent() && config.StateDir != "" {
-		x, err = c.fromStore(ctx, p, config, r, nobody)
+	if errors.As(err, &noDaemon) && noDaemon.absent() && config.StateDir != "" {
+		x, err = c.fromStore(ctx, p, config, r, noDaemon)
 	}
 	if err != nil {
 		return err

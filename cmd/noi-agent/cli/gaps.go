@@ -36,7 +36,7 @@ func newGaps(s *session) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&c.Integration, "integration", "", "Only this integration, by id or `NAME`.")
 	c.addSince(s, cmd)
-	f.IntVarP(&c.Limit, "limit", "n", 100, "How many rows, `N` of 1 to 1000.")
+	f.IntVarP(&c.Limit, "limit", "n", 100, "Number of rows, `N` from 1 to 1000.")
 	acked := s.bind(&cobra.Command{
 		Use: "ack", Short: "Acknowledge gaps: status and page no longer show them.",
 		Example: `  noi-agent gaps ack                       # all gaps until now

@@ -65,7 +65,7 @@ func newIntegrationsRemove(s *session) *cobra.Command {
 	return cmd
 }
 
-// Run removes the integration, if nobody has changed it after the question.
+// Run removes the integration, unless another client has changed it after the question.
 func (c *integrationsRemoveCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	e, _, err := cli.integration(ctx, c.ID)
 	if err != nil {

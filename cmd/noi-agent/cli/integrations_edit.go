@@ -212,7 +212,7 @@ type integrationsEditCommand struct {
 func newIntegrationsEdit(s *session) *cobra.Command {
 	c := &integrationsEditCommand{keys: keyValues{}}
 	cmd := s.bindNamed(&cobra.Command{
-		Use: "edit INTEGRATION", Short: "Change keys of an integration; the other keys stay.",
+		Use: "edit INTEGRATION", Short: "Change keys of an integration; the other keys do not change.",
 		Example: `  noi-agent integrations edit main-solar --objects adc_vbterm,charge_state
   noi-agent integrations edit main-solar --profile ""      # an empty text removes a key`,
 	}, c, &c.ID)

@@ -95,9 +95,9 @@ func shortPrint(fingerprint string) string {
 	return fingerprint[:begin] + "…" + fingerprint[len(fingerprint)-end:]
 }
 
-// drawQR draws a QR code as text, with two rows of the code in each line. Black modules are blank, white ones are block
-// characters, because most terminals are dark; readers accept the inverse too. Around the code is the quiet zone of
-// four modules that readers need.
+// drawQR draws a QR code as text, with two rows of the code in each line. Black modules are blanks and white modules
+// are block characters, because most terminals are dark. Readers accept the inverse too. Around the code is the quiet
+// zone of four modules that readers need.
 func drawQR(black func(x, y int) bool, size int) string {
 	const quiet = 4
 	light := func(x, y int) bool { return y < size+quiet && !black(x, y) }

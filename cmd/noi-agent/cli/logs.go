@@ -37,7 +37,7 @@ func newLogs(s *session) *cobra.Command {
 	f := cmd.Flags()
 	choose(cmd, &c.Level, "level", logLevels(), "Lines of this `LEVEL` and above: debug, info, warn, error.")
 	f.StringVar(&c.Text, "text", "", "Only lines with this `TEXT`, in upper or lower case.")
-	f.IntVarP(&c.Limit, "limit", "n", 100, "How many lines, `N` of 1 to 1000.")
+	f.IntVarP(&c.Limit, "limit", "n", 100, "Number of lines, `N` from 1 to 1000.")
 	f.BoolVar(&c.Follow, "follow", false, "Print new lines as they come, until Ctrl-C; with --json one object a line.")
 	return cmd
 }

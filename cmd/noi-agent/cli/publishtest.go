@@ -153,12 +153,12 @@ func integrationOf(config *configs.Config, id string) (*configs.Integration, err
 	}
 }
 
-// noDevice is used as long as the daemon has not chosen a device id.
+// noDevice is used until the daemon has chosen a device id.
 const noDevice = "000000000000000000000000"
 
 var deviceForm = regexp.MustCompile(`^[0-9a-f]{24}$`)
 
-// deviceIDOf returns the configured device id, or the one that the daemon keeps beside its store.
+// deviceIDOf returns the configured device id, or the one that the daemon keeps in the directory of its store.
 func deviceIDOf(config *configs.Config) string {
 	if config.DeviceID != "" {
 		return config.DeviceID

@@ -47,7 +47,8 @@ func newRead(s *session) *cobra.Command {
 		map[string]string{"1": "01", "2": "02", "3": "03", "4": "04"}}, "function",
 		"Function `CODE` that reads registers (03, 04) or bits (01, 02). Objects have their own.")
 	f.StringVar(&c.Model, "model", "",
-		"Family or product code `MODEL`, for objects. Default: of the configuration, or what the slave says it is.")
+		"Family or product code `MODEL`, for objects. Default: that of the configuration, or by the product code "+
+			"that the slave reports.")
 	f.BoolVarP(&c.Quiet, "quiet", "q", false, "Print the value and nothing else, of one object.")
 	c.add(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("line", complete(s.cli.lineNames)) // the flags are there

@@ -106,7 +106,8 @@ func (r *reader) registers(ctx context.Context, word string, function byte) regi
 	return row
 }
 
-// object reads one object; one whose encoding must be chosen in every encoding there is.
+// object reads one object. If the encoding of the object must be chosen, it decodes the value in every possible
+// encoding.
 func (r *reader) object(ctx context.Context, o *objects.Object) objectReading {
 	span := spanOf(o)
 	row := objectReading{Object: o.Name, Unit: o.Unit, Address: fmt.Sprintf("0x%04X", span.Addr),

@@ -11,13 +11,13 @@ import (
 	"noi-agent/objects"
 )
 
-// mostRegisters is what one read brings (MODBUS Application Protocol V1.1b3 §6.3).
+// mostRegisters is the most registers of one read (MODBUS Application Protocol V1.1b3 §6.3).
 const mostRegisters = 125
 
 // isRegisters reports whether a word means registers and not an object: no object's name begins with a digit.
 func isRegisters(word string) bool { return word != "" && word[0] >= '0' && word[0] <= '9' }
 
-// parseRegisters reads 0x0012, 0x0012+4 or 0x0012-0x0015. The function is left for the caller to say.
+// parseRegisters reads 0x0012, 0x0012+4 or 0x0012-0x0015. The Modbus function is not part of the word.
 func parseRegisters(word string) (modbus.Span, error) {
 	first, rest := word, ""
 	if at := strings.IndexAny(word, "+-"); at >= 0 {
@@ -40,7 +40,7 @@ func parseRegisters(word string) (modbus.Span, error) {
 	return modbus.Span{Addr: addr, Count: uint16(count)}, nil
 }
 
-// parseCount reads what stands behind the first address.
+// parseCount reads the part after the first address.
 func parseCount(addr uint16, rest string) (int, error) {
 	switch {
 	case rest == "":

@@ -35,7 +35,7 @@ func newReloader(a *agent.Agent, book *integrations.Book, load loader, logs *log
 	return &reloader{agent: a, book: book, load: load, logs: logs, turn: make(chan struct{}, 1)}
 }
 
-// Reload implements status.Control. It also logs its error, because after a SIGHUP nobody else gets it.
+// Reload implements status.Control. It also logs its error, because no caller prints the error of a SIGHUP.
 func (r *reloader) Reload(ctx context.Context) error {
 	select {
 	case r.turn <- struct{}{}:
@@ -118,13 +118,13 @@ func (*reloadCommand) Run(ctx context.Context, p *Program, cli *commandLine) err
 	if cli.JSON {
 		return printJSON(p.Stdout, map[string]bool{"reloaded": true})
 	}
-	_, err = fmt.Fprintln(p.Stdout, "the configuration is active"+cli.notInForce(ctx))
+	_, err = fmt.Fprintln(p.Stdout, "the configuration is active"+cli.restartNotice(ctx))
 	return err
 }
 
-// notInForce returns a text about the changes that need a restart; "" if there are none, or if the daemon does not
+// restartNotice returns a text about the changes that need a restart; "" if there are none, or if the daemon does not
 // answer.
-func (cli *commandLine) notInForce(ctx context.Context) string {
+func (cli *commandLine) restartNotice(ctx context.Context) string {
 	s, err := cli.daemonStatus(ctx)
 	if err != nil {
 		return ""

@@ -225,7 +225,7 @@ func (c *scanCommand) search(ctx context.Context, p *Program, line *configs.Line
 	case err != nil:
 		err = fmt.Errorf("the scan was cut short after %s: %w", counted(result.Asked, "unit"), err)
 	case len(result.Found) == 0:
-		err = nobody(listing)
+		err = noAnswerError(listing)
 	}
 	return &listing, result.Settings, err
 }
@@ -275,9 +275,9 @@ func (c *scanCommand) agentOf(ctx context.Context, cli *commandLine, line *confi
 	}
 	agent := &daemonSource{daemonSocket{socket, readLimit}, place{line: line}}
 	has, err := agent.has(ctx)
-	var nobody *noDaemonError
+	var noDaemon *noDaemonError
 	switch {
-	case errors.As(err, &nobody) && nobody.absent():
+	case errors.As(err, &noDaemon) && noDaemon.absent():
 		return nil, nil
 	case err != nil:
 		return nil, err // it has the port, most likely
@@ -350,8 +350,8 @@ func samePort(a, b string) bool {
 	return err == nil && os.SameFile(one, other)
 }
 
-// nobody returns the error for a scan without an answer, with the things to check.
-func nobody(l ScanListing) error {
+// noAnswerError returns the error for a scan without an answer, with the things to check.
+func noAnswerError(l ScanListing) error {
 	if isNetwork(l.Port) {
 		return errors.New("no device answers: check the unit ids, the power of the controllers, and the gateway's " +
 			"own status and mode (tcp:// is Modbus TCP, rtu+tcp:// RTU frames). A longer --timeout helps with slow " +

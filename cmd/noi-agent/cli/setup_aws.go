@@ -31,9 +31,11 @@ func newSetupAWS(s *session) *cobra.Command {
 		Args: oneArg(&c.ID), ValidArgsFunction: completeFirst(complete(s.cli.integrationNames)),
 	}, c)
 	f := cmd.Flags()
-	f.StringVar(&c.Topic, "topic", "", "`NAME` or ARN of the topic (MainSolarData); ending in .fifo for a FIFO topic.")
-	f.StringVar(&c.Region, "region", "", "`REGION` of the topic (us-east-2).")
-	f.StringVar(&c.Account, "account", "", "Account of the topic, `12 digits` (123456789012, for you to replace).")
+	f.StringVar(&c.Topic, "topic", "",
+		"`NAME` or ARN of the topic. With .fifo at its end: a FIFO topic. Default: MainSolarData.")
+	f.StringVar(&c.Region, "region", "", "`REGION` of the topic. Default: us-east-2.")
+	f.StringVar(&c.Account, "account", "",
+		"Account of the topic, `12 digits`. Default: 123456789012, which you replace.")
 	choose(cmd, &c.Method, "method", []string{"user", "iot", "roles-anywhere"},
 		"`METHOD` by which the gateway gets credentials: user (access key, the default), iot (certificate of AWS "+
 			"IoT), roles-anywhere (certificate of your own authority).")

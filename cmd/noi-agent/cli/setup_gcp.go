@@ -27,8 +27,9 @@ func newSetupGCP(s *session) *cobra.Command {
 		Args: oneArg(&c.ID), ValidArgsFunction: completeFirst(complete(s.cli.integrationNames)),
 	}, c)
 	f := cmd.Flags()
-	f.StringVar(&c.Topic, "topic", "", "Topic, by its `NAME` or as projects/PROJECT/topics/NAME (MainSolarData).")
-	f.StringVar(&c.Project, "project", "", "Project of the topic, by its `ID` (my-project, for you to replace).")
+	f.StringVar(&c.Topic, "topic", "",
+		"Topic, by its `NAME` or as projects/PROJECT/topics/NAME. Default: MainSolarData.")
+	f.StringVar(&c.Project, "project", "", "Project of the topic, by its `ID`. Default: my-project, which you replace.")
 	choose(cmd, &c.Method, "method", []string{"key", "workload-identity"},
 		"`METHOD` by which the gateway gets credentials: key (of a service account, the default), workload-identity "+
 			"(certificate of your own authority).")

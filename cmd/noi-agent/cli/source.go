@@ -35,10 +35,10 @@ func (at place) open(ctx context.Context, p *Program) (source, error) {
 	if at.socket != "" {
 		d := daemonSource{daemonSocket{at.socket, readLimit}, at}
 		has, err := d.has(ctx)
-		var nobody *noDaemonError
+		var noDaemon *noDaemonError
 		switch {
-		case errors.As(err, &nobody) && nobody.absent():
-			absent = fmt.Errorf("no daemon answers at %s: %w", nobody.socket, nobody.err)
+		case errors.As(err, &noDaemon) && noDaemon.absent():
+			absent = fmt.Errorf("no daemon answers at %s: %w", noDaemon.socket, noDaemon.err)
 		case err != nil:
 			return nil, err
 		case has:

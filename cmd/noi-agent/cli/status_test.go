@@ -67,7 +67,8 @@ func brokenSite() *api.Status {
 		api.SlaveRefuses.Of("rs485/1", *ago(69 * time.Minute), "adc_va: illegal data address (02)").With("name", "battery-shed"),
 		api.SlaveNoIdentity.Of("rs485/2", *ago(time.Hour), "unit rs485/2 gave no product code").With("name", "water-pump"),
 	}
-	s.Problems[1].Folded = []api.Folded{{Code: "slave_not_identified", Subject: "rs485/1", Title: "battery-shed does not identify itself"}}
+	s.Problems[1].Folded = []api.Folded{{Code: "slave_not_identified", Subject: "rs485/1", Effect: api.None,
+		Title: "battery-shed does not identify itself"}}
 	for i := range s.Problems {
 		s.Problems[i].AgeS = int64(siteNow.Sub(s.Problems[i].Since).Seconds())
 	}

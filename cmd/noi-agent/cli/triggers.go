@@ -44,7 +44,7 @@ func newTriggers(s *session) *cobra.Command {
 	}, c)
 	f := cmd.Flags()
 	c.add(s, cmd)
-	f.IntVarP(&c.Limit, "limit", "n", 20, "How many rows, `N` of 1 to 1000.")
+	f.IntVarP(&c.Limit, "limit", "n", 20, "Number of rows, `N` from 1 to 1000.")
 	f.Uint64Var(&c.Before, "before", 0, "Only rows older than the one with this `ID`.")
 	f.BoolVar(&c.Follow, "follow", false, "Print new rows as they come, until Ctrl-C; with --json one object a line.")
 	cmd.AddCommand(newTriggerShow(s), newTriggerPublish(s))
@@ -247,7 +247,7 @@ type triggerFilter struct {
 func (c *triggerFilter) add(s *session, cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&c.Integration, "integration", "", "Only this integration, by id or `NAME`.")
-	choose(cmd, &c.Success, "success", []string{"true", "false"}, "Only successes (`true|false`), or only failures.")
+	choose(cmd, &c.Success, "success", []string{"true", "false"}, "Only successes, or only failures: `true|false`.")
 	f.BoolVar(&c.Failed, "failed", false, "Only failures, as --success false.")
 	choose(cmd, &c.State, "state", stateWords(),
 		"Only this `STATE`: delivered, retrying, refused, set-aside or dropped.")
@@ -270,7 +270,7 @@ func (c *triggerFilter) addSince(s *session, cmd *cobra.Command) {
 	f.StringVar(&c.From, "from", "",
 		"Only since this `TIME`: 1h (an hour ago), 2022-06-28T08:20:29Z, \"2022-06-28 03:20\" (local), or "+
 			"2022-06-28 (its beginning, UTC).")
-	f.StringVar(&c.Since, "since", "", "The same as --from, as a `TIME`.")
+	f.StringVar(&c.Since, "since", "", "The same as --from `TIME`.")
 	f.StringVar(&c.To, "to", "", "Only before this `TIME`.")
 	_ = cmd.RegisterFlagCompletionFunc("integration", complete(s.cli.integrationNames)) // the flags are there
 	_ = cmd.RegisterFlagCompletionFunc("object", complete(s.cli.objectNames))

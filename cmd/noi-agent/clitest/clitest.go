@@ -20,7 +20,7 @@ const (
 	Topic    = "projects/test-project/topics/MainSolarData"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files")
 
 // WriteConfig writes a configuration into a new directory, and returns its path.
 func WriteConfig(t *testing.T, text string) string {

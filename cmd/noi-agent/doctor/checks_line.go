@@ -46,9 +46,13 @@ func answering(status *api.Status) (found []Finding) {
 				good++
 			}
 		}
-		found = append(found, Finding{ID: "controllers", Level: OK, Subject: line.Name,
-			Evidence: fmt.Sprintf("%d of %d controllers answer as configured; the line is busy for %.0f %% of the time",
-				good, len(line.Slaves), 100*line.Load)})
+		all, busy := len(line.Slaves), fmt.Sprintf("is busy for %.0f %% of the time", 100*line.Load)
+		evidence := fmt.Sprintf("%d of %d controllers answer as configured; the line %s", good, all, busy)
+		if good < all {
+			evidence = fmt.Sprintf("the daemon reads the line, which %s; the problems below are of %d of %d "+
+				"controllers", busy, all-good, all)
+		}
+		found = append(found, Finding{ID: "controllers", Level: OK, Subject: line.Name, Evidence: evidence})
 	}
 	return found
 }

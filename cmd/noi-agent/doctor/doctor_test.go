@@ -410,3 +410,24 @@ func TestDoctorNamesTheCertificate(t *testing.T) {
 		t.Error("the report does not name the certificate")
 	}
 }
+
+// TestAnOKNeverCountsSilentControllers: a line marked ok names the number of its controllers only if all of them answer. The
+// problems of the daemon, which are findings of their own, name the others.
+func TestAnOKNeverCountsSilentControllers(t *testing.T) {
+	for states, want := range map[string]string{
+		"ok ok":     "2 of 2 controllers answer as configured; the line is busy for 12 % of the time",
+		"ok silent": "the daemon reads the line, which is busy for 12 % of the time; the problems below are of 1 of 2 controllers",
+	} {
+		line := api.Line{Name: "rs485", Load: 0.12}
+		for state := range strings.FieldsSeq(states) {
+			line.Slaves = append(line.Slaves, api.Slave{State: state})
+		}
+		s := sound(t)
+		s.Status.Lines = []api.Line{line}
+		for _, f := range doctor.Examine(t.Context(), s).Findings {
+			if f.ID == "controllers" && (f.Level != doctor.OK || f.Evidence != want) {
+				t.Errorf("%s: %+v", states, f)
+			}
+		}
+	}
+}

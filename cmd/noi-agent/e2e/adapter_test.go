@@ -42,6 +42,7 @@ func (w *world) plug(link string, pty *modbustest.PTY) {
 // TestAdapterComesBackUnderAnotherName: the adapter is unplugged and plugged in again. It gets another device, with
 // the same name in by-id.
 func TestAdapterComesBackUnderAnotherName(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fixedSlave())
 	link, config := w.byID(`intervals: {"*": 50ms}`)
 	daemon := w.start(config, nil)
@@ -69,6 +70,7 @@ func TestAdapterComesBackUnderAnotherName(t *testing.T) {
 // TestDescriptorOfAnAdapterThatHasGoneIsGivenUp: the old device stays open and does not answer, while its name leads
 // to the new one.
 func TestDescriptorOfAnAdapterThatHasGoneIsGivenUp(t *testing.T) {
+	t.Parallel()
 	mute := fixedSlave()
 	var silent atomic.Bool
 	mute.Script = func(modbustest.Request) modbustest.Fault { return modbustest.Fault{Silent: silent.Load()} }
@@ -90,6 +92,7 @@ func TestDescriptorOfAnAdapterThatHasGoneIsGivenUp(t *testing.T) {
 
 // TestReloadBySignal: after SIGHUP the daemon uses a changed file, and does not use a file with an error.
 func TestReloadBySignal(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fixedSlave())
 	config := w.config(`intervals: {"*": 1h}`, "adc_vbterm")
 	text, err := os.ReadFile(config)
@@ -118,6 +121,7 @@ func TestReloadBySignal(t *testing.T) {
 // TestReloadBySignalChangesLogAndStore changes settings that needed a restart in an early version. The line and the
 // integrations are not restarted.
 func TestReloadBySignalChangesLogAndStore(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fixedSlave())
 	config := w.config(`intervals: {"*": 20ms}`, "adc_vbterm")
 	text, err := os.ReadFile(config)

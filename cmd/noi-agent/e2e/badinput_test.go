@@ -157,6 +157,7 @@ func TestFIFOGroupNamesTheDevice(t *testing.T) {
 }
 
 func TestSecondSignalEndsAtOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fixedSlave())
 	daemon := w.start(w.config(`intervals: {"*": 50ms}`, "adc_vbterm"), nil)
 	eventually(t, "samples flow", func() bool { return w.sns.Taken() > 2 })
@@ -219,6 +220,7 @@ func TestStatusAndTriggersAskTheDaemon(t *testing.T) {
 
 // TestASecondAgentOfOneStoreIsRefusedInOneSentence: the second agent has another socket, so only the store can refuse it.
 func TestASecondAgentOfOneStoreIsRefusedInOneSentence(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fixedSlave())
 	config := w.config("objects: adc_ia", "adc_ia")
 	daemon := w.start(config, nil)

@@ -60,7 +60,7 @@ func canaries(t *testing.T, w *world) (integrations string) {
 // TestNoSecretIsShownAnywhere: there are secrets in every place, clouds that refuse all of them, a log at level
 // debug, and a crash at the end.
 func TestNoSecretIsShownAnywhere(t *testing.T) {
-	binary := buildBinary(t, "..") // before the test sets another home and a proxy
+	binary := buildBinary(t, "..")
 	w := newWorld(t, fixedSlave())
 	path := clitest.WriteConfig(t, fmt.Sprintf(`device_id: 5300520006504b5957343920 # the password of the modem is CANARY-comment
 state_dir: %s/state

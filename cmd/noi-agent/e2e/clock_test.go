@@ -21,6 +21,7 @@ import (
 // that has not set it. Nothing is published until the service has set the clock. Then every message has the true time
 // of its sample.
 func TestGatewayThatBootsIn1970(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fixedSlave())
 	config := w.config(`objects: adc_vbterm, intervals: {"*": 50ms}`, "adc_vbterm")
 	raw, err := os.ReadFile(config)

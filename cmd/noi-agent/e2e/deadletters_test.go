@@ -21,6 +21,7 @@ func letters(t *testing.T, want int, args ...string) (stdout, stderr string) {
 }
 
 func TestDeadLettersAreListedSentAndDropped(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fixedSlave())
 	w.sns.SetFault(standin.Always(standin.Fault{Code: "InvalidParameter", Text: "Invalid parameter: Message too long"}))
 	config := w.keeping()

@@ -24,9 +24,9 @@ import (
 // publishes. The next start, on a sound disk, stays in memory until the samples are sent that waited for an
 // unreachable cloud. The start after that is on the disk.
 func TestADiskThatFailsAgainAndAgainDoesNotEndTheSampling(t *testing.T) {
+	t.Parallel()
 	modbustest.NeedPeer(t, "strace that may trace", "strace", "strace", "-f", "-o", "/dev/null", "true")
-	memory := inMemory(t)
-	binary := buildBinary(t, "..")
+	memory, binary := inMemory(t), buildBinary(t, "..")
 	w := newWorld(t, fixedSlave())
 	config := w.config(`objects: [adc_vbterm], intervals: {"*": 200ms}`, "all")
 	daemon := func(sound bool) (*exec.Cmd, *bytes.Buffer) {
@@ -54,7 +54,7 @@ func TestADiskThatFailsAgainAndAgainDoesNotEndTheSampling(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the third start publishes", func() bool { return w.sns.Taken() > 0 && w.pubsub.Taken() > 0 })
-	problems := w.status().Problems
+	problems := w.problems()
 	if len(problems) != 1 || problems[0].Code != "store_in_memory" {
 		t.Errorf("problems %+v", problems)
 	}
@@ -96,7 +96,7 @@ func TestADiskThatFailsAgainAndAgainDoesNotEndTheSampling(t *testing.T) {
 	}
 
 	if how := start(); how == "memory" {
-		t.Errorf("on a sound disk, with nothing that waits: %s, problems %+v", how, w.status().Problems)
+		t.Errorf("on a sound disk, with nothing that waits: %s, problems %+v", how, w.problems())
 	}
 	eventually(t, "samples of the run on the disk", func() bool { return w.runsOf(3) != nil })
 	var page api.Triggers
@@ -129,6 +129,7 @@ func inMemory(t *testing.T) string {
 // A card that is read-only from the first day has no state directory, and none can be made. This counts as a failing
 // disk.
 func TestAStateDirectoryOnAReadOnlyDiskDoesNotEndTheSampling(t *testing.T) {
+	t.Parallel()
 	modbustest.NeedPeer(t, "strace that may trace", "strace", "strace", "-f", "-o", "/dev/null", "true")
 	memory, binary, w := inMemory(t), buildBinary(t, ".."), newWorld(t, fixedSlave())
 	config := w.config(`objects: [adc_vbterm], intervals: {"*": 200ms}`, "all")

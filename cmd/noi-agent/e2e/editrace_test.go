@@ -291,11 +291,12 @@ func (w *raceWorld) hangup() {
 // after its removal, or for a filter that was not active then. Edits alone send nothing twice. NOI_RACE_SEED repeats
 // the random choices.
 func TestEditsReloadsKillsAndOutages(t *testing.T) {
+	t.Parallel()
 	seed := rand.Uint64N(1 << 32)
 	if n, err := strconv.ParseUint(os.Getenv("NOI_RACE_SEED"), 10, 64); err == nil {
 		seed = n
 	}
-	w := newRaceWorld(t, seed, buildBinary(t, "..")) // before the world sets another home, which has no build cache
+	w := newRaceWorld(t, seed, buildBinary(t, ".."))
 	w.start()
 	count := storetest.Rounds(12, 200)
 	for ; w.rounds < count; w.rounds++ {

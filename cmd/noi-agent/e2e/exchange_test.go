@@ -46,6 +46,7 @@ func (m *mount) exchange(t *testing.T, with *modbustest.Slave) {
 
 // TestAControllerOfAnotherFamilyEndsTheSamplesUntilTheRightOneIsBack exchanges the controller under a running daemon.
 func TestAControllerOfAnotherFamilyEndsTheSamplesUntilTheRightOneIsBack(t *testing.T) {
+	t.Parallel()
 	right, values := fixedSlave(), atomic.Int64{}
 	wrong := &modbustest.Slave{
 		Identity: &modbustest.Identity{Vendor: "Morningstar Corp.", Product: "TS-60", Revision: "v12"},
@@ -68,7 +69,7 @@ func TestAControllerOfAnotherFamilyEndsTheSamplesUntilTheRightOneIsBack(t *testi
 
 	m.exchange(t, wrong)
 	eventually(t, "the fault", func() bool {
-		return len(w.status().Problems) == 1 && w.status().Problems[0].Code == "slave_wrong_model"
+		return len(w.problems()) == 1 && w.problems()[0].Code == "slave_wrong_model"
 	})
 	code, stdout, stderr := run1("status", "--json", "--config", config)
 	if code == cli.ExitMisused {
@@ -87,7 +88,7 @@ func TestAControllerOfAnotherFamilyEndsTheSamplesUntilTheRightOneIsBack(t *testi
 
 	m.plugged.Store(right) // the daemon identifies the controller again, first after five seconds
 	eventually(t, "samples go on", func() bool { return w.sns.Taken()+w.pubsub.Taken() > ended+4 })
-	if problems := w.status().Problems; len(problems) != 0 {
+	if problems := w.problems(); len(problems) != 0 {
 		t.Errorf("problems with the right controller: %+v", problems)
 	}
 	endOf(t, daemon, log)

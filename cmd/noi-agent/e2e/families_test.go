@@ -182,6 +182,7 @@ func (r readings) whole(l *familyLine) bool {
 // register at random. The test compares each object with the value that Python calculates from the sources' own maps.
 // Both programs share no code.
 func TestFamiliesComeOutAsPythonReadsThem(t *testing.T) {
+	t.Parallel()
 	seed := *seedOfFamilies
 	if seed == 0 {
 		seed = rand.Uint64()

@@ -103,6 +103,7 @@ status: {listen: "", socket: %s}
 // TestRealMapsEndToEnd runs the daemon and `read` on real register maps. Each value has the meaning of its document,
 // no read mixes tables, and registers that are not implemented give no sample.
 func TestRealMapsEndToEnd(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, &modbustest.Slave{Unit: 1, Read: fieldRegisters})
 	config, want := fieldConfig(t, w), fieldValues()
 	var read struct {

@@ -123,6 +123,7 @@ func readPair(_ byte, addr, count uint16) ([]uint16, byte) {
 // TestReplyOfAnEarlierLifeIsNoValue: the agent is ended in the middle of a request. Its gateway sends the reply to
 // the newest connection. This is the connection of the next agent, in the middle of a request of the same shape.
 func TestReplyOfAnEarlierLifeIsNoValue(t *testing.T) {
+	t.Parallel()
 	for _, scheme := range []string{"tcp://", "rtu+tcp://"} {
 		t.Run(scheme, func(t *testing.T) {
 			w := newWorld(t, fixedSlave())
@@ -158,6 +159,7 @@ func TestReplyOfAnEarlierLifeIsNoValue(t *testing.T) {
 
 // TestGatewayThatClosesIdleConnectionsCostsNoSample: the connection is closed at the begin of each log interval.
 func TestGatewayThatClosesIdleConnectionsCostsNoSample(t *testing.T) {
+	t.Parallel()
 	for _, scheme := range []string{"tcp://", "rtu+tcp://"} {
 		t.Run(scheme, func(t *testing.T) {
 			w := newWorld(t, fixedSlave())

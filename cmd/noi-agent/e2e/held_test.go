@@ -44,6 +44,7 @@ func heldStates() []held {
 
 // While a part of the agent is stuck, the endpoint answers: pages, health checks, metrics, the API and its events.
 func TestTheEndpointAnswersWhileAPartOfTheAgentIsHeld(t *testing.T) {
+	t.Parallel()
 	modbustest.NeedPeer(t, "strace that may trace", "strace", "strace", "-f", "-o", "/dev/null", "true")
 	binary := buildBinary(t, "..")
 	for _, h := range heldStates() {

@@ -50,10 +50,11 @@ func (w *world) backlog(sweeps int) (samples int) {
 // TestKilledWithManyRequestsInFlight kills the real daemon while it sends a backlog to an SNS whose answers take 50
 // ms. Each sample arrives, those of an object in their order, and a repeated sample has the same sample_id.
 func TestKilledWithManyRequestsInFlight(t *testing.T) {
+	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 3))
-	binary := buildBinary(t, "..") // before newWorld sets another home, and with it another build cache
+	binary := buildBinary(t, "..")
 	w := newWorld(t, countingSlave())
 	samples := w.backlog(40)
 	config := withAllAttributes(t, w.config(`objects: [Ahc_r], intervals: {"*": 1h}`, "[Ahc_r]"))

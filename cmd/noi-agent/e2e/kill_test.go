@@ -21,12 +21,13 @@ import (
 
 const killRounds = 10
 
-// binaries are the commands that tests have built, by directory, in a directory that TestMain removes.
-var binaries struct {
+// binaries are the commands that tests have built, by directory, in a directory that TestMain makes and removes.
+var binaries = struct {
 	mu    sync.Mutex
 	dir   string
+	home  string // where the go command has its caches: the tests have another home
 	built map[string]string
-}
+}{built: map[string]string{}}
 
 // buildBinary builds a command like `make build`, so that both share the build cache. Each is built once for all
 // tests.
@@ -37,16 +38,9 @@ func buildBinary(t testing.TB, dir string) string {
 	if binary := binaries.built[dir]; binary != "" {
 		return binary
 	}
-	if binaries.dir == "" {
-		made, err := os.MkdirTemp("", "noi-binaries-")
-		if err != nil {
-			t.Fatal(err)
-		}
-		binaries.dir, binaries.built = made, map[string]string{}
-	}
 	binary := filepath.Join(binaries.dir, fmt.Sprint("binary-", len(binaries.built)))
 	cmd := exec.Command("go", "build", "-trimpath", "-tags", "grpcnotrace,nethttpomithttp2", "-ldflags", "-s -w", "-o", binary, dir)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "HOME="+binaries.home)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
@@ -91,17 +85,18 @@ func (c *committed) runs() map[int]int {
 // changes. At the end each cloud has every sample that a marker ever called committed, and a repeated sample has the
 // same sample_id.
 func TestKilledAtAnyMomentNothingCommittedIsMissing(t *testing.T) {
+	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 2))
-	binary := buildBinary(t, "..") // before newWorld sets another home, and with it another build cache
+	binary := buildBinary(t, "..")
 	w := newWorld(t, countingSlave())
 	config := withAllAttributes(t, w.config(`objects: [Ahc_r, Ahl_t], intervals: {"*": 20ms}`, "all"))
 	marks := &committed{upTo: map[int]int{}}
 	for range killRounds {
 		setWeather(t, w, rng)
-		child, read := startChild(t, binary, config, marks)
 		before := len(marks.runs())
+		child, read := startChild(t, binary, config, marks)
 		eventually(t, "the daemon commits", func() bool { return len(marks.runs()) > before })
 		timer := time.NewTimer(time.Duration(rng.IntN(1200)) * time.Millisecond)
 		<-timer.C

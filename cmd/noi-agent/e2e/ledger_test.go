@@ -258,6 +258,7 @@ var rounds = []string{"kill", "cut", "stop", "full", "read-only"}
 // because they mostly wait. NOI_LEDGER_SEED repeats the random choices of one agent. NOI_LEDGER_ROUNDS sets the
 // number of its rounds.
 func TestEveryDueMomentIsASampleOrInAGap(t *testing.T) {
+	t.Parallel()
 	agents := storetest.Rounds(1, 6)
 	seed, count := rand.Uint64N(1<<32), uint64(storetest.Rounds(len(rounds), 300/agents))
 	for name, to := range map[string]*uint64{"NOI_LEDGER_SEED": &seed, "NOI_LEDGER_ROUNDS": &count} {
@@ -324,6 +325,8 @@ func (w *ledgerWorld) live(count uint64) {
 	w.silent.Store(false)
 	clearWeather(t, w.world)
 	d := w.home()
+	had := [2]int{w.sns.Taken(), w.pubsub.Taken()}
+	eventually(t, "both clouds get samples of each object", func() bool { return w.sns.Taken() > had[0]+3 && w.pubsub.Taken() > had[1]+3 })
 	w.sleep(4*time.Second, 5*time.Second) // time for the gaps to be written
 	w.judge()
 	w.end(d, "stop")

@@ -45,7 +45,7 @@ func TestReadRefusesValuesOfAnotherFamily(t *testing.T) {
 	}
 	daemon := w.start(config, nil)
 	eventually(t, "the daemon knows", func() bool {
-		return len(w.status().Problems) == 1 && w.status().Problems[0].Code == "slave_wrong_model"
+		return len(w.problems()) == 1 && w.problems()[0].Code == "slave_wrong_model"
 	})
 	read("of the daemon")
 	_, stdout, _ = run1("status", "--config", config)

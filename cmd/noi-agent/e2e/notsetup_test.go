@@ -29,11 +29,7 @@ func TestWhatTheGatewayLacksIsNotCalledTheClouds(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", credentials)
-	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} { // newWorld's cleanup restores them
-		if err := os.Unsetenv(name); err != nil {
-			t.Fatal(err)
-		}
-	}
+	withoutEnv(t, "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 	secure := "https://" + strings.TrimPrefix(w.sns.URL(), "http://")
 	config := clitest.WriteConfig(t, fmt.Sprintf(`state_dir: %s/state
 lines:

@@ -34,6 +34,7 @@ func meterRegisters(function byte, addr, count uint16) ([]uint16, byte) {
 // TestUsersFamilyIsReadLikeABuiltInOne runs the daemon with the example's family file and its meter. `model: auto`
 // finds the meter, and the values are those of its manual.
 func TestUsersFamilyIsReadLikeABuiltInOne(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, &modbustest.Slave{
 		Unit: 1, Read: meterRegisters,
 		Identity: &modbustest.Identity{Vendor: "Example Instruments", Product: "EI-X200-3", Revision: "2.1"},
@@ -88,6 +89,7 @@ func triStar(_ byte, addr, count uint16) ([]uint16, byte) {
 // TestScaleIsReadInTheSameExchange runs the daemon on a controller whose values need their full scale. Every read of
 // such a value includes the scale.
 func TestScaleIsReadInTheSameExchange(t *testing.T) {
+	t.Parallel()
 	slave := &modbustest.Slave{
 		Unit: 1, Read: triStar,
 		Identity: &modbustest.Identity{Vendor: "Morningstar Corp.", Product: "TS-MPPT-60", Revision: "v01.02.12"},

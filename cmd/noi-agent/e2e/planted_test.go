@@ -24,6 +24,7 @@ const (
 // TestPlantedTextIsInertEverywhere: a controller's product code, the name of an integration and a cloud's error are
 // attacks. No page, cell of a CSV, command, line of the log or metric executes or forges anything.
 func TestPlantedTextIsInertEverywhere(t *testing.T) {
+	t.Parallel()
 	slave := fixedSlave()
 	slave.Identity = &modbustest.Identity{Vendor: planted, Product: planted, Revision: planted}
 	w := newWorld(t, slave)

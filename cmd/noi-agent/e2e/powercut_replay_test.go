@@ -83,7 +83,7 @@ func (m *medium) play(s step, place int) {
 	}
 }
 
-// cut decides for each late step what is left of it. Names keep their order, as on every file system with a journal.
+// cut decides how much of each late step survives. Names keep their order, as on every file system with a journal.
 func (m *medium) cut() {
 	for _, l := range m.moving[:m.rnd.IntN(len(m.moving)+1)] {
 		m.move(l.step)

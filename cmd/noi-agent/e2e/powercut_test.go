@@ -49,6 +49,7 @@ type record struct {
 // Then the test does the same with records of programs that sync too little or report too early, and must detect each
 // of them.
 func TestPowerCutAtAnyMomentLosesNothingCommitted(t *testing.T) {
+	t.Parallel()
 	modbustest.NeedPeer(t, "strace that may trace", "strace", "strace", "-f", "-o", "/dev/null", "true")
 	traced := traceDaemon(t)
 	seed := rand.Uint64()

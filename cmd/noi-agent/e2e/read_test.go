@@ -293,6 +293,7 @@ func TestReadOfATakenPortNamesWhoHasIt(t *testing.T) {
 
 // For its own reads the daemon waits for a line that is down, but a `read` command gets an answer at once.
 func TestReadFromADaemonWhoseLineIsDownSaysSo(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, energySlave())
 	text, err := os.ReadFile(w.config("objects: adc_ia", "adc_ia"))
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 // bbolt cannot open it, and starts the daemon again. Its own child finds the damage, and every committed sample
 // reaches both clouds under its old id.
 func TestKilledDaemonWithADamagedStoreComesUpByItself(t *testing.T) {
+	t.Parallel()
 	binary := buildBinary(t, "..")
 	w := newWorld(t, countingSlave())
 	config := withAllAttributes(t, w.config(`objects: [Ahc_r, Ahl_t], intervals: {"*": 20ms}`, "all"))

@@ -72,6 +72,7 @@ func TestHangupsLeaveRoomForTheEnd(t *testing.T) {
 // TestEndIsNotLostBehindReloads: the daemon ends while a reload waits for a connection and other reloads wait for
 // this one.
 func TestEndIsNotLostBehindReloads(t *testing.T) {
+	t.Parallel()
 	host, dir := fullHost(t), t.TempDir()
 	config := filepath.Join(dir, "config.yaml")
 	write := func(timeout string) {
@@ -118,6 +119,7 @@ status: {listen: "", socket: ""}
 // TestRefusedReloadIsSeen: the command fails with the line of the fault, the status has a problem, and commands that
 // ask the daemon work.
 func TestRefusedReloadIsSeen(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fixedSlave())
 	config := w.config(`intervals: {"*": 1h}`, "adc_vbterm")
 	text, err := os.ReadFile(config)
@@ -187,6 +189,7 @@ func TestRefusedReloadIsSeen(t *testing.T) {
 // TestPublishTestHurriesTheDaemon: after an accepted test message, publish-test asks the daemon to try again. A
 // missing daemon is no failure.
 func TestPublishTestHurriesTheDaemon(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fixedSlave())
 	config := w.config(`intervals: {"*": 1h}`, "adc_vbterm")
 	const word = "the daemon tries this integration again at once"

@@ -93,6 +93,7 @@ func exportedLines(t *testing.T, text string) (out []string) {
 }
 
 func TestExportIsWhatTheCloudsReceivedWithAndWithoutADaemon(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fixedSlave())
 	config := w.keeping()
 	daemon := w.startKeeping(config)
@@ -141,6 +142,7 @@ func checkTable(t *testing.T, text string) {
 }
 
 func TestReplayReachesTheOneCloudMarked(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fixedSlave())
 	config := w.keeping()
 	daemon := w.startKeeping(config)
@@ -188,6 +190,7 @@ func checkAgain(t *testing.T, messages []standin.Message) {
 }
 
 func TestReplayAndExportSayWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fixedSlave())
 	config := w.keeping()
 	daemon := w.startKeeping(config)

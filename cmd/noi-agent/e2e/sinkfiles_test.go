@@ -25,9 +25,7 @@ func TestReloadReadsExchangedCredentials(t *testing.T) {
 	write(os.Getenv("AWS_ACCESS_KEY_ID"))
 	config := w.config(`intervals: {"*": 50ms}`, "adc_vbterm")
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", file)
-	if err := os.Unsetenv("AWS_ACCESS_KEY_ID"); err != nil { // newWorld's cleanup restores it
-		t.Fatal(err)
-	}
+	withoutEnv(t, "AWS_ACCESS_KEY_ID")
 	daemon := w.start(config, nil)
 	eventually(t, "samples flow", func() bool { return w.sns.Taken() > 3 && w.pubsub.Taken() > 3 && w.listens() })
 	write("AKIAOTHERKEY00000000")

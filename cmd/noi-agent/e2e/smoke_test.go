@@ -17,6 +17,7 @@ import (
 // TestRealBinariesDoWhatMakeRunDoes runs the built daemon under the built noi-sim with the demo configuration, on
 // other ports. Both clouds get each of the demo's objects. Ctrl-C ends all programs cleanly, with a summary.
 func TestRealBinariesDoWhatMakeRunDoes(t *testing.T) {
+	t.Parallel()
 	cmd, lines, errs := startDemo(t, "demo.yaml")
 	seen, summary := map[string]map[string]bool{}, ""
 	for asked := false; lines.Scan(); {
@@ -87,6 +88,7 @@ func startDemo(t *testing.T, example string, options ...string) (cmd *exec.Cmd, 
 // TestRealBinariesTellFamiliesApart runs three controllers on one line, and the agent finds out their models. The
 // messages of each have its product code, firmware and family. A forced fault of one of them arrives under its name.
 func TestRealBinariesTellFamiliesApart(t *testing.T) {
+	t.Parallel()
 	cmd, lines, errs := startDemo(t, "demo-many.yaml", "--slaves", "1=PSPWM,2=TSMPPT,5=SSMPPT", "--fault", "2/fault:rts_shorted@0s")
 	want := map[string]bool{
 		`adc_vbterm PS-PWM-30M v01.04.06 PSPWM`: true, `array_fault [] PS-PWM-30M v01.04.06 PSPWM`: true,

@@ -48,6 +48,7 @@ func TestSoak(t *testing.T) {
 		newSoakWorld(t, seed).live(length)
 		return
 	}
+	t.Parallel()
 	output, err := inOwnMounts(t, fmt.Sprint("NOI_SOAK_SEED=", seed))
 	switch {
 	case errors.Is(err, errNoMounts) && os.Getenv("CI") != "true" && os.Getuid() != 0:

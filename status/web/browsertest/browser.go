@@ -1,5 +1,5 @@
-// Package browsertest looks at the pages with a browser, as their readers do. It is a module of its own, so that
-// nothing of the browser's driver is linked into the agent.
+// Package browsertest tests the pages in a browser. It is a separate module, so that nothing of the browser's driver
+// is linked into the agent.
 package browsertest
 
 import (

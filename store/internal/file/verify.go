@@ -30,7 +30,7 @@ func verify(path string) error {
 	}
 	o := BoltOptions(0)
 	o.ReadOnly = true
-	o.InitialMmapSize = int(2 * info.Size()) // what lies behind the file is mapped too, so that touching it kills
+	o.InitialMmapSize = int(2 * info.Size()) // also maps addresses after the end: a read there ends the process
 	db, err := bolt.Open(path, 0o600, o)
 	if err != nil {
 		return sortError(err)
