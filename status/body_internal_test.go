@@ -19,7 +19,7 @@ func TestErrorsOfABodyHaveNoAddresses(t *testing.T) {
 	} {
 		for _, err := range []error{err, fmt.Errorf("read: %w", err)} {
 			if got := (&bodyError{err}).Error(); got != want {
-				t.Errorf("%v is told as %q, want %q", err, got, want)
+				t.Errorf("%v: the text is %q, want %q", err, got, want)
 			}
 		}
 	}

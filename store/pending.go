@@ -293,7 +293,7 @@ func (l *look) finish() (out []Delivery, more bool) {
 	return out, unread && (!held || len(out) == 0) || missed
 }
 
-// lookAhead finds the oldest unsettled sweep of an integration whose backlog nobody reads, for the age in Stats. The
+// lookAhead finds the oldest unsettled sweep of an integration that reads no backlog now, for the age in Stats. The
 // writer calls it after a commit.
 func (w *writer) lookAhead() error {
 	w.mu.Lock()

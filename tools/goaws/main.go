@@ -1,5 +1,5 @@
-// Command goaws is an SNS and an SQS that others have written, on a free port of loopback: a peer to hold our
-// publishing against. It wants the path of a configuration and prints its address.
+// Command goaws runs an independent implementation of SNS and SQS on a free port of loopback, to test our publishing
+// with it. The argument is the path of a configuration. It prints its address.
 package main
 
 import (
@@ -16,7 +16,7 @@ import (
 
 func main() { os.Exit(run(os.Args)) }
 
-// run serves until it is killed. The program's own main would listen on every address.
+// run serves until the process is killed. The program's own main would listen on every address.
 func run(args []string) int {
 	if len(args) != 2 {
 		fmt.Fprintln(os.Stderr, "usage: goaws CONFIG.yaml")

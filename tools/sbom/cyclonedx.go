@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// The part of CycloneDX 1.5 that says what a program links: https://cyclonedx.org/docs/1.5/json/
+// The part of CycloneDX 1.5 that lists the modules in a program: https://cyclonedx.org/docs/1.5/json/
 type (
 	document struct {
 		Format      string      `json:"bomFormat"`
@@ -28,14 +28,14 @@ type (
 	}
 	licenceChoice struct {
 		Licence    *licence `json:"license,omitempty"`
-		Expression string   `json:"expression,omitempty"` // in the place of one licence
+		Expression string   `json:"expression,omitempty"` // instead of one licence
 	}
 	licence struct {
 		ID string `json:"id"`
 	}
 )
 
-// chosen is an SPDX id or expression as CycloneDX has it.
+// chosen is an SPDX id or expression in the form of CycloneDX.
 func chosen(spdx string) []licenceChoice {
 	if strings.Contains(spdx, " ") {
 		return []licenceChoice{{Expression: spdx}}

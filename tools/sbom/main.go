@@ -1,10 +1,9 @@
-// Command sbom writes what the programs are made of: a CycloneDX list of the linked modules, and the texts of their
-// licences.
+// Command sbom lists the modules in the programs: as a CycloneDX file, and as a text file with their licences.
 //
 //	sbom -version 0.1.0 -time 1764380000 -cyclonedx FILE -licences FILE [-names FILE] PROGRAM...
 //
-// The modules come from the programs themselves (debug/buildinfo), the texts from the module cache. A module without
-// a licence text, or with a text that is none of the known licences, is an error: a person has to look.
+// It reads the modules from the programs themselves (debug/buildinfo), and the texts from the module cache. A module
+// without a licence text, or with an unknown licence text, is an error: a person must check it.
 package main
 
 import (
@@ -64,10 +63,10 @@ func write(version string, seconds int64, list, licences, names string, programs
 // module is one module that a program links.
 type module struct {
 	path, version, licence string
-	texts                  []string // of the licence and the notice, as they stand in the module
+	texts                  []string // of the licence and the notice, unchanged
 }
 
-// linked returns the modules of all programs, in order of their paths, the Go library among them as "std".
+// linked returns the modules of all programs in the order of their paths. The standard library is "std".
 func linked(programs []string) ([]module, error) {
 	if len(programs) == 0 {
 		return nil, errors.New("no program is named")
@@ -148,8 +147,8 @@ func (m *module) dir() (string, error) {
 	return found.Dir, nil
 }
 
-// identify returns the SPDX expression of a licence text, "" for an unknown one. A text may have two licences, for
-// different files of the module, as that of yaml.v3.
+// identify returns the SPDX expression of a licence text; "" for an unknown one. A text may have two licences for
+// different files of the module, as that of yaml.v3 has.
 func identify(text string) string {
 	text = strings.Join(strings.Fields(text), " ")
 	has := func(parts ...string) bool {
@@ -175,7 +174,7 @@ func identify(text string) string {
 	return ""
 }
 
-// licenceTexts is one section for each different text, with the modules that have it.
+// licenceTexts returns one section for each different text, with the names of the modules that have it.
 func licenceTexts(modules []module) []byte {
 	var out bytes.Buffer
 	out.WriteString("The programs noi-agent and noi-sim link the Go library and the modules below.\n")

@@ -33,7 +33,7 @@ func TestADiskThatFailsAgainAndAgainDoesNotEndTheSampling(t *testing.T) {
 		args := []string{binary, "run", "--config", config}
 		if !sound {
 			args = append([]string{
-				"strace", "-D", "-f", "-o", "/dev/null", "-P", filepath.Join(w.dir, "state", "noi.db"),
+				"strace", "-D", "-f", "--seccomp-bpf", "-o", "/dev/null", "-P", filepath.Join(w.dir, "state", "noi.db"),
 				"-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO",
 			}, args...)
 		}
@@ -134,7 +134,7 @@ func TestAStateDirectoryOnAReadOnlyDiskDoesNotEndTheSampling(t *testing.T) {
 	memory, binary, w := inMemory(t), buildBinary(t, ".."), newWorld(t, fixedSlave())
 	config := w.config(`objects: [adc_vbterm], intervals: {"*": 200ms}`, "all")
 	for start := 1; start <= 3; start++ {
-		cmd := exec.CommandContext(t.Context(), "strace", "-D", "-f", "-o", "/dev/null", "-P", filepath.Join(w.dir, "state"),
+		cmd := exec.CommandContext(t.Context(), "strace", "-D", "-f", "--seccomp-bpf", "-o", "/dev/null", "-P", filepath.Join(w.dir, "state"),
 			"-e", "trace=mkdirat", "-e", "inject=mkdirat:error=EROFS", binary, "run", "--config", config)
 		log := &bytes.Buffer{}
 		cmd.Stderr, cmd.Env = log, append(os.Environ(), "RUNTIME_DIRECTORY="+memory)

@@ -1,4 +1,5 @@
-// Command screens takes a picture of every page: each scene at 390 and 1280 pixels, by day and by night.
+// Command screens takes a picture of every page: each scene at a width of 390 and 1280 pixels, in the light and the
+// dark scheme.
 //
 //	go run ./screens -out ../../../dist/screens
 package main
@@ -77,7 +78,7 @@ func pictures(ctx context.Context, browser context.Context, scene *webtest.Scene
 	return nil
 }
 
-// shot is a picture to take: at a width, by day or by night.
+// shot is a picture to take: its width, and its scheme.
 type shot struct {
 	file   string
 	width  int64
@@ -102,7 +103,7 @@ func looks(browser context.Context, url string, shots []shot) error {
 	return nil
 }
 
-// readme takes what a phone shows first.
+// readme takes the picture of the first screen on a phone.
 func readme(ctx, browser context.Context, file string) error {
 	base, stop, err := browsertest.Serve(ctx, webtest.Well())
 	if err != nil {
@@ -120,7 +121,7 @@ func readme(ctx, browser context.Context, file string) error {
 	return os.WriteFile(file, png, 0o644)
 }
 
-// picture takes the whole page, with the time that the scene is at.
+// picture takes a picture of the whole page at the time of the scene.
 func picture(tab context.Context, file string, width int64, scheme string) error {
 	var png []byte
 	var height int64
@@ -135,7 +136,7 @@ func picture(tab context.Context, file string, width int64, scheme string) error
 	}
 	err = chromedp.Run(tab,
 		chromedp.EmulateViewport(width, min(max(height, 600), 4000)),
-		page.BringToFront(), // a tab behind another one is not painted
+		page.BringToFront(), // the browser does not draw a tab in the background
 		chromedp.CaptureScreenshot(&png),
 	)
 	if err != nil {
