@@ -1,9 +1,12 @@
 package agent_test
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"noi-agent/modbus/modbustest"
 )
 
 // TestAControllerThatAnswersAPersonIsSampledAtOnce: a person repairs the line, and reads a value or scans. A slave that
@@ -35,4 +38,17 @@ func TestAControllerThatAnswersAPersonIsSampledAtOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestOnlyDamagedRepliesAreAFault: with a wrong baud rate no value comes, and a monitoring script must not be told that
+// all is well.
+func TestOnlyDamagedRepliesAreAFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := faulty(modbustest.Fault{Mangle: func(b []byte) []byte { b[2] ^= 0xFF; return b }}, oneSlave)(t)
+		sentence := s.agent.Sentence()
+		s.stop()
+		if !strings.HasPrefix(sentence, "✗ Samples are being lost since ") || !strings.Contains(sentence, "slave_garbled") {
+			t.Error(sentence)
+		}
+	})
 }

@@ -69,7 +69,8 @@ func fold(list []api.Problem, table map[string]api.Kind) []api.Problem {
 		}
 		if top != i {
 			folded[top] = append(folded[top], api.Folded{Code: list[i].Code, Subject: list[i].Subject,
-				Title: list[i].Title, Since: list[i].Since, Effect: list[i].Effect})
+				Title: list[i].Title, Since: list[i].Since, AgeS: list[i].AgeS,
+				Effect: list[i].Effect})
 		}
 	}
 	for i := range list {

@@ -25,8 +25,15 @@ const (
 )
 
 func (a *Agent) storeStatus(stats store.Stats) api.Store {
+	var removed uint64
+	for _, in := range stats.Integrations {
+		if in.Orphaned {
+			removed += uint64(in.Backlog)
+		}
+	}
 	return api.Store{
-		Bytes: stats.FileBytes, Samples: stats.Samples, Committed: stats.Committed, Spared: stats.Spared,
+		Bytes: stats.FileBytes, Samples: stats.Samples, Removed: removed,
+		Committed: stats.Committed, Spared: stats.Spared,
 		Commits: stats.Commits, Written: stats.Written, PerDay: perDay(stats.Written, a.clock.Elapsed()-a.began),
 		Settings: settingsOf(a.limits(a.current().config)), Corrupt: stats.Corrupt,
 		Start: startWord(a.degraded, a.recovery), Salvaged: a.recovery.Samples,

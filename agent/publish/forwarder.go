@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -286,7 +287,7 @@ func New(in *configs.Integration, o Options) *Forwarder {
 	if !in.Enabled {
 		state = integrationPaused
 	}
-	log := o.Log.With("integration", in.ID, "type", in.Type)
+	log := o.Log.With("integration", cmp.Or(in.Name, in.ID), "type", in.Type)
 	dropped := o.Store.Dropped(in.ID)
 	return &Forwarder{
 		cfg: in, sink: o.Sink, store: o.Store, clock: o.Clock, deviceID: o.DeviceID, log: log,

@@ -80,7 +80,7 @@ var (
 		DependsOn: append(deadLine(), LineSilent.Code), Title: "{name} does not answer",
 		Remedy: "Check its power, the wiring (A and B swapped?), the unit id, and baud rate and parity of both ends." +
 			heardAgain}
-	SlaveDamaged = Kind{Code: "slave_garbled", Severity: Warning, Effect: Lost, Href: pageSlave, VisibleAfter: soon,
+	SlaveDamaged = Kind{Code: "slave_garbled", Severity: Fault, Effect: Lost, Href: pageSlave, VisibleAfter: soon,
 		DependsOn: deadLine(), Title: "Replies from {name} arrive damaged",
 		Remedy: "Check the cable's screen, ground and termination, baud rate and parity of both ends. Check that " +
 			"no two controllers have the same unit id."}
@@ -240,7 +240,7 @@ var (
 		Remedy: "Check the unit id, the controller's power, and the gateway's own status: the gateway may have " +
 			"lost the controller, or may serve another client. If the controller is slow, set a longer `timeout` " +
 			"of the slave." + heardAgain}
-	UnitDamaged = Kind{Code: SlaveDamaged.Code, Severity: Warning, Effect: Lost, Href: pageSlave, VisibleAfter: soon,
+	UnitDamaged = Kind{Code: SlaveDamaged.Code, Severity: Fault, Effect: Lost, Href: pageSlave, VisibleAfter: soon,
 		DependsOn: deadLine(), Title: "The gateway sends replies of {name} that are not valid",
 		Remedy: "Check that the gateway's mode fits the configuration (tcp:// or rtu+tcp://). Check that no two " +
 			"controllers have the same unit id."}

@@ -71,6 +71,7 @@ type Folded struct {
 	Subject string    `json:"subject"`
 	Title   string    `json:"title"`
 	Since   time.Time `json:"since"` // wall time; may be before the problem that explains this one
+	AgeS    int64     `json:"age_s"` // seconds since then, monotonic if it began in this run of the agent
 	Effect  Effect    `json:"effect"`
 }
 

@@ -194,6 +194,7 @@ type Latest struct {
 type Store struct {
 	Bytes     int64    `json:"bytes"`     // of the file
 	Samples   uint64   `json:"samples"`   // kept now
+	Removed   uint64   `json:"removed"`   // waiting messages of removed integrations, which are kept for 24 hours
 	Committed uint64   `json:"committed"` // written in this run
 	Spared    uint64   `json:"spared"`    // accepted by every cloud before they were written, in this run
 	Commits   uint64   `json:"commits"`

@@ -81,6 +81,7 @@ func storeFacts(st *api.Store) g.Node {
 		begun,
 		pair("Size", g.Text(size(st.Bytes)+" of "+size(st.Settings.MaxSize))),
 		pair("Samples kept", g.Text(count(st.Samples))),
+		g.If(st.Removed > 0, pair("Of removed integrations", g.Text(count(st.Removed)+" messages, kept for 24 h"))),
 		pair("Written to flash", g.Text(written)),
 		g.If(st.Salvaged > 0, pair("Salvaged", g.Text(count(st.Salvaged)+" samples"))),
 		g.If(st.Corrupt > 0, pair("Damaged records", g.Text(count(st.Corrupt)))),

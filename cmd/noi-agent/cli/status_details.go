@@ -185,6 +185,10 @@ func (g *statusPage) printStore(w io.Writer) {
 	fmt.Fprintf(w, "\noutbox\n")
 	g.item(w, "%d samples kept; since the start %d were written to flash, and %d were sent without being written",
 		s.Samples, s.Committed, s.Spared)
+	if s.Removed > 0 {
+		g.item(w, "%s of removed integrations: kept for 24 hours after the removal",
+			counted(int(s.Removed), "message"))
+	}
 	start := "start: " + s.Start
 	if words := wording.Start(s.Start); words != "" {
 		start += " (" + words + ")"

@@ -64,11 +64,11 @@ func brokenSite() *api.Status {
 	in.Gaps = []api.Gap{{Unit: "rs485/1", Object: "adc_vbterm", From: &from, To: &to, Count: 1, Reason: "bus"}, {Reason: "damaged: part of a file"}}
 	s.Problems = []api.Problem{
 		api.CloudWaiting.Of(in.ID, *ago(18 * time.Minute), in.LastError).With("name", "main-solar", "cloud", "AWS"),
-		api.SlaveDamaged.Of("rs485/1", *ago(69 * time.Minute), "1 reply in 8 is damaged").With("name", "battery-shed"),
+		api.SlaveRefuses.Of("rs485/1", *ago(69 * time.Minute), "adc_va: illegal data address (02)").With("name", "battery-shed"),
 		api.SlaveNoIdentity.Of("rs485/2", *ago(time.Hour), "unit rs485/2 gave no product code").With("name", "water-pump"),
 	}
-	s.Problems[1].Folded = []api.Folded{{Code: "object_refused", Subject: "rs485/1", Effect: api.Lost,
-		Title: "battery-shed does not give some of the objects"}}
+	s.Problems[1].Folded = []api.Folded{{Code: "slave_not_identified", Subject: "rs485/1", Effect: api.None,
+		Title: "battery-shed does not identify itself"}}
 	for i := range s.Problems {
 		s.Problems[i].AgeS = int64(siteNow.Sub(s.Problems[i].Since).Seconds())
 	}
@@ -153,9 +153,9 @@ func TestSentenceNamesTheWorst(t *testing.T) {
 		{site(), "✓ Everything works. Last message 3 s ago."},
 		{never, "✓ Everything works. No message was sent yet."},
 		{&api.Status{}, "– Not configured yet."},
-		{with(api.SlaveDamaged.Of("rs485/1", at, "")), "! 1 thing needs attention. Some samples may be missing. Last message 3 s ago."},
+		{with(api.SlaveRefuses.Of("rs485/1", at, "")), "! 1 thing needs attention. Some samples may be missing. Last message 3 s ago."},
 		{with(api.CloudRetrying.Of("x", at, "")), "! 1 thing needs attention. No data is being lost. Last message 3 s ago."},
-		{with(api.CloudWaiting.Of("x", at, ""), api.SlaveDamaged.Of("rs485/1", at, "")), "✗ 2 things need attention. Some samples may be missing. Last message 3 s ago."},
+		{with(api.CloudWaiting.Of("x", at, ""), api.SlaveRefuses.Of("rs485/1", at, "")), "✗ 2 things need attention. Some samples may be missing. Last message 3 s ago."},
 		{with(api.SlaveNoReply.Of("rs485/1", at, ""), api.CloudWaiting.Of("x", at, "")), "✗ Samples are being lost since 03:02:40. Last message 3 s ago."},
 		{with(api.SlaveNoIdentity.Of("rs485/1", at, "")), "✓ Everything works. Last message 3 s ago."},
 	} {

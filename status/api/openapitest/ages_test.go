@@ -17,7 +17,7 @@ var ages = map[string]string{
 	"Build.started_at": "uptime_s", "Status.started_at": "uptime_s", "Clock.booted_at": "booted_age_s",
 	"Integration.last_success": "last_success_age_s", "Integration.oldest": "oldest_age_s",
 	"Integration.next_attempt_at": "next_attempt_in_s", "Integration.next_publication": "next_publication_in_s",
-	"Latest.sampled_at": "age_s", "LineFault.at": "age_s", "Problem.since": "age_s", "Slave.last_good": "age_s",
+	"Latest.sampled_at": "age_s", "LineFault.at": "age_s", "Problem.since": "age_s", "Folded.since": "age_s", "Slave.last_good": "age_s",
 	"Trigger.completed_at": "age_s", "Trigger.next_attempt_at": "next_attempt_in_s",
 	"TriggerDetail.completed_at": "age_s", "TriggerDetail.next_attempt_at": "next_attempt_in_s",
 }
