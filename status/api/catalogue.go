@@ -228,7 +228,7 @@ var (
 			"Modbus TCP, rtu+tcp:// is RTU frames. The agent retries automatically."}
 	GatewaySilent = Kind{Code: LineSilent.Code, Severity: Fault, Effect: Lost, Href: pageLines, VisibleAfter: soon,
 		DependsOn: deadLine(), Title: "No controller answers behind the gateway {name}",
-		Remedy: "The connection to the gateway stands, and all controllers behind it are silent, so one cause is " +
+		Remedy: "The connection to the gateway is open, and all controllers behind it are silent, so one cause is " +
 			"likely. Check the gateway's serial side: the wiring, the controllers' power, and baud rate and parity " +
 			"in the gateway's own settings." + heardAgain}
 	GatewayShared = Kind{Code: LineShared.Code, Severity: Warning, Effect: Lost, Href: pageLines,

@@ -201,18 +201,20 @@ func (w *world) problems() []problemView {
 	return slices.DeleteFunc(w.status().Problems, func(p problemView) bool { return p.Code == "line_overrun" })
 }
 
-// eventually waits for a condition. It fails after a time that is long enough for any machine.
+// eventually waits for a condition. It fails after a time that is long enough for any machine. It pauses as long as a
+// look takes, because tests run side by side.
 func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
-	deadline := time.After(90 * time.Second)
-	for !condition() {
-		select {
-		case <-ticker.C:
-		case <-deadline:
+	deadline := time.Now().Add(4 * time.Minute)
+	for {
+		begin := time.Now()
+		if condition() {
+			return
+		}
+		if time.Now().After(deadline) {
 			t.Fatalf("not in time: %s", what)
 		}
+		time.Sleep(max(10*time.Millisecond, time.Since(begin)))
 	}
 }
 
