@@ -155,8 +155,11 @@ func (f *Forwarder) send(ctx context.Context, p *replay, report func(line any) e
 	defer f.replays.end(p)
 	f.log.Info("replay begins", "from", p.r.From, "to", p.r.To, "dead_letters", p.number == "")
 	err := p.watch(ctx, f, report)
-	end := p.now(f)
-	f.log.Info("replay ends", "sent", end.Sent, "rejected", end.Rejected, "error", err)
+	end, log := p.now(f), f.log
+	if err != nil {
+		log = log.With("err", err)
+	}
+	log.Info("replay ends", "sent", end.Sent, "rejected", end.Rejected)
 	return err
 }
 
