@@ -68,9 +68,10 @@ pages=$!
 say "tests"
 unset CGO_ENABLED GOFLAGS # the race detector needs cgo
 GOGC=$rarely go list -race -deps -test -export ./... >/dev/null # compiles
-# Four packages at a time, because tests wait for half of their time, and the longest first. `go vet` has run above already.
+# Four packages at a time, because tests wait for half of their time, and the longest first. `go vet` has run above already. -w leaves out the
+# tables for debuggers, so linking takes a quarter less time.
 failed=0
-go test -race -vet=off -shuffle=on -p 4 -timeout 20m ./cmd/noi-agent/e2e ./agent ./store ./... || failed=1
+go test -race -vet=off -ldflags=-w -shuffle=on -p 4 -timeout 20m ./cmd/noi-agent/e2e ./agent ./store ./... || failed=1
 wait "$pages" || failed=1
 cat "$out/beside"
 exit "$failed"
