@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"noi-agent/store/internal/file"
 
@@ -105,31 +104,5 @@ func (w *writer) swap(db *bolt.DB) {
 	defer w.mu.Unlock()
 	if info, err := os.Stat(w.path); err == nil {
 		w.fileBytes = info.Size()
-	}
-}
-
-// letGoFrom is the size of a file from which on letGo releases its pages. A smaller file may stay mapped.
-const letGoFrom = 8 << 20
-
-// letGo releases the mapped pages of the file from the process's memory. Opening a file reads all pages, and sending a
-// backlog reads most of them. So the writer calls letGo after each commit. The pages stay in the system's cache, and
-// are mapped again when they are read. Without letGo the resident memory is as large as the backlog, and a limit
-// (MemoryMax) ends the agent on a system that counts these pages.
-//
-// letGo passes the address of the mapping and the size of the file in this transaction to the system. All these bytes
-// are mapped while the transaction is open.
-func (w *writer) letGo() {
-	err := w.view(func(tx *bolt.Tx) error {
-		size, at := tx.Size(), tx.DB().Info().Data
-		if size < letGoFrom || at == 0 {
-			return nil
-		}
-		if _, _, errno := syscall.Syscall(syscall.SYS_MADVISE, at, uintptr(size), syscall.MADV_DONTNEED); errno != 0 {
-			return errno
-		}
-		return nil
-	})
-	if err != nil {
-		w.opts.Logger.Debug("the store's pages stay in memory", "error", err)
 	}
 }

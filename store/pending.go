@@ -167,16 +167,14 @@ func (l *look) read(tx *bolt.Tx) error {
 	c := b.Cursor()
 	steps := scanStep
 	end := min(l.until, l.fileEnds())
-	for k, v := c.Seek(record.SeqKey(l.from)); l.end < end; k, v = c.Next() {
-		if l.full() || steps == 0 {
-			return nil
-		}
+	for k, v := c.Seek(record.SeqKey(l.from)); l.end < end && !l.full() && steps > 0; k, v = c.Next() {
 		seq, ok := record.KeySeq(k)
 		if k == nil || ok && seq >= end {
 			l.end = end
-			return nil
+			break
 		}
 		steps--
+		l.store.mapping.hasRead(tx, len(v))
 		if ok {
 			l.end = seq + 1
 			l.scan(ns, k, v, seq)
@@ -192,8 +190,7 @@ func (l *look) takeWanted(ns record.Names, b *bolt.Bucket) {
 			l.take(f.sweep, e, l.limit-len(l.found))
 			continue
 		}
-		key := record.SeqKey(e.seq)
-		if sw, ok := record.DecodeSweep(ns, key, b.Get(key)); ok {
+		if sw, ok := l.store.sweepAt(ns, b, e.seq); ok {
 			l.take(sw, e, l.limit-len(l.found))
 		} else {
 			l.damaged = append(l.damaged, e.seq)

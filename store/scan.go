@@ -135,6 +135,7 @@ func (c *Scan) read(tx *bolt.Tx, ends uint64) error {
 			c.next = seq
 			return nil
 		}
+		c.store.mapping.hasRead(tx, len(v))
 		sw, ok := record.DecodeSweep(ns, k, v)
 		if !ok {
 			c.damaged = append(c.damaged, seq)

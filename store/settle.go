@@ -109,12 +109,19 @@ func (s *Store) sweepsOf(results []Result) (map[uint64]objects.Sweep, error) {
 	err := s.view(func(tx *bolt.Tx) error {
 		b, ns := tx.Bucket(file.BucketSweeps), record.Names(s.names.Published())
 		for seq := range missing {
-			key := record.SeqKey(seq)
-			if sw, ok := record.DecodeSweep(ns, key, b.Get(key)); ok {
+			if sw, ok := s.sweepAt(ns, b, seq); ok {
 				sweeps[seq] = sw
 			}
 		}
 		return nil
 	})
 	return sweeps, err
+}
+
+// sweepAt reads one sweep of the file; false: there is none, or it is damaged.
+func (s *Store) sweepAt(ns record.Names, b *bolt.Bucket, seq uint64) (objects.Sweep, bool) {
+	key := record.SeqKey(seq)
+	value := b.Get(key)
+	s.mapping.hasRead(b.Tx(), len(value))
+	return record.DecodeSweep(ns, key, value)
 }

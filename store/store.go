@@ -64,6 +64,7 @@ type Store struct {
 	names   record.Dictionary
 	update  func(func(*bolt.Tx) error) error // db.Update; tests make it fail
 	reading sync.RWMutex                     // locked for writing while db is replaced
+	mapping mapping
 
 	signals
 
@@ -138,7 +139,7 @@ func Open(path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open store %s: %w%s", path, err, file.Hint(err)), db.Close())
 	}
-	w.letGo()
+	w.letGoPages()
 	warnNoCopy(s.opts.Logger, file.WriteNamesCopy(path, s.identityLocked(), &s.names))
 	file.RemoveStale(path) // only now it is sure that no other process creates one
 	go w.loop()

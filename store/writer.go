@@ -202,7 +202,7 @@ func (w *writer) commit(t task, all bool) (rows, wrote bool) {
 		w.lastRows = time.Now()
 	}
 	w.mu.Unlock()
-	w.letGo()
+	w.letGoPages()
 	finishGroups(due, err, stateErr)
 	return rows, true
 }
