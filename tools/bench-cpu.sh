@@ -24,6 +24,7 @@ if [ ! -x "$telegraf" ]; then
 	echo "Building Telegraf $version with only the plugins used here. This takes some minutes."
 	CGO_ENABLED=0 GOBIN=$dir go install -trimpath -ldflags '-s -w' -tags custom,inputs.modbus,outputs.cloud_pubsub,serializers.json \
 		"github.com/influxdata/telegraf/cmd/telegraf@$version"
+	mkdir -p bin/tools
 	mv "$dir/telegraf" "$telegraf"
 fi
 
