@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"os"
 	"strings"
+
+	"noi-agent/status/api"
 )
 
 // decodeStrictly reads one JSON object with known keys only.
@@ -15,12 +17,29 @@ func decodeStrictly(body io.Reader, into any, example string) error {
 	dec := json.NewDecoder(body)
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(into); err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return &bodyError{err}
+		}
 		return fmt.Errorf("want %s: %w", example, &bodyError{err})
 	}
 	if err := dec.Decode(&struct{}{}); !errors.Is(err, io.EOF) {
 		return errors.New("want one JSON object and nothing behind it")
 	}
 	return nil
+}
+
+// badBody is the answer to a body that cannot be used: 413 if it is too large, 408 if it did not arrive in time
+// (RFC 9110 §15.5.9), otherwise 400.
+func badBody(err error) *api.Error {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return api.NewError(http.StatusRequestEntityTooLarge, err.Error(), "")
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return api.NewError(http.StatusRequestTimeout, err.Error(), "send the request again, the whole body at once")
+	default:
+		return api.NewError(http.StatusBadRequest, err.Error(), "")
+	}
 }
 
 // bodyError is an error of a body whose text uses the words of JSON and HTTP, not of Go.

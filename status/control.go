@@ -36,7 +36,7 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
 func (s *Server) try(w http.ResponseWriter, r *http.Request) {
 	var q tryRequest
 	if err := decodeStrictly(http.MaxBytesReader(w, r.Body, mostReadBody), &q, `{"integration":"ID"}`); err != nil {
-		fail(w, r, bodyStatus(err), err.Error())
+		failWith(w, r, badBody(err))
 		return
 	}
 	if q.Integration == "" {

@@ -99,7 +99,7 @@ func (s *Server) serveDeadLetters(w http.ResponseWriter, r *http.Request) {
 func (s *Server) letters(w http.ResponseWriter, r *http.Request) (q lettersRequest, ok bool) {
 	if err := decodeStrictly(http.MaxBytesReader(w, r.Body, mostLetters), &q,
 		`{"integration":"ID","ids":[17]}`); err != nil {
-		fail(w, r, bodyStatus(err), err.Error())
+		failWith(w, r, badBody(err))
 		return q, false
 	}
 	if q.Integration == "" {

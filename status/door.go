@@ -179,7 +179,14 @@ func (d *door) newCookie(r *http.Request, value string) *http.Cookie {
 // admit lets only allowed requests use a route.
 func (s *Server) admit(to route) http.HandlerFunc {
 	locked := s.lockedForm(to)
+	isForm := to.method == http.MethodPost && !strings.HasPrefix(to.path, "/api/")
 	return func(w http.ResponseWriter, r *http.Request) {
+		if isForm {
+			if err := r.ParseForm(); err != nil { // a handler would see no fields
+				failWith(w, r, badBody(&bodyError{err}))
+				return
+			}
+		}
 		why := s.door.pass(to.access, r)
 		if why != nil && locked != nil {
 			r, why = s.door.formLogIn(w, r, why)
@@ -214,9 +221,6 @@ func (s *Server) lockedForm(to route) func(http.ResponseWriter, *http.Request, *
 
 // formLogIn logs in with the token field of a form. If the field is empty, it returns why unchanged.
 func (d *door) formLogIn(w http.ResponseWriter, r *http.Request, why *api.Error) (*http.Request, *api.Error) {
-	if err := r.ParseForm(); err != nil {
-		return r, api.NewError(bodyStatus(err), (&bodyError{err}).Error(), "")
-	}
 	secret := r.PostForm.Get(web.SecretField)
 	if secret == "" || why.Status != http.StatusUnauthorized {
 		return r, why
@@ -258,6 +262,9 @@ func (s *Server) hasLoginPage() bool {
 func describe(w http.ResponseWriter, why *api.Error) {
 	if why.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="noi-agent"`)
+	}
+	if why.Status == http.StatusRequestTimeout {
+		w.Header().Set("Connection", "close") // the rest of the body may still arrive
 	}
 	if why.RetryAfterS > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(why.RetryAfterS))

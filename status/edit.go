@@ -190,7 +190,7 @@ func configBody(w http.ResponseWriter, r *http.Request) (body []byte, ok bool) {
 	}
 	body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, mostConfig))
 	if err != nil {
-		fail(w, r, bodyStatus(err), (&bodyError{err}).Error())
+		failWith(w, r, badBody(&bodyError{err}))
 		return nil, false
 	}
 	return body, true

@@ -24,7 +24,7 @@ func (s *Server) acknowledgeGaps(w http.ResponseWriter, r *http.Request) {
 	var q gapsRequest
 	if err := decodeStrictly(http.MaxBytesReader(w, r.Body, mostReadBody), &q,
 		`{"until":"2022-06-28T08:20:29Z"}, or {} for all`); err != nil {
-		fail(w, r, bodyStatus(err), err.Error())
+		failWith(w, r, badBody(err))
 		return
 	}
 	until, err := parseTime(q.Until, s.o.Now())

@@ -40,7 +40,7 @@ type loginRequest struct {
 func (d *door) logIn(w http.ResponseWriter, r *http.Request) {
 	var q loginRequest
 	if err := decodeStrictly(r.Body, &q, `{"secret":"TOKEN OR CODE"}`); err != nil {
-		fail(w, r, bodyStatus(err), err.Error())
+		failWith(w, r, badBody(err))
 		return
 	}
 	if err := d.LogIn(w, r, q.Secret); err != nil {

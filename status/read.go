@@ -35,7 +35,7 @@ type readAnswer struct {
 func (s *Server) serveRead(w http.ResponseWriter, r *http.Request) {
 	q, err := decodeRead(http.MaxBytesReader(w, r.Body, mostReadBody))
 	if err != nil {
-		fail(w, r, bodyStatus(err), err.Error())
+		failWith(w, r, badBody(err))
 		return
 	}
 	onLine(s, w, r, func(ctx context.Context) (any, error) {
@@ -82,7 +82,7 @@ func (s *Server) serveProbe(w http.ResponseWriter, r *http.Request) {
 		err = fmt.Errorf("function: want 3 or 4, which read registers, not %d", q.Function)
 	}
 	if err != nil {
-		fail(w, r, bodyStatus(err), err.Error())
+		failWith(w, r, badBody(err))
 		return
 	}
 	onLine(s, w, r, func(ctx context.Context) (any, error) {

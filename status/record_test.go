@@ -2,6 +2,7 @@ package status_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -13,6 +14,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"noi-agent/status"
 	"noi-agent/status/api"
@@ -45,10 +47,7 @@ func recorded(next http.Handler) http.Handler {
 			return
 		}
 		question, err := io.ReadAll(r.Body)
-		if err != nil {
-			panic(err)
-		}
-		r.Body = io.NopCloser(bytes.NewReader(question))
+		r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(question), iotest.ErrReader(cmp.Or(err, io.EOF))))
 		out := &tape{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(out, r) // an aborted answer is not recorded
 		keep(dir, exchange{r.Method, r.URL.RequestURI(), r.Header.Get("Content-Type"), string(question), out.status,

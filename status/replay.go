@@ -2,7 +2,6 @@ package status
 
 import (
 	"context"
-	"errors"
 	"net/http"
 
 	"noi-agent/store"
@@ -30,7 +29,7 @@ func (s *Server) serveReplay(w http.ResponseWriter, r *http.Request) {
 	var q replayRequest
 	if err := decodeStrictly(http.MaxBytesReader(w, r.Body, mostReadBody), &q,
 		`{"integration":"ID","from":"24h","to":""}`); err != nil {
-		fail(w, r, bodyStatus(err), err.Error())
+		failWith(w, r, badBody(err))
 		return
 	}
 	if q.Integration == "" {
@@ -68,13 +67,4 @@ func (s *Server) streamReport(w http.ResponseWriter, r *http.Request, do func(re
 	default:
 		_ = report(map[string]string{"state": "failed", "error": err.Error()}) // a client that has gone needs no answer
 	}
-}
-
-// bodyStatus is the status for a body that is not as described.
-func bodyStatus(err error) int {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return http.StatusRequestEntityTooLarge
-	}
-	return http.StatusBadRequest
 }

@@ -63,6 +63,8 @@ func usualCode(status int) (code, title string) {
 		return "not_found", "There is no such thing"
 	case http.StatusMethodNotAllowed:
 		return "method_not_allowed", "This method does not work here"
+	case http.StatusRequestTimeout:
+		return "too_slow", "The request did not arrive in time"
 	case http.StatusConflict:
 		return "conflict", "The request conflicts with what is there"
 	case http.StatusPreconditionFailed:
