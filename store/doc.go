@@ -47,5 +47,5 @@
 //	rowlog.go rowset.go triggers.go putrows.go gaps.go spans.go open_gaps.go acknowledge.go  the log, and gaps
 //	clockbook.go clock.go stamp.go accounts.go note.go  time; the last sample or gap of each object
 //	scan.go archive.go replay.go       reading the stored samples
-//	stats.go traffic.go compact.go     figures, size of the file, memory
+//	stats.go traffic.go compact.go mapping.go  figures, size of the file, memory
 package store
