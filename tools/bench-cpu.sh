@@ -11,14 +11,7 @@ version=v1.39.0
 top=$PWD
 telegraf=$top/bin/tools/telegraf-$version
 dir=$(mktemp -d)
-sims=()
-stop() {
-	local p
-	for p in "${sims[@]}"; do kill -TERM "$p" 2>/dev/null || true; done
-	wait
-	rm -rf "$dir"
-}
-trap stop EXIT
+trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$dir"' EXIT
 
 if [ ! -x "$telegraf" ]; then
 	echo "Building Telegraf $version with only the plugins used here. This takes some minutes."
@@ -33,9 +26,8 @@ world() { # name, port of the endpoint; the simulated clouds use the next two po
 	shift 2
 	(cd "$dir/$name" && PUBSUB_EMULATOR_HOST=127.0.0.1:$((port + 2)) GOMEMLIMIT=64MiB GOMAXPROCS=2 exec "$top/bin/noi-sim" run \
 		--sns "127.0.0.1:$((port + 1))" --pubsub "127.0.0.1:$((port + 2))" --status "127.0.0.1:$port" -- "$@") >"$dir/$name/out" 2>"$dir/$name/log" &
-	sims+=($!)
 	for _ in $(seq 100); do
-		pgrep -P "${sims[-1]}" >"$dir/$name/pid" && return
+		pgrep -P "$!" >"$dir/$name/pid" && return
 		sleep 0.1
 	done
 	cat "$dir/$name/log"

@@ -8,14 +8,7 @@ cd "$(dirname "$0")/.."
 record=tools/footprint.txt
 top=$PWD
 dir=$(mktemp -d)
-sims=()
-stop() {
-	local p
-	for p in "${sims[@]}"; do kill -TERM "$p" 2>/dev/null || true; done
-	wait
-	rm -rf "$dir"
-}
-trap stop EXIT
+trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$dir"' EXIT
 
 config() { # number of integrations, port of the endpoint; the simulated clouds use the next two ports
 	local i
@@ -37,13 +30,12 @@ world() { # number of integrations, port
 	# as in packaging/noi-agent.service
 	(cd "$home" && GOMEMLIMIT=64MiB GOMAXPROCS=2 exec "$top/bin/noi-sim" run --sns "127.0.0.1:$(($2 + 1))" --pubsub "127.0.0.1:$(($2 + 2))" --status "127.0.0.1:$2" -- \
 		"$top/bin/noi-agent" run --config config.yaml) >"$home/out" 2>"$home/log" &
-	sims+=($!)
 	for _ in $(seq 600); do
 		grep -q 'msg="agent started"' "$home/log" && break
 		sleep 0.1
 	done
 	grep -q 'msg="agent started"' "$home/log" || { cat "$home/log"; echo "footprint: the daemon has not started after a minute"; exit 1; }
-	pgrep -P "${sims[-1]}" noi-agent >"$home/pid"
+	pgrep -P "$!" noi-agent >"$home/pid"
 }
 ticks() { awk '{print $14 + $15}' "/proc/$(cat "$dir/$1/pid")/stat"; }
 memory() { awk -v key="$2:" '$1 == key {printf "%.1f", $2 / 1024}' "/proc/$(cat "$dir/$1/pid")/status"; }
