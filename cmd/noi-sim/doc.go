@@ -10,11 +10,14 @@
 //	noi-sim fault cloud sns refuse      stop | slow | reject | refuse | ok; of sns, pubsub or all
 //	noi-sim fault line silent           silent | garbage | slow | ok; with --unit N for one controller
 //
-// If the port is opened with another baud rate than --baud, the bytes are garbage, as on a real line.
+// If the port is opened with another baud rate than --baud, the bytes are garbage, as on a real line. With another
+// parity than --parity, no controller answers.
 //
 // --slaves selects other controllers, of any built-in family, each with its own sun:
 //
 //	noi-sim run --slaves 1=PSPWM,2=TSMPPT,5=SSMPPT -- bin/noi-agent run --config configs/demo-many.yaml
+//
+// Two controllers with the same unit id (1=PSPWM,1=PSPWM) answer at the same time, so no reply of this unit is valid.
 //
 // --speed makes the sun faster: 600 is a day in 144 s. --fault (or --faults, with commas) forces the value of an
 // object:

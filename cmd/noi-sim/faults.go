@@ -141,16 +141,18 @@ func known(word string, words []string) error {
 	return fmt.Errorf("want one of %s, not %q", strings.Join(words, ", "), word)
 }
 
-// onLine returns the script of a controller: its fault, and garbage while the port is set to another baud rate than
-// baud. A pty passes bytes on at any rate, but keeps the rate that a program has set.
-func (f *faults) onLine(unit byte, port string, baud int) func(modbustest.Request) modbustest.Fault {
+// onLine returns the script of a controller: its fault, and the fault of a port whose setting differs from the line. At
+// another parity a controller is silent: it discards a request in which the parity of a character is wrong. At another
+// baud rate it answers garbage. A pty passes bytes on at any setting, but keeps the setting that a program has made.
+func (f *faults) onLine(unit byte, port string, o runOptions) func(modbustest.Request) modbustest.Fault {
 	return func(modbustest.Request) modbustest.Fault {
+		set := settingOf(port)
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		switch word := f.line[unit]; {
-		case word == faultSilent:
+		case word == faultSilent, set != nil && parityOf(set) != o.Parity:
 			return modbustest.Fault{Silent: true}
-		case word == faultGarbage, wrongRate(port, baud):
+		case word == faultGarbage, set != nil && wrongRate(set, o.Baud):
 			return modbustest.Fault{Mangle: f.noise}
 		case word == faultSlow:
 			return modbustest.Fault{Late: slowLine}
@@ -160,20 +162,46 @@ func (f *faults) onLine(unit byte, port string, baud int) func(modbustest.Reques
 	}
 }
 
-// wrongRate reports whether a port is set to another rate than baud. It returns false if the port cannot be opened, or
-// if rates does not have baud.
-func wrongRate(port string, baud int) bool {
-	want, ok := rates()[baud]
-	if !ok {
-		return false
-	}
+// settingOf returns the setting of a port; nil if it is not known.
+func settingOf(port string) *unix.Termios {
 	tty, err := os.OpenFile(port, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return false
+		return nil
 	}
 	defer tty.Close()
 	t, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)
-	return err == nil && t.Cflag&unix.CBAUD != want
+	if err != nil {
+		return nil
+	}
+	return t
+}
+
+// wrongRate reports whether a port is set to another rate than baud. It returns false if rates does not have baud.
+func wrongRate(set *unix.Termios, baud int) bool {
+	want, ok := rates()[baud]
+	return ok && set.Cflag&unix.CBAUD != want
+}
+
+// Parities of the line.
+const (
+	parityNone = "none"
+	parityEven = "even"
+	parityOdd  = "odd"
+)
+
+func parities() []string { return []string{parityNone, parityEven, parityOdd} }
+
+// parityOf returns the parity of a port. A pty clears PARENB. But a program that switches parity on also sets INPCK, so
+// that the driver checks the parity.
+func parityOf(set *unix.Termios) string {
+	switch {
+	case set.Iflag&unix.INPCK == 0:
+		return parityNone
+	case set.Cflag&unix.PARODD != 0:
+		return parityOdd
+	default:
+		return parityEven
+	}
 }
 
 func rates() map[int]uint32 {

@@ -24,9 +24,11 @@ func (r *trial) fault(words string) (code int, stderr string) {
 }
 
 // read reads the battery voltage at a baud rate.
-func (r *trial) read(baud int) error {
+func (r *trial) read(baud int) error { return r.readAt(baud, parityNone) }
+
+func (r *trial) readAt(baud int, parity string) error {
 	r.t.Helper()
-	line := modbus.NewLine(modbus.Options{Settings: modbus.Settings{Port: filepath.Join(r.dir, linkName), Baud: baud}})
+	line := modbus.NewLine(modbus.Options{Settings: modbus.Settings{Port: filepath.Join(r.dir, linkName), Baud: baud, Parity: parity}})
 	if err := line.Open(); err != nil {
 		r.t.Fatal(err)
 	}
@@ -73,6 +75,50 @@ func TestAWrongBaudRateGivesGarbage(t *testing.T) {
 	}
 	if err := r.read(115200); err != nil {
 		t.Errorf("at the line's rate: %v", err)
+	}
+	r.interrupt()
+	r.wantEnd(0)
+}
+
+// TestAtAWrongParityNoControllerAnswers: the right parity gives a reply.
+func TestAtAWrongParityNoControllerAnswers(t *testing.T) {
+	for _, line := range parities() {
+		r := begin(t, []string{"--baud", "115200", "--parity", line})
+		r.stderr.await(t, "noi-sim fault --help")
+		if advised := strings.Contains(r.stderr.String(), "parity: "+line); advised == (line == parityNone) {
+			t.Errorf("the configuration for parity %s:\n%s", line, r.stderr)
+		}
+		for _, port := range parities() {
+			switch err := r.readAt(115200, port); {
+			case port == line && err != nil, port != line && !errors.Is(err, modbus.ErrTimeout):
+				t.Errorf("parity %s on a line with %s: %v", port, line, err)
+			}
+		}
+		r.interrupt()
+		r.wantEnd(0)
+	}
+}
+
+// TestTwoControllersWithOneUnitIDGiveGarbage: another unit on the line is read. The configuration to copy has the unit
+// id once.
+func TestTwoControllersWithOneUnitIDGiveGarbage(t *testing.T) {
+	r := begin(t, []string{"--baud", "115200", "--slaves", "1=PSPWM,2=PSPWM,2=PSPWM"})
+	r.stderr.await(t, "noi-sim fault --help")
+	if n := strings.Count(r.stderr.String(), "{id: 2, "); n != 1 {
+		t.Errorf("unit 2 is %d times in\n%s", n, r.stderr)
+	}
+	if err := r.read(115200); err != nil {
+		t.Errorf("unit 1: %v", err)
+	}
+	line := modbus.NewLine(modbus.Options{Settings: modbus.Settings{Port: filepath.Join(r.dir, linkName), Baud: 115200}})
+	if err := line.Open(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := line.Read(t.Context(), 2, 0x04, 0x0012, 1); !errors.Is(err, modbus.ErrFrame) {
+		t.Errorf("unit 2: %v", err)
+	}
+	if err := line.Close(); err != nil {
+		t.Error(err)
 	}
 	r.interrupt()
 	r.wantEnd(0)

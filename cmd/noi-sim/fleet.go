@@ -117,7 +117,7 @@ func accelerate(real time.Duration, speed float64) time.Duration {
 	return math.MaxInt64
 }
 
-// parseSlaves reads "1=PSPWM,2=TSMPPT".
+// parseSlaves reads "1=PSPWM,2=TSMPPT". Several units may have the same id: their replies collide.
 func parseSlaves(text string, catalog *objects.Catalog) ([]*unit, error) {
 	var units []*unit
 	for part := range strings.SplitSeq(text, ",") {
@@ -134,12 +134,9 @@ func parseSlaves(text string, catalog *objects.Catalog) ([]*unit, error) {
 			}
 			return nil, fmt.Errorf("there is no family %q%s", slug, hint(slug, slugs))
 		}
-		if slices.ContainsFunc(units, func(u *unit) bool { return u.id == byte(id) }) {
-			return nil, fmt.Errorf("unit %d is given twice", id)
-		}
 		units = append(units, &unit{id: byte(id), family: family})
 	}
-	slices.SortFunc(units, func(a, b *unit) int { return cmp.Compare(a.id, b.id) })
+	slices.SortStableFunc(units, func(a, b *unit) int { return cmp.Compare(a.id, b.id) })
 	return units, nil
 }
 
@@ -216,10 +213,15 @@ func (f *fleet) concerned(id byte, object string) ([]*unit, error) {
 
 func (f *fleet) ids() string {
 	var ids []string
-	for _, u := range f.units {
+	for _, u := range f.distinct() {
 		ids = append(ids, strconv.Itoa(int(u.id)))
 	}
 	return strings.Join(ids, ", ")
+}
+
+// distinct returns the units, of those with the same id only the first.
+func (f *fleet) distinct() []*unit {
+	return slices.CompactFunc(slices.Clone(f.units), func(a, b *unit) bool { return a.id == b.id })
 }
 
 // explain adds a hint to an error about an unknown name.

@@ -22,7 +22,7 @@ func TestMisuseOfSlavesAndFaults(t *testing.T) {
 		{"--slaves 1=PSPWM,", `not ""`},
 		{"--slaves 1=pspwm", `there is no family "pspwm"; did you mean PSPWM?`},
 		{"--slaves 1=Enphase", "GENSTAR, PSMPPT, PSPWM"},
-		{"--slaves 1=PSPWM,1=TSMPPT", "unit 1 is given twice"},
+		{"--parity mark", `--parity: want one of none, even, odd, not "mark"`},
 		{"--fault array_fault", "want [UNIT/]OBJECT:VALUE@FROM[-UNTIL]"},
 		{"--fault array_fault@1s", "want [UNIT/]OBJECT"},
 		{"--fault array_fault:@1s", "want [UNIT/]OBJECT"},

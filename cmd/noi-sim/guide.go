@@ -21,9 +21,13 @@ func guide(out io.Writer, w *world, o runOptions) {
 		fmt.Fprintf(&b, "export %s='%s'\n", name, value)
 	}
 	b.WriteString("export AWS_EC2_METADATA_DISABLED=true\ncat > sim.yaml <<'EOF'\n")
-	fmt.Fprintf(&b, "state_dir: ./sim-state\nlines:\n  - name: rs485\n    port: %s\n    baud: %d\n    slaves:\n", port,
+	fmt.Fprintf(&b, "state_dir: ./sim-state\nlines:\n  - name: rs485\n    port: %s\n    baud: %d\n", port,
 		o.Baud)
-	for _, u := range w.fleet.units {
+	if o.Parity != parityNone {
+		fmt.Fprintf(&b, "    parity: %s\n    stop_bits: 1\n", o.Parity)
+	}
+	b.WriteString("    slaves:\n")
+	for _, u := range w.fleet.distinct() {
 		fmt.Fprintf(&b, "      - {id: %d, model: %s}\n", u.id, u.family.Slug)
 	}
 	fmt.Fprintf(&b, `integrations:

@@ -31,6 +31,7 @@ const (
 
 type runOptions struct {
 	Baud   int
+	Parity string
 	Speed  float64
 	Slaves string
 	Fault  []string
@@ -49,11 +50,13 @@ const (
 	mostSpeed           = 10_000
 )
 
-// Validate returns an error if the baud rate or the speed is out of range.
+// Validate returns an error if the baud rate, the parity or the speed is not a possible one.
 func (o *runOptions) Validate() error {
 	switch {
 	case o.Baud < leastBaud || o.Baud > mostBaud:
 		return fmt.Errorf("--baud: want %d to %d, not %d", leastBaud, mostBaud, o.Baud)
+	case known(o.Parity, parities()) != nil:
+		return fmt.Errorf("--parity: %w", known(o.Parity, parities()))
 	case !(o.Speed > 0 && o.Speed <= mostSpeed):
 		return fmt.Errorf("--speed: want more than 0 and at most %d, not %g", mostSpeed, o.Speed)
 	}
@@ -146,10 +149,13 @@ func newRun(stdout, stderr io.Writer, signals <-chan os.Signal) *cobra.Command {
 	f := cmd.Flags()
 	f.SetInterspersed(false) // flags after COMMAND belong to COMMAND
 	f.IntVar(&o.Baud, "baud", 9600,
-		"Bits per second, `N`, on the line, which is 8N2. At another rate the controllers answer garbage.")
+		"Bits per second, `N`, on the line. At another rate the controllers answer garbage.")
+	f.StringVar(&o.Parity, "parity", parityNone,
+		"Parity of the line: none (8N2), even or odd (8E1, 8O1). At another parity no controller answers.")
 	f.Float64Var(&o.Speed, "speed", 1, "The sun moves `N` times faster than in real time.")
 	f.StringVar(&o.Slaves, "slaves", "1=PSPWM",
-		"The controllers on the line, `UNIT=FAMILY,...`, with the families that noi-agent objects lists.")
+		"The controllers on the line, `UNIT=FAMILY,...`, with the families that noi-agent objects lists. The replies "+
+			"of controllers with the same unit id collide.")
 	f.StringSliceVar(&o.Fault, "fault", nil,
 		"Force a bit, a state or a number (none: no sensor) from a time after the start: a `FAULT` is "+
 			"[UNIT/]OBJECT:VALUE@FROM[-UNTIL]. Repeat the flag for more faults.")

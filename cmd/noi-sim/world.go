@@ -17,7 +17,7 @@ import (
 const (
 	topicARN  = "arn:aws:sns:us-east-2:393221637266:MainSolarData"
 	topicName = "projects/test-project/topics/MainSolarData"
-	charBits  = 11 // 8N2: start, eight data and two stop bits
+	charBits  = 11 // 8N2: start, eight data and two stop bits; as many as 8E1
 )
 
 // world is the simulated line and the simulated clouds.
@@ -97,7 +97,7 @@ func (w *world) openLine(o runOptions, fault func(error)) (err error) {
 	}
 	w.fleet.started = time.Now()
 	for _, u := range w.fleet.units {
-		u.slave.Script = w.faults.onLine(u.id, w.pty.Path(), o.Baud)
+		u.slave.Script = w.faults.onLine(u.id, w.pty.Path(), o)
 	}
 	w.served.Go(func() {
 		if err := w.pty.Serve(context.Background(), w.fleet.slaves()...); err != nil {

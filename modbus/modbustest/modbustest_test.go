@@ -38,6 +38,22 @@ func TestNoiseIsAlwaysVisible(t *testing.T) {
 	}
 }
 
+// TestRepliesOfEqualUnitIDsCollide: one reply arrives, and it is not valid, even if both slaves send the same. If one of
+// them is silent, the reply of the other is valid.
+func TestRepliesOfEqualUnitIDsCollide(t *testing.T) {
+	for _, silent := range []bool{false, true} {
+		script := func(modbustest.Request) modbustest.Fault { return modbustest.Fault{Silent: silent} }
+		synctest.Test(t, func(t *testing.T) {
+			pipe, _ := modbustest.NewPipe(9600, 11, &modbustest.Slave{Unit: 1, Read: modbustest.OwnAddress},
+				&modbustest.Slave{Unit: 1, Read: modbustest.OwnAddress, Script: script}).Dial()
+			reply, _ := ask(t, pipe, 1, 4, 0, 5, 0, 2)
+			if len(reply) < 9 || len(reply) > 10 || modbustest.ValidCRC(reply[:9]) != silent {
+				t.Errorf("second slave silent %t: % X", silent, reply)
+			}
+		})
+	}
+}
+
 // ask sends a request and collects all bytes until there is a second of silence.
 func ask(t *testing.T, pipe *modbustest.Pipe, body ...byte) (reply []byte, took time.Duration) {
 	t.Helper()

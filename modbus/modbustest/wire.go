@@ -1,6 +1,9 @@
 package modbustest
 
-import "time"
+import (
+	"bytes"
+	"time"
+)
 
 // wire is one serial line in time. Bytes that are fed to it become requests when their last byte has crossed the
 // line. The replies become bytes that are due one by one. It has no clock of its own.
@@ -49,23 +52,55 @@ func (w *wire) feed(now time.Time, p []byte) {
 	}
 }
 
-// answer makes the requested slave reply to a request that has just crossed the line.
+// answer makes the requested slave reply to a request that has just crossed the line. If several slaves have the unit
+// id, their replies collide; time and faults of the reply are those of the first slave.
 func (w *wire) answer(request []byte) {
+	var first *Slave
+	var frame []byte
+	var fault Fault
 	for _, s := range w.slaves {
-		if s.Unit != request[0] {
-			continue
+		switch {
+		case s.Unit != request[0]:
+		case first == nil:
+			first = s
+			frame, fault = s.handle(request)
+		default:
+			other, _ := s.handle(request)
+			frame = collided(frame, other)
 		}
-		frame, fault := s.handle(request)
-		if fault.Echo != nil { // during the request
-			w.send(w.after(w.heard.Add(-time.Duration(len(request))*w.char)),
-				fault.Echo(append([]byte(nil), request...)), Fault{})
-		}
-		begin := w.after(w.heard.Add(s.Delay + fault.Late))
-		begin = w.send(begin, fault.Before, Fault{})
-		begin = w.send(begin, frame, fault)
-		if fault.Duplicate {
-			w.send(begin.Add(fault.Gap), frame, fault)
-		}
+	}
+	if first != nil {
+		w.reply(request, frame, first.Delay, fault)
+	}
+}
+
+// collided returns what a master receives if two slaves reply at once, the second one a character later. A bit is 1
+// only if both slaves send 1. So even two equal replies give no valid frame.
+func collided(one, other []byte) []byte {
+	if len(one) == 0 || len(other) == 0 { // only one slave sends
+		return append(one, other...)
+	}
+	mixed := bytes.Repeat([]byte{0xFF}, max(len(one), len(other)+1))
+	for i, b := range one {
+		mixed[i] &= b
+	}
+	for i, b := range other {
+		mixed[i+1] &= b
+	}
+	return mixed
+}
+
+// reply sends the reply to a request.
+func (w *wire) reply(request, frame []byte, delay time.Duration, fault Fault) {
+	if fault.Echo != nil { // during the request
+		w.send(w.after(w.heard.Add(-time.Duration(len(request))*w.char)),
+			fault.Echo(append([]byte(nil), request...)), Fault{})
+	}
+	begin := w.after(w.heard.Add(delay + fault.Late))
+	begin = w.send(begin, fault.Before, Fault{})
+	begin = w.send(begin, frame, fault)
+	if fault.Duplicate {
+		w.send(begin.Add(fault.Gap), frame, fault)
 	}
 }
 
