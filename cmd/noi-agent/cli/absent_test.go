@@ -57,7 +57,7 @@ func TestAbsentSilentAndForeignDaemonsAreToldApart(t *testing.T) {
 			config := clitest.WriteConfig(t, "lines:\n  - {name: a, port: /dev/ttyUSB987, slaves: [{id: 1, model: PSPWM}]}\nstatus: {socket: "+c.socket+"}\n")
 			args := append(strings.Fields(command), "--config", config)
 			if c.socket != hung {
-				args = append(strings.Fields(command), "--socket", c.socket, "--config", "/nonexistent/config.yaml")
+				args = append(strings.Fields(command), "--socket", c.socket)
 			}
 			code, stdout, stderr := run1(args...)
 			if took := time.Since(begun); took > 5*time.Second+askLimit/4 && c.socket == hung {
@@ -75,6 +75,15 @@ func TestAbsentSilentAndForeignDaemonsAreToldApart(t *testing.T) {
 	}
 	if askLimit > 5*time.Second {
 		t.Errorf("a silent daemon is reported after %v", askLimit)
+	}
+}
+
+// TestADaemonOfAnotherConfigurationIsNotTheService: the hint starts the daemon with this configuration.
+func TestADaemonOfAnotherConfigurationIsNotTheService(t *testing.T) {
+	config := clitest.WriteConfig(t, "status: {socket: /nonexistent/agent.sock}\n")
+	_, _, stderr := run1("gaps", "--config", config)
+	if want := "it is not running\nhint: noi-agent run --config " + config + "\n"; !strings.HasSuffix(stderr, want) {
+		t.Errorf("%s, want %s", stderr, want)
 	}
 }
 

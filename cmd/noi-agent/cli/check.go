@@ -136,7 +136,7 @@ func (c *checkCommand) Run(_ context.Context, p *Program, cli *commandLine) erro
 	lines := budgets(config, catalog)
 	for _, b := range lines {
 		if b.Warning != "" {
-			fmt.Fprintln(p.Stdout, b.Warning)
+			sentence(p.Stdout, "%s", cli.advised(b.Warning))
 		}
 	}
 	fmt.Fprintf(p.Stdout, "%s: ok\n", cli.Config)

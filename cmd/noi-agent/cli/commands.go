@@ -18,7 +18,8 @@ type commandLine struct {
 	Socket   string
 	NoHeader bool
 
-	version string // of this program
+	version  string   // of this program
+	commands []string // all commands, such as "check" and "setup aws"
 }
 
 // defaultConfig is the path of the configuration that the packages use.
@@ -139,6 +140,10 @@ func (p *Program) root() (*cobra.Command, *commandLine) {
 	root.SetHelpCommand(newHelp(s))
 	for _, e := range entries() {
 		cmd := e.make(s)
+		s.cli.commands = append(s.cli.commands, cmd.Name())
+		for _, sub := range cmd.Commands() {
+			s.cli.commands = append(s.cli.commands, cmd.Name()+" "+sub.Name())
+		}
 		cmd.GroupID = e.group
 		cmd.Annotations = map[string]string{needKey: string(e.needs)}
 		root.AddCommand(cmd)

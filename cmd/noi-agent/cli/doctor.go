@@ -59,6 +59,10 @@ func (c *doctorCommand) Run(ctx context.Context, p *Program, cli *commandLine) e
 		s.Probe = p.prober(cli, c.Send)
 	}
 	r := doctor.Examine(ctx, s)
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		f.Evidence, f.Why, f.Command = cli.advised(f.Evidence), cli.advised(f.Why), cli.advised(f.Command)
+	}
 	if cli.JSON {
 		if err := printJSON(p.Stdout, r); err != nil {
 			return err
@@ -211,17 +215,19 @@ func (p *Program) prober(cli *commandLine, send bool) func(context.Context, *con
 	}
 }
 
+// printReport prints the findings. The lines fit the terminal, except those of a command: a person copies it whole.
 func printReport(p *Program, r doctor.Report) {
 	for _, f := range r.Findings {
 		subject := f.ID
 		if f.Subject != "" {
 			subject += " " + f.Subject
 		}
-		fmt.Fprintf(p.Stdout, "%-7s  %s: %s\n", f.Level, subject, f.Evidence)
+		hanging(p.Stdout, fmt.Sprintf("%-7s  ", f.Level), subject+": "+f.Evidence)
 		if f.Level != doctor.OK {
-			why := strings.ReplaceAll(f.Why, "\n", "\n              ")
-			fmt.Fprintf(p.Stdout, "         why: %s\n         try: %s\n", why, f.Command)
+			hanging(p.Stdout, "         why: ", f.Why)
+			fmt.Fprintf(p.Stdout, "         try: %s\n", f.Command)
 		}
 	}
-	fmt.Fprintf(p.Stdout, "\n%s\n", r.Verdict)
+	fmt.Fprintln(p.Stdout)
+	sentence(p.Stdout, "%s", r.Verdict)
 }

@@ -50,7 +50,7 @@ type exitCode int
 func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 
 // conclude prints the error of a command, if there is one, and returns the exit code.
-func (p *Program) conclude(err error, asJSON bool) int {
+func (p *Program) conclude(err error, cli *commandLine) int {
 	var own exitCode
 	var f *fault
 	switch {
@@ -60,7 +60,7 @@ func (p *Program) conclude(err error, asJSON bool) int {
 		return int(own)
 	}
 	if !errors.Is(err, errSilent) {
-		p.complain(err, asJSON)
+		p.complain(err, cli)
 	}
 	if errors.As(err, &f) {
 		return f.exit
@@ -70,18 +70,18 @@ func (p *Program) conclude(err error, asJSON bool) int {
 
 // complain prints an error: for people as a text with the hint on its own line, for programs as problem+json (RFC
 // 9457).
-func (p *Program) complain(err error, asJSON bool) {
+func (p *Program) complain(err error, cli *commandLine) {
 	f := &fault{err: err, code: "failed"}
 	errors.As(err, &f)
-	text := strings.TrimSpace(err.Error())
-	if asJSON {
+	text, hint := cli.advised(strings.TrimSpace(err.Error())), cli.hintOf(f)
+	if cli.JSON {
 		_ = p.printProblem(api.Error{Type: api.ErrorPrefix + f.code, Title: problemTitle(err, f.code),
-			Status: statusOf(err), Detail: text, Hint: f.hint})
+			Status: statusOf(err), Detail: text, Hint: hint})
 		return
 	}
 	sentence(p.Stderr, "noi-agent: %s", text)
-	if f.hint != "" {
-		fmt.Fprintf(p.Stderr, "hint: %s\n", f.hint)
+	if hint != "" {
+		fmt.Fprintf(p.Stderr, "hint: %s\n", hint)
 	}
 }
 

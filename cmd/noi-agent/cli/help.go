@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -117,6 +118,7 @@ func printSubcommands(w io.Writer, cmd *cobra.Command, width int) {
 }
 
 // wrapped breaks a text at blanks into lines of at most width columns. A line that begins with a blank stays unchanged.
+// A number and its unit stay on one line.
 func wrapped(text string, width int) string {
 	var b strings.Builder
 	for i, line := range strings.Split(text, "\n") {
@@ -128,7 +130,7 @@ func wrapped(text string, width int) string {
 			continue
 		}
 		column := 0
-		for j, word := range strings.Fields(line) {
+		for j, word := range wordsOf(line) {
 			n := runes(word)
 			switch {
 			case j > 0 && column+1+n > width:
@@ -143,4 +145,27 @@ func wrapped(text string, width int) string {
 		}
 	}
 	return b.String()
+}
+
+// wordsOf returns the words of a line. A number and its unit are one word.
+func wordsOf(line string) (words []string) {
+	for _, word := range strings.Fields(line) {
+		last := len(words) - 1
+		if last >= 0 && endsInDigit(words[last]) && slices.Contains(units(), strings.TrimRight(word, ".,;:)")) {
+			words[last] += " " + word
+			continue
+		}
+		words = append(words, word)
+	}
+	return words
+}
+
+func endsInDigit(word string) bool {
+	end := word[len(word)-1]
+	return '0' <= end && end <= '9'
+}
+
+// units returns the units that follow a number in the texts of the program.
+func units() []string {
+	return []string{"ms", "s", "min", "h", "d", "B", "kB", "MB", "GB", "KiB", "MiB", "GiB", "%", "V", "A", "W", "baud"}
 }

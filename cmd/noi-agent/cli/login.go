@@ -188,7 +188,7 @@ func (*tokenRotateCommand) Run(ctx context.Context, p *Program, cli *commandLine
 	if err := plainJSON(body, &r); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(p.Stdout, "The admin token is new. Sessions ended: %d. Show it:  sudo noi-agent token show\n",
-		r.SessionsEnded)
+	_, err = fmt.Fprintln(p.Stdout, cli.advised(fmt.Sprintf(
+		"The admin token is new. Sessions ended: %d. Show it:  sudo noi-agent token show", r.SessionsEnded)))
 	return err
 }

@@ -25,7 +25,7 @@ func TestTextsOfOthersCannotMoveTheCursor(t *testing.T) {
 	}
 	var out bytes.Buffer
 	for _, verbose := range []bool{false, true} {
-		(&statusPage{s: &s, look: screen(80), verbose: verbose}).print(&out)
+		(&statusPage{s: &s, look: screen(80), cli: &commandLine{}, verbose: verbose}).print(&out)
 	}
 	if strings.ContainsAny(out.String(), "\x1b\x07\t\u202e\u009b\x00\r") || !strings.Contains(out.String(), `PS\u001b[2J`) {
 		t.Errorf("%q", out.String())

@@ -47,7 +47,7 @@ func (p *Program) Run(args []string) int {
 	root, cli := with.root()
 	root.SetArgs(args)
 	err := root.ExecuteContext(context.Background())
-	return with.conclude(cmp.Or(err, out.err), cli.JSON)
+	return with.conclude(cmp.Or(err, out.err), cli)
 }
 
 // load reads the families, and then the configuration, which is checked against them.

@@ -60,7 +60,11 @@ func (g *progress) step(s modbus.Step) {
 	}
 	full := barWidth * s.Asked / s.All
 	left := g.scan.Expected(s.Settings) * time.Duration(s.All-s.Asked) / time.Duration(s.All)
-	fmt.Fprintf(g.w, "\r%s unit %d%s, %d found, %s left\x1b[K", bar(full), s.Unit, where, s.Found, roughly(left))
+	text := fmt.Sprintf("%s unit %d%s, %d found, %s left", bar(full), s.Unit, where, s.Found, roughly(left))
+	if runes(text) >= widthOf(g.w) { // a line that the terminal breaks would stay on the screen
+		text = fmt.Sprintf("unit %d, %d found, %s left", s.Unit, s.Found, roughly(left))
+	}
+	fmt.Fprintf(g.w, "\r%s\x1b[K", text)
 }
 
 // barWidth is the number of characters in a bar.

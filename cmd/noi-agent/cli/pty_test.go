@@ -69,7 +69,7 @@ func TestRealTerminals(t *testing.T) {
 			t.Errorf("no colour at %d columns:\n%q", width, text)
 		}
 		for line := range strings.Lines(escape.ReplaceAllString(text, "")) {
-			if n := runes(strings.TrimRight(line, "\n")); n > int(width) && !strings.Contains(line, "arn:aws") {
+			if n := runes(strings.TrimRight(line, "\n")); n > int(width) && !strings.Contains(line, "arn:aws") && !strings.Contains(line, socket) {
 				t.Errorf("at %d columns a line has %d: %q", width, n, line)
 			}
 		}
@@ -105,7 +105,7 @@ func TestSentencesFitTheTerminal(t *testing.T) {
 	asker.say("") // the person presses Enter
 	scan := &modbus.Scan{Units: make([]byte, 247), Settings: []modbus.Settings{{Port: "/dev/serial/by-id/usb-FTDI_FT232R", Baud: 9600}}}
 	newProgress(tty, scan).announce()
-	p.complain(errors.New(long), false)
+	p.complain(errors.New(long), &commandLine{})
 	_ = tty.Close()
 	text, _ := io.ReadAll(screen) // ends with an error when no other end is open
 	for line := range strings.Lines(strings.ReplaceAll(string(text), "\r\n", "\n")) {
@@ -114,6 +114,49 @@ func TestSentencesFitTheTerminal(t *testing.T) {
 		}
 	}
 	clitest.MustHold(t, string(text), "noi-agent: seven words", "charge_state, array_fault,", "Ctrl-C ends the scan")
+}
+
+// TestFindingsFitTheTerminal: the lines of doctor are wrapped between words. A command stays whole, and behind a pipe
+// every line.
+func TestFindingsFitTheTerminal(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "config.yaml")
+	text := onTerminal(t, 60, nil, "doctor", "--config", missing)
+	for line := range strings.Lines(text) {
+		long := strings.Contains(line, missing) || strings.Contains(line, "try: ") // a path and a command have no blank to break at
+		if n := runes(strings.TrimRight(line, "\n")); n > 60 && !long {
+			t.Errorf("a line has %d columns: %q", n, line)
+		}
+	}
+	clitest.MustHold(t, text, "try: sudo noi-agent init --config "+missing+"\n", "\n         ")
+	_, piped, _ := run1("doctor", "--config", missing)
+	for line := range strings.Lines(piped) {
+		if head, _, _ := strings.Cut(line, " "); !strings.Contains(" ok fault warning 1 2 3 4 5 ", " "+head+" ") && strings.TrimSpace(line) != "" &&
+			!strings.Contains(line, "why: ") && !strings.Contains(line, "try: ") {
+			t.Errorf("behind a pipe a line is wrapped: %q", line)
+		}
+	}
+}
+
+// TestProgressIsOneRowOfTheTerminal: the terminal does not break the line of a scan, so the next step replaces all of it.
+func TestProgressIsOneRowOfTheTerminal(t *testing.T) {
+	for _, width := range []uint16{40, 80} {
+		screen, tty, err := pty.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := pty.Setsize(tty, &pty.Winsize{Rows: 24, Cols: width}); err != nil {
+			t.Fatal(err)
+		}
+		scan := &modbus.Scan{Units: make([]byte, 247), Settings: []modbus.Settings{{Port: "/dev/ttyUSB0", Baud: 115200, DataBits: 8, Parity: "none", StopBits: 2}}}
+		newProgress(tty, scan).step(modbus.Step{Settings: scan.Settings[0], Round: 1, Last: 2, Function: 4, Unit: 247, Asked: 246, All: 247, Found: 123})
+		_ = tty.Close()
+		text, _ := io.ReadAll(screen) // ends with an error when no other end is open
+		_ = screen.Close()
+		line := strings.TrimSuffix(strings.TrimPrefix(string(text), "\r"), "\x1b[K")
+		if n := runes(line); n >= int(width) || !strings.Contains(line, "unit 247") {
+			t.Errorf("at %d columns the line has %d: %q", width, n, line)
+		}
+	}
 }
 
 // TestObjectsOfAFamilyAreRowsAtEightyColumns: a terminal of the usual width shows one row for each object, with its whole name.

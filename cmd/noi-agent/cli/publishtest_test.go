@@ -91,7 +91,7 @@ func TestPublishTestOfADeniedPublisherPrintsItsPolicy(t *testing.T) {
 	c := startClouds(t)
 	c.sns.SetFault(standin.Always(standin.SNSDenied(clitest.TopicARN)))
 	code, stdout, stderr := run1("publish-test", clitest.SNSID, "--config", c.config)
-	clitest.MustHold(t, stderr, "noi-agent: main-solar cannot publish\nhint: noi-agent setup aws main-solar ")
+	clitest.MustHold(t, stderr, "noi-agent: main-solar cannot publish\nhint: noi-agent setup aws --config "+c.config+" main-solar ")
 	for _, want := range []string{
 		"\n✗ message     AuthorizationError: User: arn:aws:iam::123456789012:user/noi is not authorized",
 		"\n    aws iam put-user-policy --user-name noi --policy-name noi-publish --policy-document ", `"Resource":"` + clitest.TopicARN + `"`,

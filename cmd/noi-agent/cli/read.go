@@ -176,7 +176,7 @@ func (c *readCommand) Run(ctx context.Context, p *Program, cli *commandLine) err
 	}
 	if doubt := r.doubts(ctx); doubt != "" && c.Model != "" {
 		p.complain(fmt.Errorf("warning: %s; the values are by --model",
-			strings.Replace(doubt, "the configuration", "--model", 1)), cli.JSON)
+			strings.Replace(doubt, "the configuration", "--model", 1)), cli)
 	} else if doubt != "" {
 		result.refuse(doubt + ". " + api.MismatchRemedy)
 	}

@@ -83,7 +83,7 @@ func (p *Program) printReadings(r ReadResult, cli *commandLine) error {
 	complain := func(what, text string) {
 		failed = failed || text != ""
 		if text != "" && !asJSON {
-			p.complain(fmt.Errorf("%s: %s", what, text), false)
+			p.complain(fmt.Errorf("%s: %s", what, text), cli)
 		}
 	}
 	for _, o := range r.Objects {

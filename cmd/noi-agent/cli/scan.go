@@ -363,5 +363,5 @@ func noAnswerError(l ScanListing) error {
 			"the line")
 	}
 	return errors.New("no device answers: check the power of the controllers, the wires A and B (swapped?), and the " +
-		"port. A longer --timeout helps with radios")
+		"port. --parity none,even tries another parity. A longer --timeout helps with radios")
 }

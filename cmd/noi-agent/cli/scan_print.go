@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -69,8 +70,11 @@ func listScan(line *configs.Line, r modbus.ScanResult, catalog *objects.Catalog,
 		first.UnitID = row.UnitID
 		l.Same = l.Same && row == first
 	}
-	for _, g := range r.Garbled {
-		l.Garbled = append(l.Garbled, garbledListing{UnitID: int(g.Unit), Settings: framingOf(g.Settings)})
+	for _, g := range r.Garbled { // a unit that was asked by both functions may be twice
+		row := garbledListing{UnitID: int(g.Unit), Settings: framingOf(g.Settings)}
+		if !slices.Contains(l.Garbled, row) {
+			l.Garbled = append(l.Garbled, row)
+		}
 	}
 	if len(l.Found) > 0 {
 		l.YAML = yamlOf(line, r.Settings, l)
@@ -135,7 +139,7 @@ func (p *Program) printScan(l ScanListing, cli *commandLine) error {
 	if len(l.Found) > 0 {
 		printFound(p.Stdout, l, p.look(cli))
 	}
-	printGarbled(p.Stdout, l.Garbled)
+	printGarbled(p.Stdout, l)
 	for _, f := range l.Found {
 		if f.Fault != "" {
 			fmt.Fprintf(p.Stdout, "FAULT: unit %d: %s. %s\n", f.UnitID, f.Fault, api.MismatchRemedy)
@@ -143,7 +147,8 @@ func (p *Program) printScan(l ScanListing, cli *commandLine) error {
 	}
 	if l.YAML != "" {
 		fmt.Fprintf(p.Stdout, "\n# for the configuration\n%s", l.YAML)
-		fmt.Fprintln(p.Stderr, "hint: put these into the configuration, or let noi-agent init write the file")
+		const hint = "hint: put these into the configuration, or let noi-agent init write the file"
+		sentence(p.Stderr, "%s", cli.advised(hint))
 	}
 	return nil
 }
@@ -174,7 +179,9 @@ func printFound(w io.Writer, l ScanListing, as look) {
 // mostGarbled is the most units in the list of units with invalid answers. On a line with noise these are all units.
 const mostGarbled = 10
 
-func printGarbled(w io.Writer, list []garbledListing) {
+// printGarbled prints the units with invalid answers. If other units answer, the settings of the line are right.
+func printGarbled(w io.Writer, l ScanListing) {
+	list := l.Garbled
 	if len(list) == 0 {
 		return
 	}
@@ -185,8 +192,12 @@ func printGarbled(w io.Writer, list []garbledListing) {
 	if more := len(list) - mostGarbled; more > 0 {
 		words = append(words, fmt.Sprintf("%d more", more))
 	}
-	fmt.Fprintf(w, "bytes that are no valid frame came after the requests to these units: %s\n",
+	sentence(w, "bytes that are no valid frame came after the requests to these units: %s",
 		strings.Join(words, ", "))
+	if len(l.Found) > 0 {
+		sentence(w, "Other units answer, so the settings of the line are right. Perhaps two devices have the same "+
+			"unit id: disconnect one of them, and scan again.")
+	}
 }
 
 func at(settings string) string {

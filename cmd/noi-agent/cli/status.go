@@ -84,7 +84,8 @@ func (c *statusCommand) Run(ctx context.Context, p *Program, cli *commandLine) e
 // page asks for the values and the failed exchanges that the page also shows.
 func (c *statusCommand) page(ctx context.Context, p *Program, cli *commandLine, s *api.Status) *statusPage {
 	host, _ := os.Hostname() // not required
-	page := &statusPage{host: host, s: s, look: p.look(cli), now: p.Now(), own: p.Version, verbose: c.Verbose}
+	page := &statusPage{host: host, s: s, look: p.look(cli), now: p.Now(), own: p.Version, cli: cli,
+		verbose: c.Verbose}
 	if body, err := cli.ask(ctx, "/api/v1/objects"); err == nil { // not required
 		_ = plainJSON(body, &page.values)
 	}
@@ -133,7 +134,7 @@ func (c *statusCommand) redraw(ctx context.Context, p *Program, cli *commandLine
 	if fault != nil {
 		with := *p
 		with.Stderr = &screen
-		with.complain(fault, false)
+		with.complain(fault, cli)
 	} else {
 		var s api.Status
 		if err := plainJSON(body, &s); err != nil {

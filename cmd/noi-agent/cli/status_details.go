@@ -29,7 +29,7 @@ func (g *statusPage) printDetails(w io.Writer) {
 
 // item prints one paragraph of a block.
 func (g *statusPage) item(w io.Writer, format string, args ...any) {
-	fmt.Fprint(w, paragraph(fmt.Sprintf(format, args...), "  ", g.width()))
+	fmt.Fprint(w, paragraph(g.cli.advised(fmt.Sprintf(format, args...)), "  ", g.width()))
 }
 
 func (g *statusPage) printLine(w io.Writer, l *api.Line) {

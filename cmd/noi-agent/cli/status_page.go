@@ -21,6 +21,7 @@ type statusPage struct {
 	faults  api.LineFaults // for --verbose
 	own     string         // version of this command
 	host    string         // name of this computer; "": not known
+	cli     *commandLine   // its flags belong to the advised commands
 	look    look
 	now     time.Time
 	verbose bool
@@ -115,7 +116,7 @@ func (g *statusPage) printProblem(w io.Writer, mark string, pr *api.Problem) {
 	if n := len(pr.Folded); n > 0 {
 		fmt.Fprint(w, paragraph(alsoExplains(pr), "  ", g.width()))
 	}
-	fmt.Fprint(w, paragraph("hint: "+pr.Remedy, "  ", g.width()))
+	fmt.Fprint(w, paragraph("hint: "+g.cli.advised(pr.Remedy), "  ", g.width()))
 	if g.verbose {
 		fmt.Fprintf(w, "  code: %s (docs/troubleshooting.md), effect on data: %s\n", pr.Code, pr.Effect)
 	}
@@ -299,6 +300,6 @@ func (g *statusPage) printMore(w io.Writer) {
 		more = append(more, counted(notices, "notice")+": noi-agent status --verbose")
 	}
 	for _, text := range more {
-		fmt.Fprint(w, paragraph(text, "", g.width()))
+		fmt.Fprint(w, paragraph(g.cli.advised(text), "", g.width()))
 	}
 }

@@ -87,7 +87,7 @@ func siteFaults() api.LineFaults {
 
 func pageOf(s *api.Status, l look, verbose bool) string {
 	var out bytes.Buffer
-	(&statusPage{host: "main-solar-gw", s: s, values: siteValues(), faults: siteFaults(), own: "1.0.10", look: l, now: siteNow, verbose: verbose}).print(&out)
+	(&statusPage{host: "main-solar-gw", s: s, values: siteValues(), faults: siteFaults(), own: "1.0.10", look: l, now: siteNow, cli: &commandLine{}, verbose: verbose}).print(&out)
 	return out.String()
 }
 
@@ -236,7 +236,7 @@ func TestTriggersAreTheOriginalsTable(t *testing.T) {
 	}
 	for _, row := range triggerRows() {
 		fmt.Fprintf(&out, "### show %d\n", row.ID)
-		printTrigger(&out, detailOf(row), 80)
+		printTrigger(&out, detailOf(row), 80, &commandLine{})
 	}
 	clitest.Golden(t, "triggers.txt", out.Bytes())
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
@@ -52,6 +53,15 @@ func fitted(w io.Writer, text string) string {
 // sentence prints a text as lines that fit w.
 func sentence(w io.Writer, format string, args ...any) {
 	fmt.Fprintln(w, fitted(w, fmt.Sprintf(format, args...)))
+}
+
+// hanging prints a text after its head, as lines that fit w. Each further line begins below the first letter of the
+// text.
+func hanging(w io.Writer, head, text string) {
+	if isTerminal(w) {
+		text = wrapped(text, widthOf(w)-runes(head))
+	}
+	fmt.Fprintln(w, head+strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", runes(head))))
 }
 
 // runes returns the number of columns of a text. The program prints no characters that are two columns wide.

@@ -65,7 +65,7 @@ func (c *triggerShowCommand) Run(ctx context.Context, p *Program, cli *commandLi
 	if l := p.look(cli); l.terminal {
 		width = l.width
 	}
-	printTrigger(p.Stdout, &row, width)
+	printTrigger(p.Stdout, &row, width, cli)
 	return nil
 }
 
@@ -78,10 +78,10 @@ func noTrigger(err error, id uint64) error {
 	return err
 }
 
-func printTrigger(w io.Writer, row *api.TriggerDetail, width int) {
+func printTrigger(w io.Writer, row *api.TriggerDetail, width int, cli *commandLine) {
 	fmt.Fprint(w, wrapped(triggerSentence(row), width), "\n")
 	if row.Title != "" {
-		fmt.Fprint(w, paragraph(row.Title+".", "  ", width), paragraph("hint: "+row.Remedy, "  ", width))
+		fmt.Fprint(w, paragraph(row.Title+".", "  ", width), paragraph("hint: "+cli.advised(row.Remedy), "  ", width))
 	}
 	item := func(name, value string) {
 		if value != "" {
@@ -113,7 +113,8 @@ func printTrigger(w io.Writer, row *api.TriggerDetail, width int) {
 	_ = enc.Encode(row.IntegrationData) // texts always encode
 	fmt.Fprintf(w, "\nIntegration data:\n%s", answer.String())
 	if row.CanPublish {
-		fmt.Fprint(w, "\n", paragraph(fmt.Sprintf("publish again: noi-agent triggers publish %d", row.ID), "", width))
+		again := cli.advised(fmt.Sprintf("publish again: noi-agent triggers publish %d", row.ID))
+		fmt.Fprint(w, "\n", paragraph(again, "", width))
 	}
 }
 

@@ -88,7 +88,7 @@ func (c *triggersCommand) Run(ctx context.Context, p *Program, cli *commandLine)
 	}
 	triggerTable(page.Triggers, l).print(p.Stdout, l)
 	if page.Next != nil && l.terminal {
-		fmt.Fprintf(p.Stdout, "older: noi-agent triggers --before %d\n", *page.Next)
+		sentence(p.Stdout, "%s", cli.advised(fmt.Sprintf("older: noi-agent triggers --before %d", *page.Next)))
 	}
 	return nil
 }

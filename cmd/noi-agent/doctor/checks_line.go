@@ -110,6 +110,9 @@ func otherSettings(line *configs.Line, heard modbus.ScanResult) Finding {
 // answer, and whether any bytes arrive.
 func suspect(serial, othersAnswer, noise bool) string {
 	switch {
+	case othersAnswer && noise:
+		return "Other controllers on this line answer, so the wires, the baud rate and the parity are right. Perhaps " +
+			"two controllers have this unit id: disconnect one of them, and scan again."
 	case othersAnswer:
 		return "Other controllers on this line answer, so the wires, the baud rate and the parity are right: check " +
 			"its power and its unit id."
@@ -120,7 +123,7 @@ func suspect(serial, othersAnswer, noise bool) string {
 			"are swapped, and whether two controllers have the same unit id."
 	default:
 		return "Nothing at all arrives: check its power, the port, and whether A and B are swapped or open. A wrong " +
-			"unit id or baud rate has the same signs."
+			"unit id, baud rate or parity has the same signs."
 	}
 }
 
@@ -136,5 +139,10 @@ func suspectOf(status *api.Status, p api.Problem) string {
 	others := slices.ContainsFunc(line.Slaves, func(o api.Slave) bool {
 		return fmt.Sprint(o.UnitID) != unit && o.State == "ok"
 	})
-	return suspect(!strings.Contains(line.Port, "://"), others, p.Code == api.SlaveDamaged.Code)
+	serial := !strings.Contains(line.Port, "://")
+	text := suspect(serial, others, p.Code == api.SlaveDamaged.Code)
+	if serial && !others {
+		text += " If the daemon is stopped, `sudo noi-agent doctor` also tries other baud rates and parities."
+	}
+	return text
 }

@@ -358,12 +358,14 @@ func TestDoctorSaysWhatASilentControllerSuggests(t *testing.T) {
 		plant func(s *site)
 		want  string
 	}{
-		"nothing arrives":       {func(s *site) { deaf(s, nothing, nothing) }, "whether A and B are swapped"},
-		"noise":                 {func(s *site) { deaf(s, noise, nothing) }, "check baud rate and parity first"},
-		"others answer":         {func(s *site) { deaf(s, only1, nothing) }, "its power and its unit id"},
-		"polled, others answer": {polled("slave_silent", "ok"), "its power and its unit id"},
-		"polled, noise":         {polled("slave_garbled", "silent"), "check baud rate and parity first"},
-		"polled, nothing":       {polled("slave_silent", "silent"), "Nothing at all arrives"},
+		"nothing arrives":              {func(s *site) { deaf(s, nothing, nothing) }, "whether A and B are swapped"},
+		"noise":                        {func(s *site) { deaf(s, noise, nothing) }, "check baud rate and parity first"},
+		"others answer":                {func(s *site) { deaf(s, only1, nothing) }, "its power and its unit id"},
+		"polled, others answer":        {polled("slave_silent", "ok"), "its power and its unit id"},
+		"polled, noise":                {polled("slave_garbled", "silent"), "check baud rate and parity first"},
+		"polled, nothing":              {polled("slave_silent", "silent"), "Nothing at all arrives"},
+		"polled, all silent":           {polled("slave_silent", "silent"), "also tries other baud rates and parities"},
+		"polled, two with its unit id": {polled("slave_garbled", "ok"), "two controllers have this unit id"},
 	} {
 		s := sound(t)
 		c.plant(s)

@@ -60,7 +60,7 @@ func TestInitByFlags(t *testing.T) {
 	}
 
 	// An existing file is kept. Only with --force init replaces it, and keeps a copy.
-	if code, _, stderr := run1(args...); code != cli.ExitFailed || !strings.Contains(stderr, "exists already\nhint: noi-agent init --force") {
+	if code, _, stderr := run1(args...); code != cli.ExitFailed || !strings.Contains(stderr, "exists already\nhint: noi-agent init --config "+config+" ") {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
 	code, stdout, _ = run1(append(args, "--force", "--no-test", "--json")...)

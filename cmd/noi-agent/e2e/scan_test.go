@@ -186,7 +186,7 @@ func TestScanOfALineThatTheDaemonHasGoesThroughIt(t *testing.T) {
 		}
 	}
 	code, stdout, stderr := run1("scan", "--config", config, "--port", w.pty.Path())
-	if code != cli.ExitFailed || stdout != "" || !strings.Contains(stderr, "hint: noi-agent scan --line rs485 ") || strings.Contains(stderr, "asking") {
+	if code != cli.ExitFailed || stdout != "" || !strings.Contains(stderr, "hint: noi-agent scan --config "+config+" --line rs485 ") || strings.Contains(stderr, "asking") {
 		t.Errorf("a scan of its port: exit %d: %s%s", code, stdout, stderr)
 	}
 	if n := slave.Requests() - before; n > 0 {
@@ -259,6 +259,16 @@ func TestScanTellsGarbageFromSilence(t *testing.T) {
 	}
 	clitest.MustHold(t, stdout, "bytes that are no valid frame came after the requests to these units: 2 at 115200 8N2\n")
 	clitest.MustHold(t, stderr, "--parity none,even", "same unit id")
+
+	// Both functions find the same garbage, which is one row. Where another unit answers, the settings are right.
+	_, stdout, _ = run1(scanArgs(line.Path(), "--baud", "115200")...)
+	clitest.MustHold(t, stdout, "bytes that are no valid frame came after the requests to these units: 2 at 115200 8N2\n")
+	both := modbustest.MustServe(t, 115200, 11, twins, simSlave(t, 1))
+	code, stdout, stderr = run1(scanArgs(both.Path(), "--baud", "115200")...)
+	if code != cli.ExitDone {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+	clitest.MustHold(t, stdout, "Other units answer, so the settings of the line are right. Perhaps two devices have the same unit id")
 }
 
 func TestScanMisusedExitsWithTwo(t *testing.T) {
