@@ -7,7 +7,8 @@
 //
 // In reading order:
 //
-//   - program.go, commands.go, flags.go, help.go, faults.go: the command as a value, its tree, flags, help and errors
+//   - program.go, commands.go, flags.go, help.go, faults.go, advice.go: the command as a value, its
+//     tree, flags, help, errors and hints
 //   - run.go, logging.go, storecheck.go: the daemon, its log, and the child process that checks the store
 //   - daemon.go, ask.go, absent.go, source.go, watch.go, plain.go: how a command gets an answer from the daemon
 //   - place.go, reader.go, registers.go: how a command reads a slave, by the daemon or at the port
