@@ -181,7 +181,7 @@ func TestFaultsOfSelectionsOfIntegrations(t *testing.T) {
 
 func TestFaultsOfSNSTopics(t *testing.T) {
 	checkFaults(t, []fault{
-		{"no ARN", "integrations:\n- type: aws", "2 integrations[0].topic_arn type aws needs the topic's ARN"},
+		{"no ARN", "integrations:\n- type: aws", "2 integrations[0].topic_arn the topic's ARN is needed"},
 		{"ARN of nothing", awsHead + "topic_arn: MainSolarData", "3 integrations[0].topic_arn want the ARN of a topic"},
 		{"ARN of a subscription", awsHead + arn + ":1234-5678", "3 integrations[0].topic_arn this is the ARN of a subscription; the topic's ends before \":1234-5678\""},
 		{"ARN of a queue", awsHead + "topic_arn: arn:aws:sqs:us-east-2:393221637266:Main", "3 integrations[0].topic_arn this is an ARN of \"sqs\"; want one of sns"},
@@ -231,7 +231,7 @@ func TestFaultsOfAWSCredentials(t *testing.T) {
 
 func TestFaultsOfPubSubTopics(t *testing.T) {
 	checkFaults(t, []fault{
-		{"no topic", "integrations:\n- type: gcp", "2 integrations[0].topic type gcp needs its topic"},
+		{"no topic", "integrations:\n- type: gcp", "2 integrations[0].topic a topic is needed"},
 		{"bare topic", gcpHead + "topic: MainSolarData", "3 integrations[0].topic MainSolarData alone does not say which project"},
 		{"half a topic", gcpHead + "topic: test-project/MainSolarData", "3 integrations[0].topic want projects/PROJECT/topics/NAME"},
 		{"subscription for a topic", gcpHead + "topic: projects/p/subscriptions/Main", "3 integrations[0].topic want projects/PROJECT/topics/NAME"},

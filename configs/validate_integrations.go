@@ -150,7 +150,7 @@ func (v *validator) aws(path string, in *Integration) {
 			clip(in.Profile))
 	}
 	if in.TopicARN == "" {
-		v.coded(CodeRequired, path+".topic_arn", "type aws needs the topic's ARN, %s", arnExample)
+		v.coded(CodeRequired, path+".topic_arn", "the topic's ARN is needed, %s", arnExample)
 		return
 	}
 	region, err := arnRegion(in.TopicARN)
@@ -271,7 +271,7 @@ func (v *validator) topic(path string, in *Integration) {
 			clip(in.ProjectID))
 	}
 	if in.Topic == "" {
-		v.coded(CodeRequired, path+".topic", "type gcp needs its topic, as in projects/PROJECT/topics/NAME")
+		v.coded(CodeRequired, path+".topic", "a topic is needed, as in projects/PROJECT/topics/NAME")
 		return
 	}
 	project, name, err := splitTopic(in.Topic)
