@@ -157,7 +157,7 @@ func (s *Site) noValue(c *controller, name, reason string) valueView {
 func reasonOfNone(reason string) string {
 	words, ok := map[string]string{
 		"refused": "not on this model", "absent": "no sensor", "out_of_range": "out of range",
-		"firmware": "not in this firmware", "not_a_number": "not a number",
+		"firmware": "not in this firmware", "not_a_number": "no number: no sensor?",
 	}[reason]
 	if !ok {
 		return reason

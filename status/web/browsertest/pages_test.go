@@ -57,6 +57,8 @@ const faults = `(() => {
     if (!walk.currentNode.data.trim() || !seen(e) || e.closest('noscript')) continue;
     const style = getComputedStyle(e), words = walk.currentNode.data.trim().slice(0, 20);
     const box = e.getBoundingClientRect();
+    const card = e.closest('.card,.note-box,.problem'), around = card && !e.closest('.wide,pre,svg') && card.getBoundingClientRect();
+    if (around && box.right > around.right + 1) out.push('sticks out of its card: ' + words);
     if (words.length > 4 && box.width < 24 && box.height > 100) out.push('a word in ' + box.width + ' px: ' + words);
     if (parseFloat(style.fontSize) < 12) out.push(style.fontSize + ': ' + words);
     const a = lum(rgb(style.color)), b = lum(ground(e)), contrast = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);

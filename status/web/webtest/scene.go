@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"noi-agent/objects"
@@ -203,7 +204,10 @@ func Troubled() *Scene {
 			l.Value = json.RawMessage(`["rts_was_valid_now_disconnected"]`)
 		}
 	}
-	s.State.Lines[0].Slaves[0].NoValue = map[string]string{"T_rts": "absent"}
+	s.State.Lines[0].Slaves[0].NoValue = map[string]string{"T_rts": "not_a_number"}
+	s.Values.Objects = slices.DeleteFunc(s.Values.Objects, func(l api.Latest) bool {
+		return l.UnitID == 1 && l.Object == "T_rts"
+	})
 	s.State.Lines[0].Slaves[0].Refused = []string{"kWhc_t"}
 	s.State.Problems = []api.Problem{
 		named(api.CloudWaiting.Of(AWS, at(18*time.Minute), "1,204 messages wait in the outbox.\nAWS says: "+refusal).
@@ -247,7 +251,7 @@ func Unplugged() *Scene {
 
 // named sets the name of a problem's subject, as the agent does.
 func named(p api.Problem, name string) api.Problem {
-	p.Name = name
+	p.Name, p.AgeS = name, int64(Moment().Sub(p.Since).Seconds())
 	return p.With("name", name)
 }
 
