@@ -26,8 +26,10 @@ type field struct {
 // More.
 func fieldsOf(cloudType string) (main, more []field) {
 	main = []field{
-		{Name: "name", Label: "Name", Hint: "What you call it. It can be changed later."},
-		{Name: "objects", Label: "Objects", Hint: "Comma separated: all, names, or patterns such as T_*.", List: true},
+		{Name: "name", Label: "Name",
+			Hint: "What you call it. It can be changed later. Left empty: its id."},
+		{Name: "objects", Label: "Objects", List: true,
+			Hint: "Comma separated: all, names, or patterns such as T_*. Left empty: all."},
 	}
 	more = []field{
 		{Name: "slaves", Label: "Slaves", Hint: "Comma separated: all, line/unit id, names or product codes.",
@@ -261,8 +263,7 @@ func (s *Site) editForm(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if entry.Locked {
-		s.say(w, http.StatusConflict, "It is set in the configuration file", "Change it in "+entry.File+
-			"; it is read again on `systemctl reload noi-agent`.")
+		s.sayLocked(w, &entry)
 		return
 	}
 	config, err := loose(entry.Config)
@@ -336,7 +337,11 @@ func (s *Site) submit(w http.ResponseWriter, r *http.Request, v *formView) {
 		s.refuseForm(w, v, err)
 		return
 	}
-	s.back(w, r, entry.Config.Type, "active", entry.Config.ID)
+	done := "active"
+	if !entry.Config.Enabled {
+		done = "saved"
+	}
+	s.back(w, r, entry.Config.Type, done, entry.Config.ID)
 }
 
 // tryOut tests the configuration in the form. It saves nothing.
@@ -362,6 +367,7 @@ func (s *Site) refuseForm(w http.ResponseWriter, v *formView, err error) {
 	if status == http.StatusPreconditionFailed {
 		if entry, err := s.o.Integrations.Get(v.ID); err == nil {
 			v.Newer, v.ETag = &entry, entry.ETag
+			v.MoreOpen = len(v.differing(v.More)) > 0
 			s.render(w, http.StatusConflict, v)
 			return
 		}
@@ -378,6 +384,17 @@ func (v *formView) newerValue(f field) string {
 		return err.Error()
 	}
 	return cmp.Or(typedText(config[f.Name]), "–")
+}
+
+// differing returns the fields whose value differs from the one in the active integration.
+func (v *formView) differing(fields []field) []field {
+	var list []field
+	for _, f := range fields {
+		if cmp.Or(f.Value, "–") != v.newerValue(f) {
+			list = append(list, f)
+		}
+	}
+	return list
 }
 
 // Action returns the address to which the browser sends the form.

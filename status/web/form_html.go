@@ -74,17 +74,28 @@ func (v *formView) faults() g.Node {
 			g.Map(v.Rest, func(text string) g.Node { return h.Li(g.Text(text)) })))
 }
 
-// bothVersions shows side by side what was typed and what another person has saved meanwhile.
+// bothVersions shows side by side what was typed and what another person has saved meanwhile. It shows only the fields
+// that differ.
 func (v *formView) bothVersions() g.Node {
-	rows := g.Map(v.Fields, func(f field) g.Node {
+	rows := g.Map(append(v.differing(v.Fields), v.differing(v.More)...), func(f field) g.Node {
 		return tableRow(rowHead(g.Text(f.Label)), cell("Active now", g.Text(v.newerValue(f))),
 			cell("Yours", g.Text(cmp.Or(f.Value, "–"))))
 	})
-	return h.Div(h.Class("note-box warn"), h.Role("alert"), h.TabIndex("-1"), h.ID("errors"),
-		h.H2(g.Text("It was changed while you edited")),
-		h.P(g.Text("Both versions are shown side by side. Nothing was saved yet. "+
+	both := g.Group{
+		h.P(g.Text("Both versions are shown side by side, in the fields that differ. Nothing was saved yet. " +
 			"Submit again to replace the active version.")),
-		table("stack", "Both versions", columns("Field", "Active now", "Yours"), rows...))
+		table("stack", "Both versions", columns("Field", "Active now", "Yours"), rows...),
+	}
+	if len(rows) == 0 {
+		now := "active"
+		if !v.Newer.Config.Enabled {
+			now = "paused"
+		}
+		both = g.Group{h.P(g.Text("Your fields are the same as the saved ones, and it is " + now +
+			" now. Submit again to save your version: it stays " + now + "."))}
+	}
+	return h.Div(h.Class("note-box warn"), h.Role("alert"), h.TabIndex("-1"), h.ID("errors"),
+		h.H2(g.Text("It was changed while you edited")), both)
 }
 
 // offered lists the objects to choose from. The script shows a check box for each of them.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"noi-agent/status/api"
@@ -82,8 +83,9 @@ func doneWords(done, name string) string {
 			" is paused. " +
 			"Waiting messages are kept within the limits, and sent when you resume it.",
 		"resumed": name +
-			" is active again.", "removed": "The integration was removed. What waited is kept for 24 h, " +
+			" is active again.", "removed": "The integration was removed. Messages that waited are kept for 24 h, " +
 			"then deleted and counted.", "woken": name + " tries again now.",
+		"saved": name + " is saved. It is still paused.",
 	}[done]
 }
 
@@ -204,7 +206,7 @@ func (s *Site) fail(w http.ResponseWriter, err error) {
 	if !errors.As(err, &e) {
 		e = api.NewError(http.StatusInternalServerError, err.Error(), "")
 	}
-	s.say(w, e.Status, e.Title, e.Detail)
+	s.say(w, e.Status, e.Title, ended(e.Detail))
 }
 
 // lockedAction asks for the login that a button needs. After the login it does the same as the button.
@@ -226,10 +228,18 @@ func (s *Site) lockedAction(name string) func(http.ResponseWriter, *http.Request
 // askRemove asks before an integration is removed.
 func (s *Site) askRemove(w http.ResponseWriter, r *http.Request) {
 	entry, err := s.o.Integrations.Get(r.PathValue("id"))
-	if err != nil {
+	switch {
+	case err != nil:
 		s.fail(w, err)
-		return
+	case entry.Locked:
+		s.sayLocked(w, &entry)
+	default:
+		s.render(w, http.StatusOK, s.removal(&entry, ""))
 	}
+}
+
+// removal returns the page that asks before an integration is removed. news is a sentence in front of the question.
+func (s *Site) removal(entry *api.IntegrationEntry, news string) *confirmView {
 	name := cmp.Or(entry.Config.Name, entry.Config.ID)
 	v := &confirmView{
 		frame: s.frame("Remove "+name, "/integrations/aws"), Heading: "Remove " + name +
@@ -241,7 +251,14 @@ func (s *Site) askRemove(w http.ResponseWriter, r *http.Request) {
 	if entry.State != nil && entry.State.Backlog > 0 {
 		v.Text = plural(entry.State.Backlog, "message") + " not yet published: kept for 24 h, then deleted and counted."
 	}
-	s.render(w, http.StatusOK, v)
+	v.Text = strings.TrimSpace(news + " " + v.Text)
+	return v
+}
+
+// sayLocked answers a change of an integration that only the configuration file can change.
+func (s *Site) sayLocked(w http.ResponseWriter, entry *api.IntegrationEntry) {
+	s.say(w, http.StatusConflict, "It is set in the configuration file",
+		"Change it in "+place(entry)+"; it is read again on `systemctl reload noi-agent`.")
 }
 
 func (s *Site) remove(w http.ResponseWriter, r *http.Request) {
@@ -249,6 +266,11 @@ func (s *Site) remove(w http.ResponseWriter, r *http.Request) {
 	entry, err := s.o.Integrations.Get(id)
 	if err == nil {
 		err = s.o.Integrations.Delete(r.Context(), id, cmp.Or(r.PostFormValue("etag"), entry.ETag))
+	}
+	var e *api.Error
+	if errors.As(err, &e) && e.Status == http.StatusPreconditionFailed {
+		s.render(w, http.StatusConflict, s.removal(&entry, "It was changed while you looked. Nothing was removed yet."))
+		return
 	}
 	if err != nil {
 		s.fail(w, err)

@@ -42,7 +42,7 @@ func (v *integrationsView) card(e *api.IntegrationEntry) g.Node {
 	var now, trouble, waiting g.Node
 	if s := e.State; s != nil {
 		now = state(integrationState(s))
-		trouble = g.If(s.LastError != "", h.P(h.Class("detail"), g.Text(s.LastError)))
+		trouble = v.trouble(s)
 		waiting = v.traffic(s)
 	}
 	return h.Section(h.Class("card integration"), h.ID(c.ID), h.Aria("labelledby", "h-"+c.ID),
@@ -56,6 +56,21 @@ func (v *integrationsView) card(e *api.IntegrationEntry) g.Node {
 		g.If(e.Locked, h.P(h.Class("muted"), g.Text("Set in "), h.Span(h.Class("id"), g.Text(place(e))),
 			prose(". Change it there; it is read again on `systemctl reload noi-agent`."))),
 		g.If(v.Editable, editButtons(e)))
+}
+
+// trouble shows the problems of an integration as the overview does, the first one open. Without a problem it shows the
+// last error.
+func (v *integrationsView) trouble(s *api.Integration) g.Node {
+	var own api.Status
+	for _, p := range v.Status.Problems {
+		if p.Subject == s.ID {
+			own.Problems = append(own.Problems, p)
+		}
+	}
+	if len(own.Problems) == 0 {
+		return g.If(s.LastError != "", h.P(h.Class("detail"), g.Text(s.LastError)))
+	}
+	return g.Map(problemsOf(&own, v.Zone), func(p problemView) g.Node { return p.node() })
 }
 
 // place returns the file of an integration, and the line in it if that is known.

@@ -52,7 +52,7 @@ func (p *problemView) node() g.Node {
 	tone := severityTone(p.Severity)
 	var since, folded g.Node
 	if !p.Since.IsZero() {
-		since = h.P(h.Class("muted"), g.Text("Since "), p.Zone.when(p.Since), g.Text("."))
+		since = h.P(h.Class("muted"), g.Text("Since "), p.Zone.when(p.Since), g.Text(" ("), ago(p.AgeS), g.Text(")."))
 	}
 	if len(p.Folded) > 0 {
 		folded = g.Group{
