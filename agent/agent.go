@@ -135,21 +135,36 @@ func New(o Options) (*Agent, error) {
 	}
 	_, uptime := a.clock.Wall.Read()
 	a.history = history.New(time.Duration(o.Config.Status.History), uptime)
+	a.store.KeepAccounts(sampled(o.Config, o.Catalog)) // before the ledger reads them
 	a.sampler = &sampler{store: a.store, history: a.history, log: a.log.With("part", "store"), in: a.sweeps,
 		ledger: newLedger(a.store.Run(), a.store.Accounts()), alarms: map[objectKey]string{},
 		changes: changes{elapsed: a.clock.Elapsed}, signals: &a.signals}
 	a.sampler.ledger.standsIn = a.degraded != ""
-	a.store.KeepAccounts(units(o.Config))
 	a.sampler.route(o.Config.Integrations)
 	return a, nil
 }
 
-// units returns the set of the slaves of a configuration, by their names in the store.
-func units(c *configs.Config) map[string]bool {
-	out := map[string]bool{}
+// sampled returns the objects that a configuration samples. For a slave with `model: auto` these are the objects that
+// it may have in any family.
+func sampled(c *configs.Config, catalog *objects.Catalog) map[store.Accounted]bool {
+	out := map[store.Accounted]bool{}
 	for i := range c.Lines {
-		for j := range c.Lines[i].Slaves {
-			out[objects.Source{Line: c.Lines[i].Name, UnitID: uint8(c.Lines[i].Slaves[j].ID)}.Unit()] = true
+		line := &c.Lines[i]
+		if !line.Enabled {
+			continue
+		}
+		for j := range line.Slaves {
+			slave := &line.Slaves[j]
+			unit := objects.Source{Line: line.Name, UnitID: uint8(slave.ID)}.Unit()
+			families := catalog.Families()
+			if family, named := slave.Family(catalog); named {
+				families = []*objects.Family{family}
+			}
+			for _, family := range families {
+				for _, polled := range slave.Polled(family) {
+					out[store.Accounted{Unit: unit, Object: polled.Object.Name}] = true
+				}
+			}
 		}
 	}
 	return out

@@ -3,7 +3,9 @@ package agent_test
 import (
 	"errors"
 	"os"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -181,5 +183,59 @@ func TestASlaveThatWasTakenOutHasNoDarkTime(t *testing.T) {
 			s.stop()
 			time.Sleep(time.Minute)
 		}
+	})
+}
+
+// TestWhatWasNotSampledHasNoDarkTime: an object, or a line, was not sampled during one run because of the configuration,
+// so none of its samples is missing there.
+func TestWhatWasNotSampledHasNoDarkTime(t *testing.T) {
+	for name, without := range map[string]*strings.Replacer{
+		"object": strings.NewReplacer("[Et_float, ", "["),
+		"line":   strings.NewReplacer("{name: a,", "{name: a, enabled: false,"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			in(t, func(g *gateway) {
+				for _, edit := range []*strings.Replacer{nil, without, nil} {
+					g.edit = edit
+					s := g.start("")
+					time.Sleep(5 * time.Minute)
+					synctest.Wait()
+					if gaps := dark(s, "Et_float"); len(gaps) > 0 {
+						t.Errorf("gaps %+v", gaps)
+					}
+					s.stop()
+				}
+			})
+		})
+	}
+}
+
+// TestAnAbsentSensorIsNoDarkTime: the sensor is absent at the end of one run and at the begin of the next one. Only the
+// time between the two runs is a time without an agent.
+func TestAnAbsentSensorIsNoDarkTime(t *testing.T) {
+	in(t, func(g *gateway) {
+		var absent atomic.Bool
+		g.edit = strings.NewReplacer("Ahc_r", "T_rts")
+		g.slave.Read = func(_ byte, _, count uint16) ([]uint16, byte) {
+			value := uint16(0x4A00)
+			if absent.Load() {
+				value = 0x7E00
+			}
+			return slices.Repeat([]uint16{value}, int(count)), 0
+		}
+		s := g.start("")
+		time.Sleep(65 * time.Second)
+		absent.Store(true)
+		time.Sleep(10 * time.Minute)
+		s.stop()
+		time.Sleep(2 * time.Minute)
+		s = g.start("")
+		time.Sleep(10 * time.Minute)
+		absent.Store(false)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		gaps := dark(s, "T_rts")
+		s.stop()
+		g.checkDark(gaps, 12)
 	})
 }

@@ -67,8 +67,9 @@ func (l *ledger) instant(t *poll.Sweep, at time.Time) store.Instant {
 	return store.Instant{Run: l.run, At: at, Uptime: at.Sub(t.BootedAt), Unsure: t.Unsure}
 }
 
-// welcome returns the gap of the time without an agent, for each object whose first sample or gap in this run is in the
-// sweep. The gap of the time without an agent ends at this sample, or at the first due time in this gap.
+// welcome returns the gap of the time without an agent, for each object whose first sample, gap or reply without a
+// value in this run is in the sweep. The gap of the time without an agent ends at this sample or reply, or at the first
+// due time in this gap.
 func (l *ledger) welcome(unit string, t *poll.Sweep) (spans []store.Span) {
 	meet := func(object string, at time.Time) {
 		if l.seq[objectKey{unit, object}] > 0 {
@@ -91,10 +92,15 @@ func (l *ledger) welcome(unit string, t *poll.Sweep) (spans []store.Span) {
 	for i := range t.Samples {
 		meet(t.Samples[i].Object, t.Samples[i].SampledAt)
 	}
+	for _, blank := range t.Blanks {
+		meet(blank.Object, blank.At)
+	}
 	return spans
 }
 
 // accounts returns for each object of a sweep the time of its sample, or of the end of a gap without a sample after it.
+// A reply without a value counts like a sample, but only if the object has had a value or a gap: the agent does not
+// expect samples of a sensor that was never there.
 func (l *ledger) accounts(t *poll.Sweep) (samples, gaps map[store.Accounted]store.Account) {
 	samples = make(map[store.Accounted]store.Account, len(t.Samples))
 	gaps = make(map[store.Accounted]store.Account, len(t.Gaps))
@@ -107,6 +113,13 @@ func (l *ledger) accounts(t *poll.Sweep) (samples, gaps map[store.Accounted]stor
 		key := store.Accounted{Unit: unit, Object: t.Samples[i].Object}
 		samples[key] = store.Account{Until: l.instant(t, t.Samples[i].SampledAt), Every: t.Every[i]}
 		delete(gaps, key)
+	}
+	for _, blank := range t.Blanks {
+		key := store.Accounted{Unit: unit, Object: blank.Object}
+		if _, before := l.before[key]; before || l.seq[objectKey{unit, blank.Object}] > 0 {
+			samples[key] = store.Account{Until: l.instant(t, blank.At), Every: blank.Every}
+			delete(gaps, key)
+		}
 	}
 	return samples, gaps
 }

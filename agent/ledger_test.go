@@ -98,5 +98,28 @@ func TestASweepAccountsForItsSamplesAndForGapsThatNothingFollows(t *testing.T) {
 	}
 }
 
+// TestASensorThatWasNeverThereIsNotMissed.
+func TestASensorThatWasNeverThereIsNotMissed(t *testing.T) {
+	l := newLedger(2, accounted("T_batt", started.Add(-time.Hour), time.Minute))
+	sweep := &poll.Sweep{Source: objects.Source{Line: "a", UnitID: 1}}
+	for _, object := range []string{"T_rts", "T_batt"} {
+		sweep.Blanks = append(sweep.Blanks, poll.Blank{Object: object, At: started, Every: time.Minute})
+	}
+	if spans := l.number(sweep); len(spans) != 1 || spans[0].Gap.Object != "T_batt" {
+		t.Errorf("gaps %+v, want the one of T_batt", spans)
+	}
+	samples, _ := l.accounts(sweep)
+	want := map[store.Accounted]store.Account{
+		{Unit: "a/1", Object: "T_batt"}: {Until: store.Instant{Run: 2, At: started}, Every: time.Minute},
+	}
+	for key, a := range samples {
+		a.Until.Uptime = 0 // no sweep of this test has a boot
+		samples[key] = a
+	}
+	if diff := cmp.Diff(want, samples); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // started is 20 s past a full minute.
 var started = time.Date(2022, 6, 28, 8, 20, 20, 0, time.UTC)

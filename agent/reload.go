@@ -90,7 +90,7 @@ func (a *Agent) apply(w lifetimes, r reload) error {
 	freshForwarders, errs := a.keepForwarders(old, &next, isEdit)
 
 	errs = append(errs, a.store.SetLimits(a.limits(r.config)), a.store.SetIntegrations(known(r.config)))
-	a.store.KeepAccounts(units(r.config))
+	a.store.KeepAccounts(sampled(r.config, r.catalog))
 	a.sampler.route(r.config.Integrations)
 	a.clock.Wall.Set(r.config.Clock)
 	for _, i := range freshForwarders {

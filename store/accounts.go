@@ -63,14 +63,25 @@ func (s *Store) Accounts() map[record.Accounted]record.Account {
 	return s.accounts.all()
 }
 
-// KeepAccounts forgets all units but these. A unit that is no longer in the configuration has no missing samples.
-func (s *Store) KeepAccounts(units map[string]bool) {
+// KeepAccounts forgets all objects but these. An object that is no longer sampled has no missing samples.
+func (s *Store) KeepAccounts(sampled map[record.Accounted]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, m := range []map[record.Accounted]record.Account{s.accounts.samples, s.accounts.gaps, s.accounts.rows} {
-		maps.DeleteFunc(m, func(k record.Accounted, _ record.Account) bool { return !units[k.Unit] })
+	lists := []map[record.Accounted]record.Account{s.accounts.samples, s.accounts.gaps, s.accounts.rows}
+	for _, w := range s.accounts.waiting {
+		lists = append(lists, w.list)
 	}
-	s.accounts.changed = true
+	kept := true
+	for _, list := range lists {
+		before := len(list)
+		maps.DeleteFunc(list, func(k record.Accounted, _ record.Account) bool { return !sampled[k] })
+		kept = kept && len(list) == before
+	}
+	if !kept { // in the file too, even if no sample is taken in this run
+		s.accounts.changed = true
+		s.accounts.version++
+		s.touchLocked()
+	}
 }
 
 // all returns the accounts of everything that is in the file, or accepted by every integration.

@@ -32,8 +32,16 @@ type Sweep struct {
 	Every    []time.Duration // the log interval of each sample
 	Gaps     []objects.Gap   // the gaps before the samples: object, from, to, count and reason
 	Due      []time.Duration // the log interval of the object of each gap
+	Blanks   []Blank         // the objects whose reply had no value
 	BootedAt time.Time       // time of the boot, by the clock that stamped the samples
 	Unsure   bool            // it is not known whether that clock is right
+}
+
+// Blank is a reply without a value: NaN, an absent sensor. It is no sample, and no sample is missing.
+type Blank struct {
+	Object string
+	At     time.Time     // when the reply arrived
+	Every  time.Duration // the log interval of the object
 }
 
 // handover gives sweeps to the sampler while the line is busy. The sampler and the integrations need processor time,

@@ -357,14 +357,16 @@ func (p *Poller) hand(s *slave, readings []reading) {
 		if gap, ok := it.gap(r.at, r.at.Sub(t.BootedAt), it.later(r.moments)); ok {
 			t.Gaps, t.Due = append(t.Gaps, gap), append(t.Due, it.polled.Interval)
 		}
-		if !r.none {
+		if r.none {
+			t.Blanks = append(t.Blanks, Blank{r.object, r.at, it.polled.Interval})
+		} else {
 			t.Samples = append(t.Samples, objects.Sample{Object: r.object, Value: r.value, SampledAt: r.at,
 				Alarm: r.alarm})
 			t.Every = append(t.Every, it.polled.Interval)
 		}
 	}
 	p.board.remember(p.place(s), readings)
-	if len(t.Samples)+len(t.Gaps) > 0 && !p.out.take(t) {
+	if !p.out.take(t) && len(t.Samples)+len(t.Gaps) > 0 {
 		for _, r := range readings {
 			it := s.plan.find(r.object)
 			it.owed = max(1, it.owed)
