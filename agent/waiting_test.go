@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"noi-agent/sinks"
+	"noi-agent/status/api"
+	"noi-agent/store"
 )
 
 // An estimated time stays an estimate, even in a message that was first rejected. A dead letter does not wait for
@@ -63,5 +65,31 @@ func TestSamplesThatWaitForTheClockHoldNoGapUp(t *testing.T) {
 			t.Errorf("the state is %s", in.State)
 		}
 		g.of("", 3)
+	})
+}
+
+// An estimated time stays an estimate in a replay too, and when the row of that replay is published again.
+func TestAReplayOfAnEstimatedTimeIsMarkedEachTime(t *testing.T) {
+	in(t, func(g *gateway) {
+		g.set(-years(30))
+		s := g.start("clock: {max_wait: 10s}\nbuffer: {retain_after_ack: 24h}\n")
+		defer s.stop()
+		time.Sleep(25 * time.Second)
+		if err := <-s.replay(store.Range{}).done; err != nil {
+			g.t.Fatal(err)
+		}
+		row := rowsOf(g.t, s, api.TriggerQuery{Object: "Et_float", Limit: 1})[0]
+		if !row.Replayed {
+			g.t.Fatalf("the newest row is %+v", row)
+		}
+		before := len(g.of("Et_float", -1))
+		if _, err := s.agent.PublishTrigger(g.t.Context(), row.ID); err != nil {
+			g.t.Fatal(err)
+		}
+		for _, c := range g.of("Et_float", before+1) {
+			if c.clock != "estimated" {
+				g.t.Errorf("published as %+v", c)
+			}
+		}
 	})
 }

@@ -33,7 +33,7 @@ func (s *Store) LogReplay(integration string, d *Replayed, r Result) error {
 		ID: d.Row, Integration: it.ID, Topic: it.Topic, Success: r.Outcome == Accepted, Replayed: true,
 		CompletedAt: record.ToMilli(r.CompletedAt), PublishedAt: record.ToMilli(r.PublishedAt), Attempts: d.Attempts,
 		MessageID: r.MessageID, Error: record.CutError(r.Error), Run: d.Run, Source: d.Source, Sample: sample,
-	}}
+	}, Estimated: r.Estimated}
 	if r.Outcome == Accepted {
 		it.replayed++
 		it.traffic.Replayed++

@@ -274,7 +274,7 @@ func (f *Forwarder) sendAgain(p *replay, n int) (pause time.Duration, err error)
 			tried++
 			err := f.logAgain(d, store.Result{
 				Outcome: outcome, PublishedAt: published, CompletedAt: completed, MessageID: r.MessageID,
-				Error: r.Error(), SampledAt: d.sampledAt(),
+				Error: r.Error(), SampledAt: items[tried-1].Sample.SampledAt, Estimated: items[tried-1].estimated,
 			})
 			if err != nil {
 				return 0, err
