@@ -140,7 +140,7 @@ func New(o Options) (*Agent, error) {
 		ledger: newLedger(a.store.Run(), a.store.Accounts()), alarms: map[objectKey]string{},
 		changes: changes{elapsed: a.clock.Elapsed}, signals: &a.signals}
 	a.sampler.ledger.standsIn = a.degraded != ""
-	a.sampler.route(o.Config.Integrations)
+	a.sampler.route(o.Config.Integrations, uptime)
 	return a, nil
 }
 

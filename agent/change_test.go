@@ -24,7 +24,7 @@ func listen(t *testing.T, band map[string]float64, heartbeat time.Duration) *new
 	all := configs.Names{All: true}
 	n.in = []configs.Integration{{ID: "x", Objects: all, Slaves: all, When: configs.WhenChange, Deadband: band, Heartbeat: heartbeat}}
 	n.sm = &sampler{changes: changes{elapsed: func() time.Duration { return n.now }}}
-	n.sm.route(n.in)
+	n.sm.route(n.in, 0)
 	return n
 }
 
@@ -136,15 +136,15 @@ func TestReloadKeepsWhatWasGiven(t *testing.T) {
 	n.want(n.numbers(12), "[12]")
 	same := n.in[0]
 	every := configs.Integration{ID: "y", Objects: configs.Names{List: []string{"T_batt"}}, Slaves: same.Slaves, When: configs.WhenEvery}
-	n.sm.route([]configs.Integration{every, same})
+	n.sm.route([]configs.Integration{every, same}, 0)
 	n.want(n.numbers(12), "[]")
 	edited := same
 	edited.Deadband = map[string]float64{"*": 1}
-	n.sm.route([]configs.Integration{every, edited})
+	n.sm.route([]configs.Integration{every, edited}, 0)
 	n.want(n.numbers(12, 12.5), "[12]")
 	all := every
 	all.Objects = same.Objects
-	n.sm.route([]configs.Integration{all, edited})
+	n.sm.route([]configs.Integration{all, edited}, 0)
 	kept, routes := n.sm.routes(&poll.Sweep{Source: n.src, Every: []time.Duration{1, 1},
 		Samples: []objects.Sample{{Object: "adc_vbterm", Value: objects.Number(12)}, {Object: "T_batt", Value: objects.Number(20)}}})
 	n.want(len(kept), "2")

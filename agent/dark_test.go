@@ -239,3 +239,47 @@ func TestAnAbsentSensorIsNoDarkTime(t *testing.T) {
 		g.checkDark(gaps, 12)
 	})
 }
+
+// TestAnIntegrationHasNoGapFromBeforeItGotTheObject: during a silence of the controller one integration is created, and
+// another one gets two more objects, one after the other. Both have only the later part of the gap.
+func TestAnIntegrationHasNoGapFromBeforeItGotTheObject(t *testing.T) {
+	in(t, func(g *gateway) {
+		silent := silenced(g.slave)
+		s := g.start("  - {name: y, type: gcp, topic: projects/test-project/topics/Why, objects: EV_float}\n")
+		time.Sleep(25 * time.Second)
+		begun := map[string]time.Time{"yEV_float": time.Now()}
+		for _, object := range []string{"Et_float", "Ahc_r", "EV_float"} {
+			begun["x"+object] = time.Now()
+		}
+		silent.Store(true)
+		for _, more := range []string{"Et_float", "Et_float, Ahc_r"} {
+			time.Sleep(20 * time.Minute)
+			s.reloadIn(g.dir, oneSlave+"  - {name: y, type: gcp, topic: projects/test-project/topics/Why, objects: [EV_float, "+
+				more+"]}\n  - {name: z, type: gcp, topic: projects/test-project/topics/Zed, objects: Et_float}\n")
+			for _, key := range []string{"zEt_float", "yEt_float", "yAhc_r"} {
+				if _, twice := begun[key]; !twice && (key != "yAhc_r" || more != "Et_float") {
+					begun[key] = time.Now()
+				}
+			}
+		}
+		time.Sleep(4 * time.Minute)
+		silent.Store(false)
+		time.Sleep(6 * time.Minute)
+		synctest.Wait()
+		for _, in := range s.status().Integrations {
+			for _, gap := range in.Gaps {
+				from := begun[in.Name+gap.Object]
+				delete(begun, in.Name+gap.Object)
+				off := time.Duration(gap.Count) - gap.To.Sub(from)/sampledEvery
+				if gap.From.Sub(from).Abs() > sampledEvery || off.Abs() > 2 || gap.Last-gap.First+1 != gap.Count {
+					t.Errorf("%s, %s: the gap from %v to %v counts %d (%d to %d), want it from %v", in.Name, gap.Object,
+						gap.From, gap.To, gap.Count, gap.First, gap.Last, from)
+				}
+			}
+		}
+		if len(begun) > 0 {
+			t.Errorf("no gap for %v", begun)
+		}
+		s.stop()
+	})
+}

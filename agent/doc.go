@@ -21,7 +21,8 @@
 // In reading order:
 //
 //   - agent.go: Options, New, Run
-//   - sampler.go, ledger.go, unnamed.go, change.go, alarmsignals.go: numbers and routes; gaps; `when: change`; alarms
+//   - sampler.go, ledger.go, routing.go, unnamed.go, change.go, alarmsignals.go: numbers and routes; gaps;
+//     `when: change`; alarms
 //   - reload.go, configfile.go: another configuration while the agent runs
 //   - status.go, storehealth.go, filling.go, triggers.go, trigger.go, filters.go, history.go, metrics.go: reports
 //   - problems.go, problemlog.go, sentence.go: the problems, as list, in the log, and as one sentence

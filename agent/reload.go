@@ -91,7 +91,8 @@ func (a *Agent) apply(w lifetimes, r reload) error {
 
 	errs = append(errs, a.store.SetLimits(a.limits(r.config)), a.store.SetIntegrations(known(r.config)))
 	a.store.KeepAccounts(sampled(r.config, r.catalog))
-	a.sampler.route(r.config.Integrations)
+	_, uptime := a.clock.Wall.Read()
+	a.sampler.route(r.config.Integrations, uptime)
 	a.clock.Wall.Set(r.config.Clock)
 	for _, i := range freshForwarders {
 		f := a.newForwarder(&r.config.Integrations[i])

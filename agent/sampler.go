@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"noi-agent/agent/history"
 	"noi-agent/agent/poll"
@@ -21,21 +22,24 @@ const queuedSweeps = 1024
 // sampler numbers the samples of each sweep, chooses their integrations, and offers the sweep to the store. One
 // goroutine owns it.
 type sampler struct {
-	integrations atomic.Pointer[[]configs.Integration]
-	store        *store.Store
-	log          *slog.Logger
-	in           chan *poll.Sweep
-	ledger       *ledger
-	history      *history.Store
-	changes      changes
-	signals      *alarmSignals
-	alarms       map[objectKey]string // the last value of each fault and alarm
-	unnamed      unnamed
-	n            uint64 // number of the last sample in this run
+	routing atomic.Pointer[routing]
+	store   *store.Store
+	log     *slog.Logger
+	in      chan *poll.Sweep
+	ledger  *ledger
+	history *history.Store
+	changes changes
+	signals *alarmSignals
+	alarms  map[objectKey]string // the last value of each fault and alarm
+	unnamed unnamed
+	n       uint64 // number of the last sample in this run
 }
 
-// route sets the integrations to which samples are routed from now on. It is safe from any goroutine.
-func (sm *sampler) route(integrations []configs.Integration) { sm.integrations.Store(&integrations) }
+// route sets the integrations to which samples are routed from now on; uptime is the present time since the boot. The
+// sampler may run meanwhile.
+func (sm *sampler) route(integrations []configs.Integration, uptime time.Duration) {
+	sm.routing.Store(newRouting(integrations, sm.routing.Load(), uptime))
+}
 
 // run handles sweeps until `in` is closed, and then waits for the last commit, so that all samples are kept before the
 // agent ends. Before that it waits for no commit, because forwarders see a sweep at once. If the store has stopped, run
@@ -176,14 +180,23 @@ func (sm *sampler) alarming(unit string, samples []objects.Sample) (changed []in
 
 // writeGaps writes gaps into the log of every integration that should have got the samples.
 func (sm *sampler) writeGaps(spans []store.Span) error {
+	routing := sm.routing.Load()
 	for _, span := range spans {
 		slave := sm.ledger.who[span.Gap.Unit]
-		for _, in := range *sm.integrations.Load() {
-			if !in.Wants(slave.line, slave.unitID, slave.names, span.Gap.Object) &&
-				!(slave.nameless && in.MayWant(slave.family, span.Gap.Object)) {
+		wants := func(in *configs.Integration) bool {
+			return in.Wants(slave.line, slave.unitID, slave.names, span.Gap.Object) ||
+				slave.nameless && in.MayWant(slave.family, span.Gap.Object)
+		}
+		for i := range routing.list {
+			in := &routing.list[i]
+			if !wants(in) {
 				continue
 			}
-			if err := sm.store.MissingSpan(in.ID, span); err != nil && !errors.Is(err, store.ErrUnknownIntegration) {
+			own, any := routing.cut(in.ID, span, wants)
+			if !any {
+				continue
+			}
+			if err := sm.store.MissingSpan(in.ID, own); err != nil && !errors.Is(err, store.ErrUnknownIntegration) {
 				return err
 			}
 		}
@@ -193,9 +206,9 @@ func (sm *sampler) writeGaps(spans []store.Span) error {
 
 // routes returns the samples that an integration gets, and the samples of each integration.
 func (sm *sampler) routes(t *poll.Sweep) (kept []objects.Sample, routes []objects.Route) {
-	listing := sm.integrations.Load()
-	sm.changes.follow(listing)
-	integrations := *listing
+	routing := sm.routing.Load()
+	sm.changes.follow(&routing.list)
+	integrations := routing.list
 	picked := make([][]int, len(integrations))
 	kept = make([]objects.Sample, 0, len(t.Samples))
 	for at, sample := range t.Samples {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"noi-agent/agent/poll"
-	"noi-agent/configs"
 	"noi-agent/objects"
 	"noi-agent/store"
 	"noi-agent/store/storetest"
@@ -25,7 +24,7 @@ func TestCommitsAreToldThoughSweepsGoOnComing(t *testing.T) {
 		in, log := make(chan *poll.Sweep), &countedLog{}
 		sm := &sampler{store: st, log: slog.New(log), in: in, ledger: newLedger(1, nil), alarms: map[objectKey]string{}, signals: &alarmSignals{},
 			changes: changes{elapsed: func() time.Duration { return 0 }}}
-		sm.integrations.Store(&[]configs.Integration{parsed.Integrations[0]})
+		sm.route(parsed.Integrations[:1], 0)
 		ended := make(chan error)
 		go func() { ended <- sm.run(t.Context()) }()
 		for range 100 {
