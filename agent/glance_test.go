@@ -92,6 +92,19 @@ func reports(product, model string) func(t *testing.T) *site {
 	}
 }
 
+// unselected is a site whose controller gives no product code, with an integration that lists it by product code.
+func unselected(t *testing.T) *site {
+	slave := controller(1)
+	slave.Identity = nil
+	return after(time.Minute, startOne(t, strings.Replace(oneObject, "{name: x, ", "{name: x, slaves: PS-PWM-30M, ", 1), slave))
+}
+
+func kindsRefused(t *testing.T) *site {
+	s := startOne(t, oneSlave, controller(1))
+	s.sink.said("the topic's schema refuses fractions of Ahc_r")
+	return after(time.Minute, s)
+}
+
 // answered is a site whose cloud gives the same answer to every message.
 func answered(d time.Duration, more string, r sinks.Result) func(t *testing.T) *site {
 	return func(t *testing.T) *site {
@@ -136,6 +149,7 @@ func glances() []glance {
 		{"slave_without_objects", reports("PS-PWM-30M", "auto, objects: [battery_voltage_min]")},
 		{"slave_code_unknown", reports("OEM-1", "PSPWM")},
 		{"slave_not_identified", reports("", "PSPWM")},
+		{"slave_not_selected", unselected},
 		{"object_refused", refusing},
 		{"controller_alarm", alarmed},
 		{"integration_retrying", answered(time.Minute, "", sinks.Failed(sinks.Retry, "Throttling", "too much"))},
@@ -148,11 +162,7 @@ func glances() []glance {
 		{"clock_wrong", answered(time.Minute, "", sinks.Failed(sinks.Retry, sinks.CodeClock, "Signature expired"))},
 		{"clock_differs", answered(time.Minute, "", sinks.Result{Outcome: sinks.Accepted, MessageID: "m", Skewed: true})},
 		{"dead_letters", answered(time.Minute, "", sinks.Failed(sinks.Reject, "InvalidParameter", "no"))},
-		{"kinds_refused", func(t *testing.T) *site {
-			s := startOne(t, oneSlave, controller(1))
-			s.sink.said("the topic's schema refuses fractions of Ahc_r")
-			return after(time.Minute, s)
-		}},
+		{"kinds_refused", kindsRefused},
 		{"outbox_filling", answered(3*time.Hour, "buffer: {max_age: 48h}\n", down)},
 		{"samples_dropped", answered(2*time.Hour, "buffer: {max_age: 1h}\n", down)},
 		{"store_in_memory", inMemory},

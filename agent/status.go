@@ -39,6 +39,7 @@ func (a *Agent) Status() api.Status {
 		s.Integrations = append(s.Integrations, status)
 		s.Problems = append(s.Problems, problems...)
 	}
+	s.Problems = append(s.Problems, now.unnamed(s.Problems)...)
 	clock, problems := a.clockStatus(s.Integrations)
 	s.Clock, s.Problems = clock, append(s.Problems, problems...)
 	s.Problems = append(s.Problems, a.storeProblems()...)

@@ -3,10 +3,13 @@ package agent
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 
 	"noi-agent/agent/poll"
+	"noi-agent/configs"
 	"noi-agent/objects"
+	"noi-agent/status/api"
 	"noi-agent/store"
 )
 
@@ -80,4 +83,41 @@ func (sm *sampler) withheld(list []withheld) error {
 		}
 	}
 	return nil
+}
+
+// unnamed returns a problem for each slave that does not identify itself, if an integration lists it by product code:
+// the integration gets none of its samples. problems are those of the lines.
+func (w workers) unnamed(problems []api.Problem) (list []api.Problem) {
+	for i := range w.config.Lines {
+		line := &w.config.Lines[i]
+		for j := range line.Slaves {
+			slave := &line.Slaves[j]
+			subject := fmt.Sprintf("%s/%d", line.Name, slave.ID)
+			at := slices.IndexFunc(problems, func(p api.Problem) bool {
+				return p.Code == api.SlaveNoIdentity.Code && p.Subject == subject
+			})
+			family, named := slave.Family(w.catalog)
+			if at < 0 || !named {
+				continue
+			}
+			for k := range w.config.Integrations {
+				if in := &w.config.Integrations[k]; misses(in, line.Name, slave, family) {
+					list = append(list, api.SlaveUnnamed.Of(subject, problems[at].Since,
+						fmt.Sprintf("unit %s gave no product code, so %s does not get its samples", subject,
+							cmp.Or(in.Name, in.ID))))
+					break
+				}
+			}
+		}
+	}
+	return list
+}
+
+// misses reports whether an integration does not get samples of a slave because the slave gives no product code.
+func misses(in *configs.Integration, line string, slave *configs.Slave, family *objects.Family) bool {
+	names := slices.DeleteFunc([]string{slave.Name, slave.ProductCode, slave.Model},
+		func(name string) bool { return name == "" })
+	return slices.ContainsFunc(slave.Polled(family), func(p configs.Polled) bool {
+		return !in.Wants(line, slave.ID, names, p.Object.Name) && in.MayWant(family, p.Object.Name)
+	})
 }

@@ -88,9 +88,12 @@ var (
 		DependsOn: deadLine(), Title: "{name} answers, but its model is not known",
 		Remedy: "Set `model` of the slave to its family. `noi-agent objects` lists the families."}
 	SlaveNoIdentity = Kind{Code: "slave_not_identified", Severity: Notice, Effect: None, Href: pageSlave,
-		DependsOn: deadSlave(), Title: "{name} does not identify itself",
+		DependsOn: append(deadSlave(), "slave_not_selected"), Title: "{name} does not identify itself",
 		Remedy: "Its messages have the configured model instead. To give it another name, set `product_code` and " +
 			"`firmware` of the slave."}
+	SlaveUnnamed = Kind{Code: "slave_not_selected", Severity: Fault, Effect: Lost, Href: pageSlave,
+		DependsOn: deadSlave(), Title: "{name} gives no product code, and an integration selects it by product code",
+		Remedy: "Set `product_code` of the slave. Or list the slave as line/unit id in `slaves` of the integration."}
 	SlaveWrong = Kind{Code: "slave_wrong_model", Severity: Fault, Effect: Lost, Href: pageSlave, DependsOn: deadLine(),
 		Title: "{name} is of another family than the configured one", Remedy: MismatchRemedy}
 	SlaveEmpty = Kind{Code: "slave_without_objects", Severity: Fault, Effect: Lost, Href: pageSlave,
@@ -271,7 +274,7 @@ func Kinds() []Kind {
 		LineSilent, GatewaySilent, LineShared, GatewayShared, LineCollides, LineOverrun,
 		SlaveNoReply, UnitNoReply, SlaveDamaged, UnitDamaged, SlaveLate, SlaveOtherID, SlaveOtherUnit, SlaveOtherLength,
 		SlaveRefusesAll, SlaveWrong, SlaveNoFamily, SlaveEmpty, SlaveRefuses, SlaveUnlisted, SlaveAlarm,
-		SlaveNoIdentity,
+		SlaveUnnamed, SlaveNoIdentity,
 		CloudNotSetUp, CloudNoCredentials, CloudNoPermission, CloudNoTopic, CloudWaiting, ClockWrong, CloudUnreachable,
 		CloudRetrying, CloudDropped, OutboxFilling, CloudRefuses, CloudRejected, CloudSkewed, StoreKept,
 	}
