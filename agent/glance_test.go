@@ -41,6 +41,23 @@ func faulty(fault modbustest.Fault, config string) func(t *testing.T) *site {
 	}
 }
 
+// damage is a reply with a wrong byte.
+func damage(b []byte) []byte { b[2] ^= 0xFF; return b }
+
+// sometimes is a site whose controller has a fault in each eighth reply.
+func sometimes(fault modbustest.Fault) func(t *testing.T) *site {
+	return func(t *testing.T) *site {
+		slave := controller(1)
+		slave.Script = func(r modbustest.Request) modbustest.Fault {
+			if r.N%8 == 0 {
+				return fault
+			}
+			return modbustest.Fault{}
+		}
+		return after(10*time.Minute, startOne(t, oneSlave, slave))
+	}
+}
+
 // onePair is oneSlave with a second controller.
 var onePair = strings.Replace(oneSlave, "slaves: [", `slaves: [{id: 2, model: PSPWM, objects: [Et_float], intervals: {"*": 10s}}, `, 1)
 
@@ -139,10 +156,12 @@ func glances() []glance {
 		{"line_silent", bothSilent},
 		{"line_shared", overheard},
 		{"line_collides", colliding},
+		{"line_noisy", sometimes(modbustest.Fault{Mangle: damage})},
+		{"line_unanswered", sometimes(modbustest.Fault{Silent: true})},
 		{"line_overrun", faulty(modbustest.Fault{Late: 400 * time.Millisecond},
 			strings.Replace(oneSlave, `{"*": 10s}`, `{"*": 100ms}`, 1))},
 		{"slave_silent", faulty(modbustest.Fault{Silent: true}, oneSlave)},
-		{"slave_garbled", faulty(modbustest.Fault{Mangle: func(b []byte) []byte { b[2] ^= 0xFF; return b }}, oneSlave)},
+		{"slave_garbled", faulty(modbustest.Fault{Mangle: damage}, oneSlave)},
 		{"slave_refusing", faulty(modbustest.Fault{Exception: modbustest.IllegalAddress}, oneSlave)},
 		{"slave_wrong_model", reports("TS-45", "PSPWM")},
 		{"slave_model_unknown", reports("OEM-1", "auto")},

@@ -108,6 +108,12 @@ func (w *world) isTrue(p api.Problem, now time.Duration) bool {
 	if p.Code == "line_silent" { // the problem includes those of its controllers, which are judged one by one
 		return len(w.slaves) > 1 && len(p.Folded) > 0
 	}
+	if transient, ok := map[string][]string{
+		"line_noisy":      {faultDamaged, faultSpoils},
+		"line_unanswered": {faultLoss, faultSilent, faultException, faultMute, faultRefuses, faultNameless, faultDamaged},
+	}[p.Code]; ok {
+		return slices.ContainsFunc(w.slaves, func(in *inhabitant) bool { return during(in.spells, now-12*time.Minute, now, transient...) })
+	}
 	var unit int
 	if _, err := fmt.Sscanf(p.Subject, "a/%d", &unit); err != nil {
 		return false

@@ -57,6 +57,7 @@ func (b *board) show(slaves []slaveView, c modbus.Counters, open bool, elapsed t
 	b.view.losses.Seen(b.view.lost, elapsed, now)
 	b.view.rivals.Seen(c.Rivals, elapsed, now)
 	b.view.collisions.Seen(c.Collisions, elapsed, now)
+	b.view.noise.look(slaves, elapsed, now)
 	if open {
 		b.view.state = LineOK
 	}

@@ -20,6 +20,9 @@ type replies struct {
 	seen   int                   // reads in that average, up to lostMemory
 	probes int                   // so far
 	turns  [probeKinds]int       // of the probes, by kind
+
+	damaged uint64 // damaged replies to known reads that were answered later, in all
+	silent  uint64 // the same for reads without a reply
 }
 
 // doubt has the failures of one read.
@@ -61,8 +64,9 @@ func (r *replies) answered(s modbus.Span) {
 	r.count++
 	if r.known[s] {
 		r.average(0)
-		if _, failed := r.doubts[s]; failed {
+		if d, failed := r.doubts[s]; failed {
 			r.healed++
+			r.passed(d.err, d.fails)
 		}
 	}
 	delete(r.doubts, s)
@@ -70,6 +74,16 @@ func (r *replies) answered(s modbus.Span) {
 		clear(r.known)
 	}
 	r.known[s] = true
+}
+
+// passed counts failures of a known read that was answered after them.
+func (r *replies) passed(err error, failures int) {
+	switch fateOf(err) {
+	case fateDamaged:
+		r.damaged += uint64(failures)
+	case fateSilent:
+		r.silent += uint64(failures)
+	}
 }
 
 // average adds one known read to the average: 1 if it failed, 0 if it was answered.

@@ -36,6 +36,7 @@ type item struct {
 	owed   uint64        // regular moments since the last reply that was handed on
 	why    string        // why most of these moments gave no sample
 	weight uint64        // how many more of these moments have this reason than others
+	absent uint64        // moments before that reply that have no sample because reads failed, in all
 	last   time.Duration // time since the boot of that reply, or of the start; independent of the clock
 	given  bool          // there was such a reply
 	// lacks: the slave refuses the object, and never gave it. Its missing samples are reported only when it gives the
@@ -93,6 +94,9 @@ func (it *item) gap(at time.Time, uptime time.Duration, later uint64) (gap objec
 // delivered notes that the gap and the reply were handed on. A reply without a value ends a gap too. Moments after the
 // reply are still owed, with their reason. If the item is only late, it is read at once.
 func (it *item) delivered(uptime time.Duration, later uint64) {
+	if it.why != "" && it.why != objects.GapOverrun {
+		it.absent += max(it.owed, later+1) - (later + 1)
+	}
 	it.owed, it.weight, it.last, it.given, it.lacks = later, later, uptime, true, false
 	if later == 0 || it.why == objects.GapOverrun {
 		it.why, it.weight = "", 0
@@ -319,11 +323,18 @@ func (s *schedule) find(object string) *item {
 	panic("agent: " + object + " was read and is not polled")
 }
 
-// skipped returns how many regular moments were skipped since the start.
-func (s *schedule) skipped() uint64 {
-	var n uint64
+// skipped returns how many regular moments were skipped since the start. absent returns how many have no sample because
+// reads failed.
+func (s *schedule) skipped() (n uint64) {
 	for i := range s.items {
 		n += s.items[i].skipped
+	}
+	return n
+}
+
+func (s *schedule) absent() (n uint64) {
+	for i := range s.items {
+		n += s.items[i].absent
 	}
 	return n
 }

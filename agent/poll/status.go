@@ -170,6 +170,7 @@ func lineProblems(name string, network bool, v lineView, now time.Duration) []ap
 				fmt.Sprintf("%d collisions, the last one within %s", v.collisions.N, recently)).
 				Lasting(now-v.collisions.Begun))
 	}
+	problems = append(problems, v.noise.problems(name, now)...)
 	if last, ok := lastSilent(v.slaves); ok {
 		kind := api.LineSilent
 		if network {

@@ -286,10 +286,14 @@ func (p *Poller) runTest(ctx context.Context, s *slave) {
 // slave, unless the caller judges it.
 func (p *Poller) exchange(ctx context.Context, s *slave, span modbus.Span, judged bool) (modbus.Reply, error) {
 	known := s.replies.doubts[span].fails >= asideAfter // then not logged, and no reason for an identification
+	var damaged error
 	for try := 1; ; try++ {
 		p.board.busy(p.clock.Elapsed())
 		reply, err := p.line.Read(ctx, byte(s.cfg.ID), span.Function, span.Addr, span.Count)
 		if err == nil {
+			if try > 1 && s.replies.known[span] {
+				s.replies.passed(damaged, try-1)
+			}
 			s.replies.answered(span)
 			s.good(p.clock.Elapsed(), reply.At)
 			s.repeat.Recovered(p.log, p.clock.Elapsed(), fmt.Sprintf("unit %d answers again", s.cfg.ID))
@@ -309,6 +313,7 @@ func (p *Poller) exchange(ctx context.Context, s *slave, span modbus.Span, judge
 			}
 		}
 		if fateOf(err) == fateDamaged && try < readTries {
+			damaged = err
 			continue
 		}
 		if !judged {

@@ -23,6 +23,7 @@ type lineView struct {
 	rivals     worker.Trouble // requests of another master
 	collisions worker.Trouble
 	losses     worker.Trouble // samples lost because the queue was full
+	noise      noise          // only the board uses its field seen
 
 	busySince time.Duration // monotonic time at which the present exchange of a sweep began; 0: none
 }
@@ -50,6 +51,7 @@ type slaveView struct {
 	reasons  map[string]uint64
 	noValue  map[string]string
 	missed   uint64
+	tries    attempts
 	skipped  uint64
 	overrun  worker.Trouble // moments skipped
 	refused  []string
@@ -105,7 +107,7 @@ func viewOf(s *slave) slaveView {
 		lastGood: s.lastGood, goodAt: s.goodAt,
 		named: !s.nameless(), asked: s.identity.settled, judged: s.judged, judgedAt: s.judgedAt, noSample: s.noSample,
 		reasons: maps.Clone(s.reasons), noValue: maps.Clone(s.noValue), missed: s.missed,
-		whys: s.refused(), lateness: s.lateness, learnt: s.learnt,
+		tries: s.attempts(), whys: s.refused(), lateness: s.lateness, learnt: s.learnt,
 	}
 	v.refused = slices.Sorted(maps.Keys(v.whys))
 	if s.family != nil && s.judged.finding != findingUnknown {

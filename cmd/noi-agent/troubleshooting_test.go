@@ -28,7 +28,7 @@ func symptoms() []symptom {
 	return []symptom{
 		{"No value comes from a line", code("line_down", "line_port_", "line_silent", "gateway_")},
 		{"A controller does not answer as it should", code("slave_silent", "slave_garbled", "slave_late", "slave_transaction",
-			"slave_other", "slave_wrong_length", "slave_refusing", "line_shared", "line_collides")},
+			"slave_other", "slave_wrong_length", "slave_refusing", "line_shared", "line_collides", "line_noisy", "line_unanswered")},
 		{"A controller is not sampled, or not all of it", code("slave_", "object_", "line_overrun")},
 		{"A controller reports a fault", code("controller_")},
 		{"No message arrives in the cloud", code("integration_", "clock_wrong")},
@@ -43,7 +43,7 @@ func symptoms() []symptom {
 // asWritten returns a text of the table with words in place of its placeholders.
 func asWritten(text string) string {
 	return strings.NewReplacer("{name}", "NAME", "{cloud}", "AWS or Google", "{type}", "aws|gcp", "{holder}", "Another program",
-		"{alarm}", "a fault or an alarm", "{messages}", "Messages", "{day}", "the day that the title gives", "{id}", "ID").Replace(text)
+		"{alarm}", "a fault or an alarm", "{messages}", "Messages", "{n}", "N", "{day}", "the day that the title gives", "{id}", "ID").Replace(text)
 }
 
 // TestTroubleshootingIsTheTableOfProblems: docs/troubleshooting.md is generated from the table of all problems.

@@ -69,6 +69,17 @@ var (
 		Title: "Collisions on {name}: another device transmits at the same time",
 		Remedy: "Look for another master, a controller that answers too late, or a bus without biasing. The agent " +
 			"sees the collisions in the echo of its requests."}
+	LineNoisy = Kind{Code: "line_noisy", Severity: Warning, Effect: None, Href: pageLines,
+		DependsOn: append(deadLine(), LineSilent.Code, LineShared.Code, LineCollides.Code),
+		Title:     "1 reply in {n} on {name} arrives damaged",
+		Remedy: "The agent repeats such a request. Check the cable's screen, ground and termination, and keep the cable " +
+			"away from inverters and motors. A lower baud rate helps too. Behind a gateway, check its serial side."}
+	LineUnanswered = Kind{Code: "line_unanswered", Severity: Warning, Effect: None, Href: pageLines,
+		DependsOn: append(deadLine(), LineSilent.Code, LineShared.Code, LineCollides.Code),
+		Title:     "1 request in {n} on {name} gets no reply",
+		Remedy: "The agent repeats such a request. Look for a loose wire, a missing termination, or a controller that is " +
+			"sometimes without power. If a controller is slow, set a longer `timeout` of the slave. The counters of " +
+			"each controller show which one does not answer."}
 	LineOverrun = Kind{Code: "line_overrun", Severity: Warning, Effect: Lost, Href: pageLines, DependsOn: deadLine(),
 		Title:  "The line is too slow for the log intervals of {name}",
 		Remedy: "Use longer log intervals, fewer objects or a higher baud rate."}
@@ -271,7 +282,8 @@ func Kinds() []Kind {
 		StoreInMemory, SamplesLost, StoreRecovered, ClockUnset, ConfigRefused, IntegrationsFile,
 		ConfigRestart,
 		LinePortMissing, LinePortDenied, LinePortBusy, LineDown, GatewayRefuses, GatewayAway, GatewayFails,
-		LineSilent, GatewaySilent, LineShared, GatewayShared, LineCollides, LineOverrun,
+		LineSilent, GatewaySilent, LineShared, GatewayShared, LineCollides, LineNoisy, LineUnanswered,
+		LineOverrun,
 		SlaveNoReply, UnitNoReply, SlaveDamaged, UnitDamaged, SlaveLate, SlaveOtherID, SlaveOtherUnit, SlaveOtherLength,
 		SlaveRefusesAll, SlaveWrong, SlaveNoFamily, SlaveEmpty, SlaveRefuses, SlaveUnlisted, SlaveAlarm,
 		SlaveUnnamed, SlaveNoIdentity,

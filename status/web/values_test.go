@@ -87,7 +87,9 @@ func TestLineWithAProblemDoesNotJustWork(t *testing.T) {
 	for _, path := range []string{"/", "/system"} {
 		mustContain(t, page(t, webtest.Troubled(), path), "works, with problems")
 		mustContain(t, page(t, webtest.Unplugged(), path), "cannot be used")
-		mustContain(t, page(t, webtest.Troubled(), path), "answers, with problems")
+		alarm := webtest.Well()
+		alarm.State.Problems = []api.Problem{api.SlaveAlarm.Of("rs485/1", webtest.Moment(), "overcurrent")}
+		mustContain(t, page(t, alarm, path), "answers, with problems")
 		silent := webtest.Well()
 		silent.State.Problems = []api.Problem{api.LineSilent.Of("rs485", webtest.Moment(), "timeout")}
 		if got := page(t, silent, path); strings.Contains(got, "works, with problems") || !strings.Contains(got, "No answer") {
