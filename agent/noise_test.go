@@ -38,7 +38,7 @@ func TestALineThatSometimesFailsHasAProblem(t *testing.T) {
 				p := problems[0]
 				var what string
 				var n int // reads of the identification do not count
-				if _, err := fmt.Sscanf(p.Title, "1 %s in %d on a", &what, &n); err != nil || n < 5 || n > 9 || p.Effect != api.None {
+				if _, err := fmt.Sscanf(p.Title, "1 %s in %d %s a", &what, &n, &what); err != nil || n < 5 || n > 9 || p.Effect != api.None {
 					t.Errorf("the problem is %q with the effect %q: %s", p.Title, p.Effect, p.Detail)
 				}
 				if sentence := s.agent.Sentence(); !strings.Contains(sentence, "No data is being lost") {

@@ -30,8 +30,8 @@
 //   - identify.go, identification.go, judgement.go: which controller it is; when to ask; is it the configured one
 //   - restamp.go: one clock for a sweep; schedules that follow a corrected clock
 //   - ask.go: a read for an operator, between two sweeps
-//   - board.go, view.go, missing.go, alarms.go, noise.go, status.go: copies for the status, why a slave gives no samples, and the
-//     problems of line and slaves
+//   - board.go, view.go, missing.go, alarms.go, noise.go, status.go: copies for the status, why a slave gives no
+//     samples, and the problems of line and slaves
 //   - inherit.go: counters that continue after a reload
 //   - settings.go: the port's settings in the words of package modbus
 package poll

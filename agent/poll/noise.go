@@ -47,15 +47,15 @@ const (
 	noiseShare = 50
 )
 
-// noise has the attempts of the last five to ten minutes on a line whose slaves answer, but not always. Its attempts are
-// repeated, so each single failure is too short to be a problem. A slave that does not answer for longer is a problem of
-// its own, and its attempts do not count. The zero noise has seen nothing.
+// noise has the attempts of the last five to ten minutes on a line whose slaves answer, but not always. The agent
+// repeats a failed read, so each single failure is too short to be a problem. A slave that does not answer for longer
+// is a problem of its own, and its attempts do not count. The zero noise has seen nothing.
 type noise struct {
 	turned       time.Duration // monotonic time at which newer began
 	seen         []seen        // by slave
 	older, newer attempts
 
-	damage, silence spell
+	damage, silence spell // in which many attempts fail
 }
 
 // seen is what the last look saw of a slave.
@@ -66,7 +66,7 @@ type seen struct {
 	skip  int           // how many next looks do not count: the gap of an outage comes some time after the outage
 }
 
-// spell is a time in which a share of the attempts fails.
+// spell is a time in which a state lasts.
 type spell struct {
 	since time.Time     // wall time of its begin; zero: there is none
 	begun time.Duration // the same, monotonic

@@ -37,8 +37,7 @@ type slaveView struct {
 	state    string
 	err      string
 	fault    error // the same for programs
-	since    time.Time
-	begun    time.Duration // the same, monotonic
+	spell          // in which the state lasts
 	lastGood time.Duration
 	goodAt   time.Time
 	named    bool // its product code is known

@@ -94,8 +94,10 @@ func newFault(stdout io.Writer) *cobra.Command {
 		},
 	}
 	line := &cobra.Command{
-		Use:     "line ok|silent|garbage|slow",
-		Short:   "Make controllers silent or slow, or send garbage, or repair them.",
+		Use:   "line ok|silent|garbage|noisy|loose|slow",
+		Short: "Disturb the replies of controllers, or repair them.",
+		Long: "silent: no reply. garbage: damaged replies. noisy: each eighth reply is damaged.\n" +
+			"loose: each eighth request gets no reply. slow: 300 ms for each. ok: repaired.",
 		Example: "  noi-sim fault line garbage --unit 2\n  noi-sim fault line ok", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return send(stdout, dir, order{Unit: unit, Fault: args[0]})

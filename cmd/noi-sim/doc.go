@@ -8,7 +8,7 @@
 // environment for an agent in a second terminal, and runs until Ctrl-C. A third terminal can start and end faults:
 //
 //	noi-sim fault cloud sns refuse      stop | slow | reject | refuse | ok; of sns, pubsub or all
-//	noi-sim fault line silent           silent | garbage | slow | ok; with --unit N for one controller
+//	noi-sim fault line silent           silent | garbage | noisy | loose | slow | ok; with --unit N
 //
 // If the port is opened with another baud rate than --baud, the bytes are garbage, as on a real line. With another
 // parity than --parity, no controller answers.

@@ -33,11 +33,15 @@ const (
 	faultRefuse  = "refuse"
 	faultSilent  = "silent"
 	faultGarbage = "garbage"
+	faultNoisy   = "noisy" // each eighth reply is garbage
+	faultLoose   = "loose" // each eighth request gets no reply
 )
 
 func cloudFaults() []string { return []string{faultOK, faultStop, faultSlow, faultReject, faultRefuse} }
 
-func lineFaults() []string { return []string{faultOK, faultSilent, faultGarbage, faultSlow} }
+func lineFaults() []string {
+	return []string{faultOK, faultSilent, faultGarbage, faultNoisy, faultLoose, faultSlow}
+}
 
 // slowness is the delay of each answer of a slow cloud; slowLine is the delay of each answer of a slow controller.
 const (
@@ -145,14 +149,15 @@ func known(word string, words []string) error {
 // another parity a controller is silent: it discards a request in which the parity of a character is wrong. At another
 // baud rate it answers garbage. A pty passes bytes on at any setting, but keeps the setting that a program has made.
 func (f *faults) onLine(unit byte, port string, o runOptions) func(modbustest.Request) modbustest.Fault {
-	return func(modbustest.Request) modbustest.Fault {
+	return func(r modbustest.Request) modbustest.Fault {
 		set := settingOf(port)
 		f.mu.Lock()
 		defer f.mu.Unlock()
+		eighth := r.N%8 == 0
 		switch word := f.line[unit]; {
-		case word == faultSilent, set != nil && parityOf(set) != o.Parity:
+		case word == faultSilent, word == faultLoose && eighth, set != nil && parityOf(set) != o.Parity:
 			return modbustest.Fault{Silent: true}
-		case word == faultGarbage, set != nil && wrongRate(set, o.Baud):
+		case word == faultGarbage, word == faultNoisy && eighth, set != nil && wrongRate(set, o.Baud):
 			return modbustest.Fault{Mangle: f.noise}
 		case word == faultSlow:
 			return modbustest.Fault{Late: slowLine}
