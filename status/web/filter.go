@@ -183,7 +183,7 @@ func (v *triggersView) Chips() []chip {
 		}
 		c := chip{Words: cmp.Or(words[field.name], *field.value)}
 		if field.name == "from" || field.name == "to" {
-			c.At, _ = instant(*field.value, v.zone) // no error: the query was made from it before
+			c.At, _ = instant(*field.value, v.zone) // after an error the chip has no time
 		}
 		rest := v.Filter
 		*rest.fields()[i].value, rest.Before = "", ""

@@ -110,6 +110,7 @@ type triggersView struct {
 	Next   string // address of older rows; "": there are none
 	First  bool   // the rows are the newest ones
 	Filter triggerFilter
+	Wrong  string         // sentence about a filter that cannot be used; "": it can
 	zone   *time.Location // of the gateway
 }
 
@@ -128,12 +129,12 @@ func (s *Site) triggers(w http.ResponseWriter, r *http.Request) {
 	}
 	q, err := v.Filter.query(s.o.Zone)
 	if err != nil {
-		s.say(w, http.StatusBadRequest, "This address cannot be read", err.Error())
+		s.refuseFilter(w, v, http.StatusBadRequest, err)
 		return
 	}
 	rows, next, err := s.rows(&v.Status, q)
 	if wrong := new(api.Error); errors.As(err, &wrong) {
-		s.fail(w, wrong)
+		s.refuseFilter(w, v, wrong.Status, wrong)
 		return
 	}
 	if err != nil {
@@ -147,6 +148,12 @@ func (s *Site) triggers(w http.ResponseWriter, r *http.Request) {
 		v.Next = older.path("/triggers")
 	}
 	s.render(w, http.StatusOK, v)
+}
+
+// refuseFilter shows the filter again, with what was typed and the error.
+func (s *Site) refuseFilter(w http.ResponseWriter, v *triggersView, status int, err error) {
+	v.Title, v.Refresh, v.First, v.Wrong = "Error: "+v.Title, false, true, ended(err.Error())
+	s.render(w, status, v)
 }
 
 // rows reads rows of the trigger log. The pointer is as api.Triggers.Next.

@@ -22,9 +22,13 @@ func (v *triggersView) content() g.Node {
 	}
 	return g.Group{
 		h.H1(g.Text("Triggers")),
+		g.If(v.Wrong != "", h.Div(h.Class("note-box bad"), h.Role("alert"), h.TabIndex("-1"), h.ID("errors"),
+			h.H2(g.Text("This filter cannot be used")), h.P(prose(v.Wrong)))),
 		h.Div(h.Class("tools"),
-			h.Details(h.Class("filter"), h.Summary(g.Text("Filter")), v.filterForm()),
+			h.Details(h.Class("filter"), g.If(v.Wrong != "", g.Attr("open")), h.Summary(g.Text("Filter")),
+				v.filterForm()),
 			g.Map(v.Chips(), func(c chip) g.Node { return c.node(v.Zone) }),
+			v.downloads(),
 			g.If(v.First, h.Button(h.ID("news"), g.Attr("hidden"), g.Text("new")))),
 		list,
 		v.turns(),
@@ -102,7 +106,7 @@ func (v *triggersView) none() g.Node {
 	kept := count(v.Status.Store.Settings.KeepTriggers)
 	var why g.Node
 	switch {
-	case len(v.Unread) > 0:
+	case len(v.Unread) > 0, v.Wrong != "":
 		return nil
 	case v.Next != "":
 		why = h.P(g.Text("None of the searched rows matches. There are older rows."))
@@ -119,7 +123,7 @@ func (v *triggersView) none() g.Node {
 	return h.Div(h.Class("card empty"), why)
 }
 
-// turns returns the links to other rows, and to a file with all rows that match.
+// turns returns the links to other rows.
 func (v *triggersView) turns() g.Node {
 	var all g.Group
 	if !v.First {
@@ -132,11 +136,15 @@ func (v *triggersView) turns() g.Node {
 		}
 		all = append(all, button(v.Next, g.Text(words)))
 	}
-	if len(v.Rows) > 0 {
-		all = append(all, g.Text(" "), button(v.Download("csv"), g.Text("CSV")), g.Text(" "),
-			button(v.Download("jsonl"), g.Text("JSON Lines")))
-	}
 	return h.P(h.Class("turn"), all)
+}
+
+// downloads returns the links to files with all rows that match, not only those of this page.
+func (v *triggersView) downloads() g.Node {
+	if len(v.Rows) == 0 {
+		return nil
+	}
+	return g.Group{button(v.Download("csv"), g.Text("CSV")), button(v.Download("jsonl"), g.Text("JSON Lines"))}
 }
 
 // triggerRows returns rows of the trigger log as a table.

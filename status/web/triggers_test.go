@@ -50,6 +50,51 @@ func TestTriggerDownloadHasInstants(t *testing.T) {
 	mustContain(t, got, `href="/api/v1/triggers.csv?from=2022-06-28T08%3A10%3A00Z"`)
 }
 
+// A filter that cannot be used is shown again with everything that was typed and the error, so that a person can
+// correct it.
+func TestAWrongFilterCanBeCorrected(t *testing.T) {
+	wrongly := muxOf(web.Options{Source: unknownObject{webtest.Troubled()}, Zone: arizona(), Now: webtest.Moment})
+	for query, want := range map[string]string{
+		"object=adc_vbtrm":   "No object &#34;adc_vbtrm&#34;.",
+		"from=yesterday":     "From: want a time as",
+		"success=perhaps":    "Success: want true or false",
+		"before=newest":      "Before: want a row id",
+		"state=no&object=Q*": "State: want one of",
+	} {
+		w := ask(wrongly, "/triggers?"+query)
+		if w.Code != http.StatusBadRequest {
+			t.Errorf("%s: %d", query, w.Code)
+		}
+		got := w.Body.String()
+		mustContain(t, got, "<title>Error: Triggers", "This filter cannot be used", want, `<details class="filter" open>`)
+		if strings.Contains(got, "No trigger matches") || strings.Contains(got, "triggers.csv") || strings.Contains(got, "data-live") ||
+			strings.Contains(got, ">Newest<") {
+			t.Errorf("%s: the page also has an answer to the filter", query)
+		}
+	}
+	w := ask(wrongly, "/triggers?object=adc_vbtrm&success=true")
+	mustContain(t, w.Body.String(), `name="object" value="adc_vbtrm"`, `<option value="true" selected>`)
+}
+
+// unknownObject is a log that knows no object adc_vbtrm.
+type unknownObject struct{ *webtest.Scene }
+
+func (s unknownObject) Triggers(q api.TriggerQuery) (api.Triggers, error) {
+	if q.Object == "adc_vbtrm" {
+		return api.Triggers{}, api.NewError(http.StatusBadRequest, `no object "adc_vbtrm"`, "")
+	}
+	return s.Scene.Triggers(q)
+}
+
+// The files with all rows that match stand above the rows: on a phone the end of the rows is far away.
+func TestDownloadsStandAboveTheRows(t *testing.T) {
+	got := page(t, webtest.Troubled(), "/triggers?success=false")
+	file, row := strings.Index(got, "triggers.csv?success=false"), strings.Index(got, "<table")
+	if file < 0 || row < file {
+		t.Errorf("the link to the file is at %d, the rows at %d", file, row)
+	}
+}
+
 // If few of many rows match, a page may be empty without being the last one.
 func TestTriggersLookFurtherBack(t *testing.T) {
 	scene := webtest.Well()
