@@ -141,7 +141,8 @@ func (v *objectView) hoursTable() g.Node {
 		return h.Tr(h.Th(h.Scope("row"), v.Zone.when(r.From)), n(r.Min), n(r.Mean), n(r.Max))
 	})
 	return h.Details(h.Class("more"), h.Summary(g.Text("Show as a table")),
-		h.Table(h.Class("hours-table"), h.Caption(h.Class("sr"), g.Text("Lowest, mean and highest value")),
-			h.THead(h.Tr(h.Th(h.Scope("col"), g.Text("From")), head("Lowest"), head("Mean"), head("Highest"))),
-			h.TBody(rows)))
+		h.Div(h.Class("wide"), h.TabIndex("0"), h.Role("region"), h.Aria("label", "The chart as a table"),
+			h.Table(h.Class("hours-table"), h.Caption(h.Class("sr"), g.Text("Lowest, mean and highest value")),
+				h.THead(h.Tr(h.Th(h.Scope("col"), g.Text("From")), head("Lowest"), head("Mean"), head("Highest"))),
+				h.TBody(rows))))
 }

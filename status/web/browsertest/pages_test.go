@@ -57,7 +57,7 @@ const faults = `(() => {
     if (!walk.currentNode.data.trim() || !seen(e) || e.closest('noscript')) continue;
     const style = getComputedStyle(e), words = walk.currentNode.data.trim().slice(0, 20);
     const box = e.getBoundingClientRect();
-    const card = e.closest('.card,.note-box,.problem'), around = card && !e.closest('.wide,pre,svg') && card.getBoundingClientRect();
+    const card = e.closest('.card,.note-box,.problem'), around = card && !e.closest('.wide,.strip,pre,svg') && card.getBoundingClientRect();
     if (around && box.right > around.right + 1) out.push('sticks out of its card: ' + words);
     if (words.length > 4 && box.width < 24 && box.height > 100) out.push('a word in ' + box.width + ' px: ' + words);
     if (parseFloat(style.fontSize) < 12) out.push(style.fontSize + ': ' + words);
@@ -89,6 +89,22 @@ func TestLayout(t *testing.T) {
 						t.Errorf("%s %s at %d px, %s: %s", scene.Name, at.Name, width, scheme, f)
 					}
 				}
+			}
+		}
+	}
+}
+
+// A reader who has set the text to double size sees everything, and scrolls only down.
+func TestLayoutWithTextOfDoubleSize(t *testing.T) {
+	scene := webtest.Troubled()
+	browser, base := start(t, scene)
+	for _, at := range PagesOf(scene) {
+		var found []string
+		must(t, browser, chromedp.EmulateViewport(390, 844), chromedp.Navigate(base+at.Path), chromedp.WaitReady("main"),
+			chromedp.Evaluate(`document.documentElement.style.fontSize = '200%'; `+faults, &found))
+		for _, f := range found {
+			if f != "the tabs take two rows" { // here they may
+				t.Errorf("%s: %s", at.Name, f)
 			}
 		}
 	}
