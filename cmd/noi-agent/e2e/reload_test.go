@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -49,6 +50,7 @@ func fullHost(t *testing.T) string {
 
 // TestHangupsLeaveRoomForTheEnd: many waiting SIGHUPs do not cause the loss of a SIGTERM.
 func TestHangupsLeaveRoomForTheEnd(t *testing.T) {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) // for good: a signal that arrives late would end the tests
 	ends, release := cli.Signals()
 	defer release()
 	reloads, releaseReloads := cli.Hangups()
@@ -95,17 +97,17 @@ status: {listen: "", socket: ""}
 	go func() { ended <- daemon.Wait() }()
 	t.Cleanup(func() { _ = daemon.Process.Kill() })
 	eventually(t, "the agent runs", func() bool { return strings.Contains(log.String(), "agent started") })
-	signal := func(s os.Signal) {
+	send := func(s os.Signal) {
 		if err := daemon.Process.Signal(s); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for i := range 4 {
 		write(fmt.Sprintf("%ds", 2+i)) // the line changes, so that the reload must wait for its connection
-		signal(syscall.SIGHUP)
+		send(syscall.SIGHUP)
 		eventually(t, "the signal is taken, or waits", func() bool { return i > 0 || strings.Contains(log.String(), "signal=hangup") })
 	}
-	signal(syscall.SIGTERM)
+	send(syscall.SIGTERM)
 	select {
 	case err := <-ended:
 		if err != nil {
