@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -111,6 +112,9 @@ func (c *statusCommand) watch(ctx context.Context, p *Program, cli *commandLine)
 		body, err := cli.ask(ctx, "/api/v1/status")
 		switch {
 		case ctx.Err() != nil:
+			if inPlace {
+				fmt.Fprintln(p.Stdout) // the terminal shows ^C behind the page
+			}
 			return errSilent
 		case err != nil && !inPlace:
 			return err
@@ -144,9 +148,20 @@ func (c *statusCommand) redraw(ctx context.Context, p *Program, cli *commandLine
 	}
 	// The cursor goes home, the rest of each line is erased, and at the end the rest of the screen. So nothing
 	// flickers.
-	text := bytes.ReplaceAll(screen.Bytes(), []byte("\n"), []byte("\x1b[K\n"))
+	text := strings.ReplaceAll(top(screen.String(), rowsOf(p.Stdout)), "\n", "\x1b[K\n")
 	_, err := fmt.Fprintf(p.Stdout, "\x1b[H%s\x1b[J", text)
 	return err
+}
+
+// top returns the first lines of a page, for a terminal with a number of rows (0: not known). A longer page would
+// scroll the problems away, which come first. The last row is empty: the cursor is there.
+func top(page string, rows int) string {
+	lines := strings.SplitAfter(strings.TrimSuffix(page, "\n"), "\n")
+	room := rows - 2 // the row of the cursor, and the row below
+	if rows == 0 || len(lines) < rows || room < 1 {
+		return page
+	}
+	return strings.Join(lines[:room], "") + counted(len(lines)-room, "more line") + "; without --watch you see all\n"
 }
 
 // copyLine prints the daemon's JSON unchanged, with a newline at the end.

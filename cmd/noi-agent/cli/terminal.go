@@ -41,6 +41,19 @@ func widthOf(w io.Writer) int {
 	return max(int(size.Col), leastWidth)
 }
 
+// rowsOf returns the number of rows of the terminal w; 0 if it is not known.
+func rowsOf(w io.Writer) int {
+	f, ok := behind(w).(*os.File)
+	if !ok {
+		return 0
+	}
+	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return 0
+	}
+	return int(size.Row)
+}
+
 // fitted breaks a text between words if w is a terminal, so that no word is cut at the right edge. Behind a pipe the
 // text stays as it is.
 func fitted(w io.Writer, text string) string {
