@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -38,8 +39,11 @@ func (c *Config) InFile() int { return len(c.Integrations) - c.added }
 
 // SetDefaults implements strictyaml.Defaulter.
 func (c *Config) SetDefaults() {
-	c.StateDir, c.FamiliesDir = "/var/lib/noi-agent", "/etc/noi-agent/families.d"
+	c.StateDir, c.FamiliesDir = "/var/lib/noi-agent", ownFamilies
 }
+
+// ownFamilies is the default of families_dir.
+const ownFamilies = "/etc/noi-agent/families.d"
 
 // Log sets what the agent writes to standard error.
 type Log struct {
@@ -386,10 +390,20 @@ func Locate(file string, f strictyaml.Fault) string {
 // FamiliesDir returns the directory of the user's own families in a configuration file, because the catalog is needed
 // to check the rest of the file. It reports no error. If the file cannot be read, or the key cannot be decoded, it
 // returns the default, and Load then reports the error.
+//
+// On a gateway only the daemon's group may read the default directory. For other users FamiliesDir returns "", so that
+// they can use the built-in families, for example with the configuration of the demo. The daemon's own configuration
+// is beside the directory: with it the directory must be readable.
 func FamiliesDir(path string) string {
-	data, _ := read(path)
+	data, err := read(path)
 	c := new(Config)
 	strictyaml.Decode(data, c)
+	beside := err == nil && filepath.Dir(path) == filepath.Dir(ownFamilies)
+	if c.FamiliesDir == ownFamilies && !beside {
+		if _, err := os.ReadDir(ownFamilies); errors.Is(err, fs.ErrPermission) {
+			return ""
+		}
+	}
 	return c.FamiliesDir
 }
 
@@ -429,8 +443,8 @@ func open(path string) ([]byte, error) {
 			"with --config FILE, or begin with the example, /usr/share/noi-agent/config.yaml.example "+
 			"(configs/noi-agent.yaml of the sources)", err)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("read the configuration: %w; run as the daemon's user, or give this one the right to "+
-			"read it", err)
+		return nil, fmt.Errorf("read the configuration: %w; use sudo, or join the group of the file (on a gateway "+
+			"`sudo usermod -aG noi-agent \"$USER\"`, then log in again)", err)
 	case err != nil:
 		return nil, fmt.Errorf("read the configuration: %w; name the file with --config FILE", err)
 	}

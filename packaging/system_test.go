@@ -69,6 +69,9 @@ func installed(t *testing.T, m *machine) {
 	if left := m.sh("dpkg --verify noi-agent; dpkg-query -W -f '${Conffiles}' noi-agent"); left != "" {
 		t.Errorf("dpkg says: %s", left)
 	}
+	// Another user may not read /etc/noi-agent, but can practise with the demo and look at the families.
+	m.do("runuser", "-u", "nobody", "--", "noi-agent", "objects", "PSPWM")
+	m.do("runuser", "-u", "nobody", "--", "noi-agent", "check", "--config", "/usr/share/doc/noi-agent/configs/demo.yaml")
 }
 
 // setUp starts the simulated clouds and the simulated line, and follows docs/install.md from the package to the first

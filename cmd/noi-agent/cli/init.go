@@ -124,9 +124,7 @@ func (c *initCommand) Run(ctx context.Context, p *Program, cli *commandLine) err
 	if err := c.refuse(p, cli.Config); err != nil {
 		return err
 	}
-	defaults := new(configs.Config)
-	defaults.SetDefaults()
-	catalog, err := objects.LoadCatalog(defaults.FamiliesDir)
+	catalog, err := objects.LoadCatalog(configs.FamiliesDir("")) // the new file has the default
 	if err != nil {
 		return err
 	}
