@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -61,13 +62,11 @@ func (e *noDaemonError) fault() *fault {
 	case errors.Is(e.err, fs.ErrPermission):
 		return because(codeForbidden, "permission denied", forbiddenHint(e.socket))
 	case errors.Is(e.err, fs.ErrNotExist), errors.Is(e.err, syscall.ECONNREFUSED):
-		return because(codeAbsent, "it is not running",
-			"sudo systemctl start noi-agent     (log: journalctl -u noi-agent -n 50)")
+		return because(codeAbsent, "it is not running", serviceHint("/", "start"))
 	case errors.Is(e.err, context.Canceled):
 		return because("interrupted", "stopped by a signal", "")
 	case errors.As(e.err, &timeout) && timeout.Timeout():
-		return because(codeSilent, "it runs, but does not answer",
-			"sudo systemctl restart noi-agent     (log: journalctl -u noi-agent -n 50)")
+		return because(codeSilent, "it runs, but does not answer", serviceHint("/", "restart"))
 	default:
 		return because(codeSilent, e.err.Error(), "sudo systemctl status noi-agent")
 	}
@@ -89,6 +88,18 @@ func (cli *commandLine) foreign(ctx context.Context, refused *refusedError) erro
 		code: codeForeign, hint: "sudo systemctl restart noi-agent", exit: ExitFailed,
 	}
 }
+
+// serviceHint returns the command that starts or restarts the service. Alpine and OpenWrt have no systemd, but a
+// script. root is the root of the file system.
+func serviceHint(root, action string) string {
+	if _, err := os.Stat(filepath.Join(root, initScript)); err == nil {
+		return initScript + " " + action
+	}
+	return "sudo systemctl " + action + " noi-agent     (log: journalctl -u noi-agent -n 50)"
+}
+
+// initScript is a file of the packages for Alpine and OpenWrt.
+const initScript = "/etc/init.d/noi-agent"
 
 // forbiddenHint returns the command that gives this user the permission to use the socket.
 func forbiddenHint(string) string {

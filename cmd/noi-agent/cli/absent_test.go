@@ -87,6 +87,23 @@ func TestADaemonOfAnotherConfigurationIsNotTheService(t *testing.T) {
 	}
 }
 
+// TestTheServiceStartsByTheScriptOfItsSystem: a system without systemd has a script.
+func TestTheServiceStartsByTheScriptOfItsSystem(t *testing.T) {
+	root := t.TempDir()
+	if got := serviceHint(root, "start"); !strings.HasPrefix(got, "sudo systemctl start noi-agent ") {
+		t.Error(got)
+	}
+	if err := os.MkdirAll(filepath.Join(root, "etc/init.d"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "etc/init.d/noi-agent"), nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got := serviceHint(root, "restart"); got != "/etc/init.d/noi-agent restart" {
+		t.Error(got)
+	}
+}
+
 // TestForbiddenSocketNamesTheGroup makes the error itself, because root is never refused.
 func TestForbiddenSocketNamesTheGroup(t *testing.T) {
 	t.Setenv("USER", "mia o'hara")

@@ -24,8 +24,9 @@ func (cli *commandLine) advised(text string) string {
 	parts := strings.Split(text, program)
 	for i, part := range parts[1:] {
 		command := cli.commandOf(part)
-		if command != "" && !strings.Contains(part, "--config") && !strings.Contains(part, "--help") {
-			parts[1+i] = command + chosen + part[len(command):]
+		rest := part[len(command):]
+		if command != "" && !strings.HasPrefix(rest, " --config") && !strings.HasPrefix(rest, " --help") {
+			parts[1+i] = command + chosen + rest
 		}
 	}
 	return strings.Join(parts, program)

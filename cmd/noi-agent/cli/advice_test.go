@@ -27,6 +27,9 @@ func TestAdvisedCommandsKeepTheirDaemon(t *testing.T) {
 			t.Errorf("%s became %s", text, got)
 		}
 	}
+	if got := cli.advised("make one with `noi-agent init`, or use --config FILE"); !strings.Contains(got, "init --config 'my gateway.yaml'`, or") {
+		t.Error(got)
+	}
 	cli.Socket = "a.sock"
 	if got := cli.advised("noi-agent gaps"); got != "noi-agent gaps --config 'my gateway.yaml' --socket a.sock" {
 		t.Error(got)

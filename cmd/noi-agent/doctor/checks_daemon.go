@@ -70,10 +70,13 @@ func daemon(_ context.Context, s *Site) []Finding {
 			Command:  "sudo noi-agent status || sudo systemctl restart noi-agent",
 		}}
 	}
+	start := "sudo systemctl start noi-agent; systemctl status noi-agent; journalctl -u noi-agent -n 30"
+	if s.exists("etc/init.d/noi-agent") { // Alpine and OpenWrt
+		start = "/etc/init.d/noi-agent start"
+	}
 	return []Finding{{
 		ID: "daemon_down", Level: Fault, Evidence: "the daemon does not run",
-		Why:     "nothing is read and nothing is sent",
-		Command: "sudo systemctl start noi-agent; systemctl status noi-agent; journalctl -u noi-agent -n 30",
+		Why: "nothing is read and nothing is sent", Command: start,
 	}}
 }
 

@@ -385,6 +385,22 @@ func polled(code, other string) func(*site) {
 	}
 }
 
+// TestDoctorStartsTheServiceByItsScript: Alpine and OpenWrt have no systemd.
+func TestDoctorStartsTheServiceByItsScript(t *testing.T) {
+	for script, want := range map[string]string{"": "sudo systemctl start noi-agent; ", "/etc/init.d/noi-agent": "/etc/init.d/noi-agent start"} {
+		s := sound(t)
+		s.Status = nil
+		remove(t, s, "/proc/20")
+		if script != "" {
+			put(t, s, script, "")
+		}
+		r := doctor.Examine(t.Context(), s)
+		if !slices.ContainsFunc(r.Findings, func(f doctor.Finding) bool { return f.ID == "daemon_down" && strings.HasPrefix(f.Command, want) }) {
+			t.Errorf("script %q: %+v", script, r.Findings)
+		}
+	}
+}
+
 func TestDoctorSkipsWhatNeedsAConfiguration(t *testing.T) {
 	s := sound(t)
 	s.Config, s.ConfigErr = nil, errors.New("config.yaml:1: no")
