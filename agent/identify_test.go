@@ -118,6 +118,37 @@ func TestAnotherControllerIsNoticedWithinTenMinutes(t *testing.T) {
 	})
 }
 
+// TestAControllerThatRefusesToIdentifyItselfHasNotTheNameOfTheOneBefore: it refuses function 0x2B and does not answer
+// 0x11, and one refusal is lost.
+func TestAControllerThatRefusesToIdentifyItselfHasNotTheNameOfTheOneBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slave := controller(1)
+		exchanged, asked := time.Now().Add(25*time.Second), 0
+		slave.Script = func(r modbustest.Request) modbustest.Fault {
+			if time.Now().Before(exchanged) {
+				return modbustest.Fault{}
+			}
+			if slave.Identity = nil; r.Function == 0x2B {
+				asked++
+			}
+			away := time.Since(exchanged) < 20*time.Second
+			return modbustest.Fault{Silent: away || r.Function == 0x11 || r.Function == 0x2B && asked == 2}
+		}
+		s := startOne(t, oneSlave, slave)
+		time.Sleep(5 * time.Minute)
+		s.stop()
+		messages := s.messages()
+		if last := messages[len(messages)-1]; last.Slave != "PSPWM" || last.CCFirmware != "" || last.SampledAt < "2000-01-01T00:04:40Z" {
+			t.Errorf("%+v", last)
+		}
+		for _, m := range messages {
+			if m.SampledAt > "2000-01-01T00:00:25Z" && m.CCFirmware != "" {
+				t.Errorf("the new controller has the firmware of the one before: %+v", m)
+			}
+		}
+	})
+}
+
 // TestRegistersTellWhoTheSlaveIs: a family may name the objects that identify its devices, if no function does.
 func TestRegistersTellWhoTheSlaveIs(t *testing.T) {
 	dir := t.TempDir()

@@ -27,10 +27,10 @@ type identification struct {
 	again   time.Duration   // monotonic time of the next round
 	wait    time.Duration   // the pause after the last failed round; 0: none failed since the last identification
 
-	way     int  // index of the way that the present round tries
-	tries   int  // failed tries of this way
-	silent  bool // the last try was not answered: it counts when the slave has answered another request
-	unclear bool // a try of this round failed, and not by a refusal
+	way    int  // index of the way that the present round tries
+	tries  int  // failed tries of this way
+	silent bool // the last try was not answered: it counts when the slave has answered another request
+	denied bool // the slave has refused, in this round, what the known device has answered
 }
 
 // due reports whether the slave must be asked before its samples may go.
@@ -53,7 +53,7 @@ func (id *identification) reconsider() {
 }
 
 func (id *identification) newRound() {
-	id.way, id.tries, id.silent, id.unclear = 0, 0, false, false
+	id.way, id.tries, id.silent, id.denied = 0, 0, false, false
 }
 
 // answered notes the identity that the slave reports.
@@ -73,13 +73,19 @@ func (id *identification) probes() bool {
 // failed counts a failed try, and reports whether the round is over. tries is the number of tries of each way. A
 // refusal means that the slave does not know the function. Other failures prove nothing.
 func (id *identification) failed(refused bool, tries int) (over bool) {
-	id.unclear = id.unclear || !refused
+	id.denied = id.denied || refused && id.way == id.by
 	if id.wait > 0 {
 		tries = 1
 	}
 	if id.tries++; id.tries < tries {
 		return false
 	}
+	return id.nextWay()
+}
+
+// untold notes an answer that does not identify the slave, and reports whether the round is over.
+func (id *identification) untold() (over bool) {
+	id.denied = id.denied || id.way == id.by
 	return id.nextWay()
 }
 
@@ -90,9 +96,10 @@ func (id *identification) nextWay() (over bool) {
 }
 
 // another reports at the end of a failed round whether another device is there: a reply was missed, and then the slave
-// refused what the known device has answered.
+// refused what the known device has answered. Silence in the same round does not change this: replies may be lost, and
+// many devices do not answer unknown functions.
 func (id *identification) another() bool {
-	return id.known != (modbus.Identity{}) && id.missed && !id.unclear
+	return id.known != (modbus.Identity{}) && id.missed && id.denied
 }
 
 // inVain ends a round in which the slave did not identify itself. The known identity stays, except if there is proof of

@@ -72,6 +72,23 @@ func TestWhatProvesAnotherDevice(t *testing.T) {
 	}
 }
 
+// The way by which the known device was identified is refused once; all other tries are not answered.
+func TestSilenceInARoundDoesNotHideThatTheDeviceIsAnother(t *testing.T) {
+	for way := range identityWays() {
+		var id identification
+		id.way = way
+		id.answered(controllerA, 0)
+		id.doubt()
+		for over := false; !over; {
+			over = id.failed(id.way == way && id.tries == 1, identifyTries)
+		}
+		id.inVain(time.Second)
+		if id.known == controllerA {
+			t.Errorf("way %d: the identity of the device before is kept", way)
+		}
+	}
+}
+
 func TestAKnownSlaveIsAskedAfterAMissedReplyEvenIfItFailedBefore(t *testing.T) {
 	var id identification
 	id.answered(controllerA, 0)

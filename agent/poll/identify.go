@@ -104,7 +104,7 @@ func (p *Poller) identify(ctx context.Context, s *slave) (settled bool) {
 		p.log.Debug("identification failed", "unit", s.cfg.ID, "reason", err)
 		switch fate := fateOf(err); {
 		case errors.Is(err, errUntold):
-			over = s.identity.nextWay()
+			over = s.identity.untold()
 		case fate == fatePort:
 			p.portFailed(err)
 			return false
@@ -177,7 +177,7 @@ func (p *Poller) askRound(ctx context.Context, s *slave) (over bool) {
 		case ctx.Err() != nil:
 			return false
 		case errors.Is(err, errUntold):
-			over = s.identity.nextWay()
+			over = s.identity.untold()
 		case fate == fatePort:
 			p.portFailed(err)
 			return false
