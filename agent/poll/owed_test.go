@@ -88,3 +88,22 @@ func TestTwoReloadsForgetNoMoment(t *testing.T) {
 		t.Errorf("%d moments are owed, want 4", got)
 	}
 }
+
+// TestASweepForWhichTheQueueHasNoRoomOutlivesAReload: other lines have filled the queue when the poller ends.
+func TestASweepForWhichTheQueueHasNoRoomOutlivesAReload(t *testing.T) {
+	elapsed, queue := time.Minute, make(chan *Sweep, 1)
+	before, _ := autoPoller(t, &elapsed, queue)
+	sweep := &Sweep{}
+	if !before.out.take(sweep) {
+		t.Fatal("the queue has room, and does not take the sweep")
+	}
+	queue <- &Sweep{} // of another line
+	before.out.give()
+	after, _ := autoPoller(t, &elapsed, queue)
+	after.Inherit(before)
+	<-queue
+	after.out.give()
+	if len(queue) != 1 || <-queue != sweep {
+		t.Error("the sweep is lost")
+	}
+}

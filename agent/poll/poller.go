@@ -82,7 +82,6 @@ func (p *Poller) run(ctx context.Context) {
 		p.handGaps(s)
 	}
 	p.out.give()
-	p.board.lose(p.out.samples())
 }
 
 // network reports whether the line is reached over the network.

@@ -72,11 +72,3 @@ func (h *handover) give() {
 		}
 	}
 }
-
-// samples returns the number of kept samples.
-func (h *handover) samples() (n int) {
-	for i := range h.held {
-		n += len(h.held[i].Samples)
-	}
-	return n
-}
