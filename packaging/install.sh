@@ -68,7 +68,7 @@ settle() {
 	fi
 	if [ -d /run/systemd/system ]; then
 		systemctl daemon-reload
-		udevadm control --reload || true
+		udevadm control --reload 2>/dev/null || true
 		systemctl try-restart noi-agent.service
 	fi
 }

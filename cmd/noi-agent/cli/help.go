@@ -46,9 +46,9 @@ func newHelp(*session) *cobra.Command {
 // help prints the help of a command: what it does, its examples, then its commands and flags.
 func (p *Program) help(cmd *cobra.Command, _ []string) {
 	w, width := p.Stdout, min(p.width(), helpWidth)
-	fmt.Fprintf(w, "%s\n", cmd.Short)
+	fmt.Fprintf(w, "%s\n", wrapped(cmd.Short, width))
 	if cmd.Example != "" {
-		fmt.Fprintf(w, "\n%s\n", strings.TrimRight(cmd.Example, "\n"))
+		fmt.Fprintf(w, "\n%s\n", examples(cmd.Example, width))
 	}
 	if cmd.Long != "" {
 		fmt.Fprintf(w, "\n%s\n", wrapped(cmd.Long, width))
@@ -67,6 +67,19 @@ func (p *Program) help(cmd *cobra.Command, _ []string) {
 	if cmd.HasAvailableSubCommands() {
 		fmt.Fprintf(w, "\n%s COMMAND --help explains a command.\n", cmd.CommandPath())
 	}
+}
+
+// examples returns the examples of a command. If an example with its remark is wider than width, the remark is above
+// the example.
+func examples(text string, width int) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	for i, line := range lines {
+		command, remark, found := strings.Cut(line, " # ")
+		if found && runes(line) > width {
+			lines[i] = "  # " + remark + "\n" + strings.TrimRight(command, " ")
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // helpWidth is the most columns of a help text. Longer lines are hard to read.

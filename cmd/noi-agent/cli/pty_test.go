@@ -74,7 +74,7 @@ func TestRealTerminals(t *testing.T) {
 			}
 		}
 		help := onTerminal(t, width, nil, "scan", "--help")
-		clitest.MustHold(t, help, "Find the devices on a line.\n\n  noi-agent scan /dev/ttyUSB0", "Usage: noi-agent scan [PORT] [flags]")
+		clitest.MustHold(t, help, "Find the devices on a line.\n\n  ", "noi-agent scan /dev/ttyUSB0", "Usage: noi-agent scan [PORT] [flags]")
 	}
 	for _, env := range []string{"NO_COLOR=1", "TERM=dumb"} {
 		if text := onTerminal(t, 80, []string{env}, "status", "--socket", socket); strings.Contains(text, "\x1b") {
@@ -83,6 +83,16 @@ func TestRealTerminals(t *testing.T) {
 	}
 	if text := onTerminal(t, 80, nil, "status", "--json", "--socket", socket); strings.Contains(text, "\x1b") || !strings.HasPrefix(text, "{") {
 		t.Errorf("JSON on a terminal: %.80q", text)
+	}
+}
+
+// TestTheRemarkOfAnExampleFitsTheTerminal: a remark that does not fit behind its command is above it, and the command can
+// be copied.
+func TestTheRemarkOfAnExampleFitsTheTerminal(t *testing.T) {
+	help := onTerminal(t, 80, nil, "scan", "--help")
+	clitest.MustHold(t, help, "\n  # every unit id, at the usual baud rates\n  noi-agent scan /dev/ttyUSB0\n")
+	if help = onTerminal(t, 120, nil, "scan", "--help"); !strings.Contains(help, "noi-agent scan /dev/ttyUSB0              # every") {
+		t.Errorf("at 120 columns:\n%s", help)
 	}
 }
 

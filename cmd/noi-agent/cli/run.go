@@ -38,7 +38,7 @@ func newRun(s *session) *cobra.Command {
 	return s.bindDaemon(&cobra.Command{
 		Use: "run", Short: "Run the daemon.",
 		Example: `  noi-agent run --config /etc/noi-agent/config.yaml
-  noi-sim run -- noi-agent run --config configs/demo.yaml   # with a simulated controller and clouds`,
+  noi-sim run -- noi-agent run --config /usr/share/doc/noi-agent/configs/demo.yaml   # a demo, all simulated`,
 		Long: "systemd runs this command. The log goes to stderr. At SIGHUP the daemon reads the configuration " +
 			"again. At SIGTERM and Ctrl-C it ends cleanly.",
 	}, &runCommand{})

@@ -25,7 +25,7 @@ type setupAWSCommand struct {
 func newSetupAWS(s *session) *cobra.Command {
 	c := &setupAWSCommand{}
 	cmd := s.bind(&cobra.Command{
-		Use: "aws [INTEGRATION]", Short: "Topic and publisher on AWS.",
+		Use: "aws [INTEGRATION]", Short: "Print the commands that create a topic and a publisher on AWS.",
 		Example: `  noi-agent setup aws --topic MainSolarData --region us-east-2 --account 123456789012
   noi-agent setup aws main-solar --method iot   # with the values of an integration of the configuration`,
 		Args: oneArg(&c.ID), ValidArgsFunction: completeFirst(complete(s.cli.integrationNames)),

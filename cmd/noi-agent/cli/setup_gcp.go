@@ -21,7 +21,7 @@ type setupGCPCommand struct {
 func newSetupGCP(s *session) *cobra.Command {
 	c := &setupGCPCommand{}
 	cmd := s.bind(&cobra.Command{
-		Use: "gcp [INTEGRATION]", Short: "Topic and publisher on Google Cloud.",
+		Use: "gcp [INTEGRATION]", Short: "Print the commands that create a topic and a publisher on Google Cloud.",
 		Example: `  noi-agent setup gcp --topic MainSolarData --project my-project
   noi-agent setup gcp main-pubsub --method workload-identity`,
 		Args: oneArg(&c.ID), ValidArgsFunction: completeFirst(complete(s.cli.integrationNames)),
