@@ -61,12 +61,14 @@ func sometimes(fault modbustest.Fault) func(t *testing.T) *site {
 // onePair is oneSlave with a second controller.
 var onePair = strings.Replace(oneSlave, "slaves: [", `slaves: [{id: 2, model: PSPWM, objects: [Et_float], intervals: {"*": 10s}}, `, 1)
 
-// bothSilent has two controllers that do not answer.
-func bothSilent(t *testing.T) *site {
-	silent := func(modbustest.Request) modbustest.Fault { return modbustest.Fault{Silent: true} }
-	one, two := controller(1), controller(2)
-	one.Script, two.Script = silent, silent
-	return after(time.Minute, startPair(t, one, two))
+// bothOf has two controllers with the same fault.
+func bothOf(fault modbustest.Fault) func(t *testing.T) *site {
+	return func(t *testing.T) *site {
+		one, two := controller(1), controller(2)
+		one.Script = func(modbustest.Request) modbustest.Fault { return fault }
+		two.Script = one.Script
+		return after(time.Minute, startPair(t, one, two))
+	}
 }
 
 // startPair starts a site with onePair.
@@ -153,7 +155,7 @@ func glances() []glance {
 		{"line_port_denied", closed(fmt.Errorf("open /dev/ttyA: %w", syscall.EACCES))},
 		{"line_port_busy", closed(fmt.Errorf("open /dev/ttyA: %w", syscall.EBUSY))},
 		{"line_down", closed(errors.New("the driver does not take the settings"))},
-		{"line_silent", bothSilent},
+		{"line_silent", bothOf(modbustest.Fault{Silent: true})}, {"line_garbled", bothOf(modbustest.Fault{Mangle: damage})},
 		{"line_shared", overheard},
 		{"line_collides", colliding},
 		{"line_noisy", sometimes(modbustest.Fault{Mangle: damage})}, {"line_unanswered", sometimes(modbustest.Fault{Silent: true})},
@@ -422,38 +424,6 @@ func TestWithoutItsPortALineHasOneProblem(t *testing.T) {
 		time.Sleep(time.Minute)
 		if got := s.status().Problems; len(got) != 0 {
 			t.Errorf("afterwards %+v", got)
-		}
-		s.stop()
-	})
-}
-
-// TestALineOnWhichNobodyAnswersHasOneProblem: the problem of the line includes the silence of its controllers. If one
-// controller answers, each silent controller has a problem of its own.
-func TestALineOnWhichNobodyAnswersHasOneProblem(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		one, two := controller(1), controller(2)
-		first, second := silenced(one), silenced(two)
-		s := after(30*time.Second, startPair(t, one, two))
-		first.Store(true)
-		time.Sleep(5 * time.Minute)
-		if got := codes(s.status()); got != "slave_silent" {
-			t.Errorf("one of two is silent: %q", got)
-		}
-		second.Store(true)
-		time.Sleep(time.Minute)
-		problems := s.status().Problems
-		if len(problems) != 1 || problems[0].Code != "line_silent" || problems[0].Subject != "a" || len(problems[0].Folded) != 2 {
-			t.Errorf("both are silent: %+v", problems)
-		} else if got := problems[0].Lasts; got > time.Minute {
-			t.Errorf("both are silent for %v, want a minute at most", got)
-		} else if f := problems[0].Folded[1]; f.Effect != "lost" || problems[0].Since.Sub(f.Since) < 4*time.Minute {
-			t.Errorf("the first is silent for minutes longer: %+v", problems[0])
-		}
-		first.Store(false)
-		time.Sleep(10 * time.Minute)
-		problems = s.status().Problems
-		if len(problems) != 1 || problems[0].Code != "slave_silent" || problems[0].Subject != "a/2" {
-			t.Errorf("the first one answers again: %+v", problems)
 		}
 		s.stop()
 	})

@@ -13,7 +13,7 @@ import (
 func (w *world) look(now time.Duration) {
 	problems := w.site.status().Problems
 	for _, p := range problems {
-		if p.Code != "line_silent" {
+		if p.Code != "line_silent" && p.Code != "line_garbled" {
 			continue
 		}
 		for _, f := range p.Folded { // the silence of each controller
@@ -105,7 +105,7 @@ func (w *world) isTrue(p api.Problem, now time.Duration) bool {
 	if strings.HasPrefix(p.Code, "integration_") {
 		return during(w.cloud, now-10*time.Minute, now)
 	}
-	if p.Code == "line_silent" { // the problem includes those of its controllers, which are judged one by one
+	if p.Code == "line_silent" || p.Code == "line_garbled" { // the problem includes those of its controllers, which are judged one by one
 		return len(w.slaves) > 1 && len(p.Folded) > 0
 	}
 	if transient, ok := map[string][]string{

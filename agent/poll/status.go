@@ -171,11 +171,7 @@ func lineProblems(name string, network bool, v lineView, now time.Duration) []ap
 				Lasting(now-v.collisions.Begun))
 	}
 	problems = append(problems, v.noise.problems(name, now)...)
-	if last, ok := lastSilent(v.slaves); ok {
-		kind := api.LineSilent
-		if network {
-			kind = api.GatewaySilent
-		}
+	if kind, last, ok := unheard(network, v.slaves); ok {
 		problems = append(problems, kind.Of(name, last.since, last.err).Lasting(now-last.begun))
 	}
 	for _, sv := range v.slaves {
@@ -184,17 +180,25 @@ func lineProblems(name string, network bool, v lineView, now time.Duration) []ap
 	return problems
 }
 
-// lastSilent returns the slave that became silent last, if a line has several slaves and all of them are silent.
-func lastSilent(slaves []slaveView) (last slaveView, ok bool) {
+// unheard returns the problem of a line with several slaves, none of which gives a valid reply, and the slave that
+// became unheard last. On a serial line, damaged replies of one slave are enough to know that bytes arrive.
+func unheard(network bool, slaves []slaveView) (kind api.Kind, last slaveView, ok bool) {
+	if kind = api.LineSilent; network {
+		kind = api.GatewaySilent
+	}
 	for _, sv := range slaves {
-		if sv.state != slaveSilent || replyKind(false, true, sv.fault).Code != api.SlaveNoReply.Code {
-			return slaveView{}, false
+		switch why := replyKind(false, sv.state == slaveSilent, sv.fault).Code; {
+		case sv.state == slaveSilent && why == api.SlaveNoReply.Code:
+		case sv.state == slaveGarbled && why == api.SlaveDamaged.Code && !network:
+			kind = api.LineGarbled
+		default:
+			return kind, last, false
 		}
 		if sv.begun >= last.begun {
 			last = sv
 		}
 	}
-	return last, len(slaves) > 1
+	return kind, last, len(slaves) > 1
 }
 
 // slaveProblems lists the problems of one slave.

@@ -26,7 +26,7 @@ func symptoms() []symptom {
 		}
 	}
 	return []symptom{
-		{"No value comes from a line", code("line_down", "line_port_", "line_silent", "gateway_")},
+		{"No value comes from a line", code("line_down", "line_port_", "line_silent", "line_garbled", "gateway_")},
 		{"A controller does not answer as it should", code("slave_silent", "slave_garbled", "slave_late", "slave_transaction",
 			"slave_other", "slave_wrong_length", "slave_refusing", "line_shared", "line_collides", "line_noisy", "line_unanswered")},
 		{"A controller is not sampled, or not all of it", code("slave_", "object_", "line_overrun")},

@@ -61,6 +61,11 @@ var (
 		DependsOn: deadLine(), Title: "No controller answers on {name}",
 		Remedy: "All controllers of the line are silent, so one cause is likely. Check the wiring (A and B " +
 			"swapped?), the adapter, the controllers' power, and baud rate and parity of the line." + heardAgain}
+	LineGarbled = Kind{Code: "line_garbled", Severity: Fault, Effect: Lost, Href: pageLines, VisibleAfter: soon,
+		DependsOn: deadLine(), Title: "All replies on {name} arrive damaged",
+		Remedy: "All controllers of the line are affected, so one cause is likely. Bytes arrive, so check baud rate " +
+			"and parity of the line first: `sudo noi-agent doctor` tries others while the daemon is stopped. Then " +
+			"check the cable's screen, ground and termination, and whether A and B are swapped." + heardAgain}
 	LineShared = Kind{Code: "line_shared", Severity: Warning, Effect: Lost, Href: pageLines, DependsOn: deadLine(),
 		Title: "Another master sends requests on {name}",
 		Remedy: "A Modbus line may have only one master. Find the other program or device, and stop it. The agent " +
@@ -70,13 +75,13 @@ var (
 		Remedy: "Look for another master, a controller that answers too late, or a bus without biasing. The agent " +
 			"sees the collisions in the echo of its requests."}
 	LineNoisy = Kind{Code: "line_noisy", Severity: Warning, Effect: None, Href: pageLines,
-		DependsOn: append(deadLine(), LineSilent.Code, LineShared.Code, LineCollides.Code),
+		DependsOn: append(deadLine(), LineSilent.Code, LineGarbled.Code, LineShared.Code, LineCollides.Code),
 		Title:     "1 reply in {n} from {name} arrives damaged",
 		Remedy: "The agent repeats such a request. Check the cable's screen, ground and termination, and keep the " +
 			"cable away from inverters and motors. A lower baud rate helps too. Behind a gateway, check its serial " +
 			"side."}
 	LineUnanswered = Kind{Code: "line_unanswered", Severity: Warning, Effect: None, Href: pageLines,
-		DependsOn: append(deadLine(), LineSilent.Code, LineShared.Code, LineCollides.Code),
+		DependsOn: append(deadLine(), LineSilent.Code, LineGarbled.Code, LineShared.Code, LineCollides.Code),
 		Title:     "1 request in {n} on {name} gets no reply",
 		Remedy: "The agent repeats such a request. Look for a loose wire, a missing termination, or a controller " +
 			"that is sometimes without power. If a controller is slow, set a longer `timeout` of the slave. The " +
@@ -89,11 +94,11 @@ var (
 // The kinds of a slave.
 var (
 	SlaveNoReply = Kind{Code: "slave_silent", Severity: Fault, Effect: Lost, Href: pageSlave, VisibleAfter: soon,
-		DependsOn: append(deadLine(), LineSilent.Code), Title: "{name} does not answer",
+		DependsOn: append(deadLine(), LineSilent.Code, LineGarbled.Code), Title: "{name} does not answer",
 		Remedy: "Check its power, the wiring (A and B swapped?), the unit id, and baud rate and parity of both ends." +
 			heardAgain}
 	SlaveDamaged = Kind{Code: "slave_garbled", Severity: Fault, Effect: Lost, Href: pageSlave, VisibleAfter: soon,
-		DependsOn: deadLine(), Title: "Replies from {name} arrive damaged",
+		DependsOn: append(deadLine(), LineGarbled.Code), Title: "Replies from {name} arrive damaged",
 		Remedy: "Check the cable's screen, ground and termination, baud rate and parity of both ends. Check that " +
 			"no two controllers have the same unit id."}
 	SlaveNoFamily = Kind{Code: "slave_model_unknown", Severity: Fault, Effect: Lost, Href: pageSlave,
@@ -256,7 +261,7 @@ var (
 			"lost the controller, or may serve another client. If the controller is slow, set a longer `timeout` " +
 			"of the slave." + heardAgain}
 	UnitDamaged = Kind{Code: SlaveDamaged.Code, Severity: Fault, Effect: Lost, Href: pageSlave, VisibleAfter: soon,
-		DependsOn: deadLine(), Title: "The gateway sends replies of {name} that are not valid",
+		DependsOn: SlaveDamaged.DependsOn, Title: "The gateway sends replies of {name} that are not valid",
 		Remedy: "Check that the gateway's mode fits the configuration (tcp:// or rtu+tcp://). Check that no two " +
 			"controllers have the same unit id."}
 	SlaveLate = Kind{Code: "slave_late", Severity: Fault, Effect: Lost, Href: pageSlave, VisibleAfter: soon,
@@ -283,7 +288,7 @@ func Kinds() []Kind {
 		StoreInMemory, SamplesLost, StoreRecovered, ClockUnset, ConfigRefused, IntegrationsFile,
 		ConfigRestart,
 		LinePortMissing, LinePortDenied, LinePortBusy, LineDown, GatewayRefuses, GatewayAway, GatewayFails,
-		LineSilent, GatewaySilent, LineShared, GatewayShared, LineCollides, LineNoisy, LineUnanswered,
+		LineSilent, GatewaySilent, LineGarbled, LineShared, GatewayShared, LineCollides, LineNoisy, LineUnanswered,
 		LineOverrun,
 		SlaveNoReply, UnitNoReply, SlaveDamaged, UnitDamaged, SlaveLate, SlaveOtherID, SlaveOtherUnit, SlaveOtherLength,
 		SlaveRefusesAll, SlaveWrong, SlaveNoFamily, SlaveEmpty, SlaveRefuses, SlaveUnlisted, SlaveAlarm,

@@ -40,8 +40,12 @@ type saying struct{ Tone, Words string }
 func lineState(status *api.Status, l *api.Line) saying {
 	for i := range status.Problems {
 		p := &status.Problems[i]
-		if p.Code == api.LineSilent.Code && p.Subject == l.Name {
+		switch {
+		case p.Subject != l.Name:
+		case p.Code == api.LineSilent.Code:
 			return saying{bad, "No answer"}
+		case p.Code == api.LineGarbled.Code:
+			return saying{bad, "Damaged replies"}
 		}
 		if l.State == "ok" && (p.Subject == l.Name || strings.HasPrefix(p.Subject, l.Name+"/")) {
 			return saying{warn, "works, with problems"}

@@ -104,7 +104,7 @@ func problems(_ context.Context, s *Site) (found []Finding) {
 		}
 		why, command := "effect on the data: "+string(p.Effect)+". "+p.Remedy, "noi-agent status --verbose"
 		switch p.Code {
-		case api.LineSilent.Code, api.SlaveNoReply.Code, api.SlaveDamaged.Code:
+		case api.LineSilent.Code, api.LineGarbled.Code, api.SlaveNoReply.Code, api.SlaveDamaged.Code:
 			line, _, _ := strings.Cut(p.Subject, "/")
 			why += " " + suspectOf(s.Status, p)
 			command = "sudo noi-agent scan --line " + shell.Quote(line) // the daemon asks between its own reads
