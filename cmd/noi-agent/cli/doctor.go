@@ -52,6 +52,9 @@ func (c *doctorCommand) Run(ctx context.Context, p *Program, cli *commandLine) e
 	status, err := cli.daemonStatus(ctx)
 	if err == nil {
 		s.Status = &status
+		if socket, err := cli.socket(); err == nil {
+			s.User = ownerOf(socket, s.User)
+		}
 	} else {
 		s.StatusErr, s.Ask = err, p.askLine
 	}
@@ -118,6 +121,29 @@ func lookUpDaemonUser() doctor.User {
 	if err != nil {
 		return doctor.User{}
 	}
+	return described(found)
+}
+
+// ownerOf returns the user to whom the socket of a daemon belongs: the daemon runs as this user, also if it is not the
+// service. If the owner is not known, or is root, who has every permission, it returns service.
+func ownerOf(socket string, service doctor.User) doctor.User {
+	info, err := os.Stat(socket)
+	if err != nil {
+		return service
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || stat.Uid == 0 {
+		return service
+	}
+	found, err := user.LookupId(strconv.FormatUint(uint64(stat.Uid), 10))
+	if err != nil {
+		return service
+	}
+	return described(found)
+}
+
+// described returns a user with the ids of all its groups.
+func described(found *user.User) doctor.User {
 	u := doctor.User{Name: found.Username}
 	if uid, err := strconv.ParseUint(found.Uid, 10, 32); err == nil {
 		u.UID = uint32(uid)

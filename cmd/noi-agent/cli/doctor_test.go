@@ -2,6 +2,8 @@ package cli
 
 import (
 	"encoding/json"
+	"os"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -25,5 +27,28 @@ func TestDoctorFailsOnAFaultAndSaysSoLast(t *testing.T) {
 	}
 	if f := r.Findings[0]; f.ID != "config" || f.Level != doctor.Fault || r.Faults == 0 || r.Verdict == "" {
 		t.Errorf("report %+v", r)
+	}
+}
+
+// TestTheDaemonIsTheOwnerOfItsSocket: a daemon that a person starts is judged by the permissions of this person. A socket
+// of root, or without a known owner, changes nothing.
+func TestTheDaemonIsTheOwnerOfItsSocket(t *testing.T) {
+	service := doctor.User{Name: "noi-agent", UID: 4242}
+	socket := filepath.Join(t.TempDir(), "agent.sock")
+	if got := ownerOf(socket, service); got.Name != service.Name {
+		t.Errorf("without a socket: %+v", got)
+	}
+	if err := os.WriteFile(socket, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := ownerOf(socket, service); os.Getuid() == 0 && got.Name != service.Name {
+		t.Errorf("a socket of root: %+v", got)
+	}
+	nobody, err := user.Lookup("nobody")
+	if err != nil || os.Chown(socket, 65534, -1) != nil {
+		t.Skip("only root can give a file to another user")
+	}
+	if got := ownerOf(socket, service); nobody.Uid == "65534" && (got.Name != "nobody" || got.UID != 65534 || len(got.Groups) == 0) {
+		t.Errorf("a socket of nobody: %+v", got)
 	}
 }
