@@ -72,7 +72,7 @@ func (v *systemView) Ahead(in *api.Integration) string {
 	if err != nil || in.OldestAgeS == nil {
 		return "–"
 	}
-	return "the oldest is kept for " + age(int64(keeps.Seconds())-*in.OldestAgeS) + " more"
+	return "the oldest is kept for at most " + age(int64(keeps.Seconds())-*in.OldestAgeS) + " more"
 }
 
 // Waiting returns the number of messages that wait, of all integrations.

@@ -134,8 +134,8 @@ func TestOutboxHasAPace(t *testing.T) {
 		s.State.Integrations[0].Backlog, s.State.Integrations[0].Sent = backlog, sent
 		mustContain(t, ask(h, "/system").Body.String(), want...)
 	}
-	look(0, 1204, 1000, "known after a minute", "the oldest is kept for 29 d more")
-	look(time.Minute, 1264, 1000, "60 in, 0 out a minute", "the oldest is kept for 29 d more")
+	look(0, 1204, 1000, "known after a minute", "the oldest is kept for at most 29 d more")
+	look(time.Minute, 1264, 1000, "60 in, 0 out a minute", "the oldest is kept for at most 29 d more")
 	look(time.Minute, 1124, 1200, "60 in, 100 out a minute", "empty in about 28 min")
 	look(-time.Hour, 1000, 1400, "known after a minute")
 	look(time.Minute, 400, 2060, "60 in, 660 out a minute", "empty in about 40 s")
