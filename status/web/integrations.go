@@ -218,6 +218,9 @@ func (s *Site) lockedAction(name string) func(http.ResponseWriter, *http.Request
 			Locked: why, Back: "/integrations/aws", Hidden: map[string]string{},
 		}
 		v.Refresh = false
+		if entry, err := s.o.Integrations.Get(r.PathValue("id")); err == nil {
+			v.Back = "/integrations/" + entry.Config.Type
+		}
 		if etag := r.PostFormValue("etag"); etag != "" {
 			v.Hidden["etag"] = etag
 		}

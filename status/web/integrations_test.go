@@ -100,3 +100,13 @@ func TestALockedIntegrationIsNotOfferedForRemoval(t *testing.T) {
 		mustContain(t, w.Body.String(), "Change it in /etc/noi-agent/config.yaml:44;")
 	}
 }
+
+// A person who does not want to log in for a button goes back to the integrations of the same cloud.
+func TestTheLoginForAButtonGoesBackToTheSameCloud(t *testing.T) {
+	b := newBook()
+	b.entry.Config.Type = "gcp"
+	w := httptest.NewRecorder()
+	why := api.NewError(http.StatusUnauthorized, "Log in to change things.", "")
+	formPage(t, b, "POST", "/integrations/{id}/pause").Locked(w, post(url.Values{}), why)
+	mustContain(t, w.Body.String(), "Log in and pause", `href="/integrations/gcp">Cancel`)
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -89,6 +90,23 @@ func (v *systemView) Dead() (n int) {
 		n += v.Status.Integrations[i].Dead
 	}
 	return n
+}
+
+// setAsidePath returns the address of the set-aside messages. If only one integration has some, it is their address,
+// because retry and drop are for one integration.
+func (v *systemView) setAsidePath() string {
+	const all = "/system/set-aside"
+	path := ""
+	for i := range v.Status.Integrations {
+		switch in := &v.Status.Integrations[i]; {
+		case in.Dead == 0:
+		case path != "":
+			return all
+		default:
+			path = all + "?integration=" + url.QueryEscape(in.ID)
+		}
+	}
+	return path
 }
 
 // gapView is a gap with the name of its integration.

@@ -41,7 +41,7 @@ func (v *systemView) outbox() g.Node {
 		h.Div(h.Class("card"),
 			v.waitingTable(),
 			g.If(none != "", h.P(h.Class("muted"), g.Text(none))),
-			g.If(dead > 0 && v.SetAside, h.P(button("/system/set-aside",
+			g.If(dead > 0 && v.SetAside, h.P(button(v.setAsidePath(),
 				g.Text("Show "+plural(dead, "set-aside message"))))),
 			storeFacts(&v.Status.Store), storeSettings(&v.Status.Store.Settings)))
 }

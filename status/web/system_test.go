@@ -53,7 +53,7 @@ func TestSetAsideMessagesInBulk(t *testing.T) {
 	s := &shelf{Scene: webtest.Troubled()}
 	h := muxOf(web.Options{Source: s, SetAside: s, Zone: arizona(), Now: webtest.Moment})
 	const here = "/system/set-aside"
-	mustContain(t, ask(h, "/system").Body.String(), `href="/system/set-aside">Show 3 set-aside messages`)
+	mustContain(t, ask(h, "/system").Body.String(), `href="/system/set-aside?integration=`+webtest.AWS+`">Show 3 set-aside messages`)
 	got := ask(h, here+"?integration="+webtest.AWS+"&from=2022-06-26T00:00:00").Body.String()
 	mustContain(t, got, "Retry 3</button>", "Drop 3…</button>", `name="from" value="2022-06-26T07:00:00Z"`,
 		`name="expect" value="3"`, "InvalidParameter")
@@ -157,5 +157,24 @@ func TestFailedExchangesStandUnderTheirLine(t *testing.T) {
 	scene.State.Lines = append(scene.State.Lines, api.Line{Name: "second", State: "ok"})
 	if n := strings.Count(page(t, scene, "/system"), "<h4>Last faults"); n != 1 {
 		t.Errorf("%d tables, want that of the first line", n)
+	}
+}
+
+// The button for the set-aside messages leads to those of the integration that has them, where they can be sent again.
+// With two such integrations it leads to the messages of both.
+func TestTheButtonForSetAsideMessagesLeadsToTheirIntegration(t *testing.T) {
+	button := func(scene *webtest.Scene) string {
+		site := muxOf(web.Options{Source: scene, SetAside: &shelf{Scene: scene}})
+		_, rest, _ := strings.Cut(ask(site, "/system").Body.String(), `<a class="button" href="/system/set-aside`)
+		path, _, _ := strings.Cut(rest, `"`)
+		return path
+	}
+	scene := webtest.Troubled()
+	if got := button(scene); got != "?integration="+webtest.AWS {
+		t.Errorf("one integration: %q", got)
+	}
+	scene.State.Integrations[1].Dead = 1
+	if got := button(scene); got != "" {
+		t.Errorf("two integrations: %q", got)
 	}
 }
