@@ -283,3 +283,37 @@ func TestAnIntegrationHasNoGapFromBeforeItGotTheObject(t *testing.T) {
 		s.stop()
 	})
 }
+
+// TestAGapIsReportedToAnIntegrationThatNoLongerGetsTheObject: during a silence of the controller an integration loses one
+// object, and the slave another one.
+func TestAGapIsReportedToAnIntegrationThatNoLongerGetsTheObject(t *testing.T) {
+	in(t, func(g *gateway) {
+		silent := silenced(g.slave)
+		s := g.start("")
+		time.Sleep(25 * time.Second)
+		silent.Store(true)
+		time.Sleep(10 * time.Minute)
+		lost := time.Now()
+		s.reloadIn(g.dir, strings.NewReplacer("EV_float, Ahc_r]", "EV_float]", "topics/Main}", "topics/Main, objects: EV_float}").
+			Replace(oneSlave))
+		time.Sleep(10 * time.Minute)
+		silent.Store(false)
+		time.Sleep(6 * time.Minute)
+		synctest.Wait()
+		gaps := s.status().Integrations[0].Gaps
+		s.stop()
+		for _, gap := range gaps {
+			to := lost
+			if gap.Object == "EV_float" {
+				to = lost.Add(10 * time.Minute)
+			}
+			if gap.To.Sub(to) > 5*time.Minute || gap.To.Before(to.Add(-sampledEvery)) || gap.Object != "EV_float" && gap.To.After(to) ||
+				gap.Last-gap.First+1 != gap.Count || time.Duration(gap.Count)-gap.To.Sub(*gap.From)/sampledEvery > 2 {
+				t.Errorf("%+v, want it up to %v", gap, to)
+			}
+		}
+		if len(gaps) != 3 {
+			t.Errorf("gaps %+v, want one of each object", gaps)
+		}
+	})
+}

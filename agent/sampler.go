@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -187,16 +189,9 @@ func (sm *sampler) writeGaps(spans []store.Span) error {
 			return in.Wants(slave.line, slave.unitID, slave.names, span.Gap.Object) ||
 				slave.nameless && in.MayWant(slave.family, span.Gap.Object)
 		}
-		for i := range routing.list {
-			in := &routing.list[i]
-			if !wants(in) {
-				continue
-			}
-			own, any := routing.cut(in.ID, span, wants)
-			if !any {
-				continue
-			}
-			if err := sm.store.MissingSpan(in.ID, own); err != nil && !errors.Is(err, store.ErrUnknownIntegration) {
+		for _, id := range slices.Sorted(maps.Keys(routing.past)) {
+			err := sm.store.MissingSpan(id, routing.parts(id, span, wants)...)
+			if err != nil && !errors.Is(err, store.ErrUnknownIntegration) {
 				return err
 			}
 		}
