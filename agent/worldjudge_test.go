@@ -112,7 +112,10 @@ func (w *world) isTrue(p api.Problem, now time.Duration) bool {
 		"line_noisy":      {faultDamaged, faultSpoils},
 		"line_unanswered": {faultLoss, faultSilent, faultException, faultMute, faultRefuses, faultNameless, faultDamaged},
 	}[p.Code]; ok {
-		return slices.ContainsFunc(w.slaves, func(in *inhabitant) bool { return during(in.spells, now-12*time.Minute, now, transient...) })
+		// A failure counts for ten minutes from the next answer to the read.
+		return slices.ContainsFunc(w.slaves, func(in *inhabitant) bool {
+			return during(in.spells, now-10*time.Minute-late-slices.Max(in.every), now, transient...)
+		})
 	}
 	var unit int
 	if _, err := fmt.Sscanf(p.Subject, "a/%d", &unit); err != nil {
