@@ -61,7 +61,7 @@ func (v *integrationsView) card(e *api.IntegrationEntry) g.Node {
 // trouble shows the problems of an integration as the overview does, the first one open. Without a problem it shows the
 // last error.
 func (v *integrationsView) trouble(s *api.Integration) g.Node {
-	var own api.Status
+	own := api.Status{Integrations: v.Status.Integrations}
 	for _, p := range v.Status.Problems {
 		if p.Subject == s.ID {
 			own.Problems = append(own.Problems, p)

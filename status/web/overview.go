@@ -23,8 +23,9 @@ type overviewView struct {
 // problemView is a problem on the overview. Open is set if its details are shown at once.
 type problemView struct {
 	api.Problem
-	Open bool
-	Zone zone
+	Open    bool
+	Waiting uint64 // samples that wait for the integration of the problem
+	Zone    zone
 }
 
 // overview shows the first page.
@@ -49,7 +50,13 @@ func (s *Site) overview(w http.ResponseWriter, r *http.Request) {
 func problemsOf(status *api.Status, z zone) []problemView {
 	list := make([]problemView, 0, len(status.Problems))
 	for _, p := range status.Problems {
-		list = append(list, problemView{Problem: p, Zone: z})
+		v := problemView{Problem: p, Zone: z}
+		for i := range status.Integrations {
+			if in := &status.Integrations[i]; in.ID == p.Subject {
+				v.Waiting = in.Backlog
+			}
+		}
+		list = append(list, v)
 	}
 	rank := []api.Severity{api.Fault, api.Warning, api.Notice}
 	cost := []api.Effect{api.Lost, api.Delayed, api.None}

@@ -62,12 +62,12 @@ func (p *problemView) node() g.Node {
 	}
 	return h.Details(h.Class("problem "+tone), h.Data("key", p.Code+" "+p.Subject), g.If(p.Open, g.Attr("open")),
 		h.Summary(markOf(tone), g.Text(" "), h.Span(g.Text(p.Title+" "),
-			h.Span(h.Class("cost muted small"), g.Text(costsData(p.Effect))))),
+			h.Span(h.Class("cost muted small"), g.Text(costsData(p.Effect, p.Waiting))))),
 		h.Div(h.Class("body"), since,
 			g.If(p.Detail != "", h.P(h.Class("detail"), g.Text(p.Detail))),
 			g.If(p.Remedy != "", h.P(h.Strong(g.Text("What to do:")), g.Text(" "), prose(p.Remedy))),
 			folded,
-			g.If(p.Href != "", h.P(h.A(link(p.Href), g.Text("Show more"))))))
+			g.If(p.Href != "", h.P(h.A(link(p.Href), g.Text(leadsTo(p.Href)))))))
 }
 
 func (v *overviewView) controllerCards() g.Node {

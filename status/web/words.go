@@ -126,16 +126,34 @@ func severityTone(s api.Severity) string {
 	}
 }
 
-// costsData returns a sentence about the effect of a problem on the data.
-func costsData(e api.Effect) string {
-	switch e {
-	case api.Lost:
+// costsData returns a sentence about the effect of a problem on the data. waiting is the number of samples that wait
+// because of the problem; 0: none, or not known.
+func costsData(e api.Effect, waiting uint64) string {
+	switch {
+	case e == api.Lost:
 		return "Samples are being lost."
-	case api.Delayed:
+	case e == api.Delayed && waiting == 1:
+		return "No data is lost: 1 sample waits."
+	case e == api.Delayed && waiting > 0:
+		return "No data is lost: " + plural(waiting, "sample") + " wait."
+	case e == api.Delayed:
 		return "No data is lost: it waits."
 	default:
 		return "No data is lost."
 	}
+}
+
+// leadsTo names the page to which the link of a problem leads.
+func leadsTo(href string) string {
+	for prefix, name := range map[string]string{
+		"/triggers": "Failed triggers", "/values": "Values of the controller", "/integrations": "The integration",
+		"/system#lines": "Line statistics", "/system#outbox": "The outbox",
+	} {
+		if strings.HasPrefix(href, prefix) {
+			return name
+		}
+	}
+	return "System"
 }
 
 // sentence is the state of the whole gateway, at the top of the overview.
