@@ -21,8 +21,8 @@ const (
 )
 
 // filling predicts when the first sample of an integration will be deleted unsent, for each integration whose cloud
-// does not accept its samples. Either its oldest sample reaches max_age, or the outbox reaches max_size at the present
-// rate of new samples. Without a good clock there is no prediction.
+// does not accept its samples. Either its oldest sample reaches max_age, or the outbox reaches max_size or fills the
+// disk at the present rate of new samples. Without a good clock there is no prediction.
 func (a *Agent) filling(s *api.Status, stats store.Stats) (list []api.Problem) {
 	if s.Clock.State != clock.Good {
 		return nil
@@ -35,8 +35,9 @@ func (a *Agent) filling(s *api.Status, stats store.Stats) (list []api.Problem) {
 		}
 		left := limits.MaxAge - now.Sub(*in.Oldest)
 		why := fmt.Sprintf("the oldest of them reaches max_age (%s)", objects.Period(limits.MaxAge))
-		if room := timeToFull(in, stats, limits.MaxSize, now); room < left {
-			left, why = room, fmt.Sprintf("the outbox reaches max_size (%d MiB)", limits.MaxSize>>20)
+		most, full := room(stats, limits.MaxSize)
+		if until := timeToFull(in, stats, most, now); until < left {
+			left, why = until, full
 		}
 		if left <= 0 || left > fillsWithin {
 			continue
@@ -47,6 +48,14 @@ func (a *Agent) filling(s *api.Status, stats store.Stats) (list []api.Problem) {
 			at.UTC().Format("2006-01-02 at 15:04 UTC"))).With("day", day(left, at)))
 	}
 	return list
+}
+
+// room returns how many bytes the outbox may have, and what happens then. The disk may have less room than max_size.
+func room(stats store.Stats, maxSize int64) (bytes int64, full string) {
+	if disk := stats.FileBytes + stats.FreeBytes; stats.FreeBytes >= 0 && disk < maxSize {
+		return disk, fmt.Sprintf("the disk is full (%d MiB are free)", stats.FreeBytes>>20)
+	}
+	return maxSize, fmt.Sprintf("the outbox reaches max_size (%d MiB)", maxSize>>20)
 }
 
 // day returns a predicted time in the gateway's time zone: with the hour if it is less than a day ahead, otherwise only

@@ -346,6 +346,7 @@ func (c *commit) putMeta(tx *bolt.Tx) error {
 func (c *commit) finish() {
 	s := c.store
 	info, err := os.Stat(s.path)
+	free := freeBytes(s.path)
 	known := s.names.Stored
 	s.names.Keep()
 	warnNoCopy(s.opts.Logger, file.ExtendNamesCopy(s.path, s.id, &s.names, known))
@@ -356,6 +357,7 @@ func (c *commit) finish() {
 	if err == nil {
 		s.fileBytes = info.Size()
 	}
+	s.freeBytes = free
 	row := s.totals.Row // results may have come since the snapshot
 	s.totals = c.totals
 	s.totals.Row = max(row, c.totals.Row)

@@ -2,6 +2,8 @@ package store
 
 import (
 	"errors"
+	"syscall"
+
 	"noi-agent/store/internal/file"
 )
 
@@ -75,4 +77,13 @@ func (w *writer) roomFor(sweeps offers) int64 {
 		need += 32 * int64(len(sw.sweep.Samples)) // a sample takes less than 16 bytes
 	}
 	return max(need, w.totals.Bytes/100)
+}
+
+// freeBytes returns how many bytes this user may still write to the disk of a file; -1: not known.
+func freeBytes(path string) int64 {
+	var fs syscall.Statfs_t
+	if syscall.Statfs(path, &fs) != nil {
+		return -1
+	}
+	return int64(fs.Bavail) * int64(fs.Bsize)
 }

@@ -3,6 +3,7 @@ package store_test
 import (
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -217,5 +218,19 @@ func TestAKillDoesNotTakeTheGapOfWhatGaveWay(t *testing.T) {
 	if dropped == 0 || s.Stats().Integrations["aws"].Dropped != dropped || len(rows) != 1 || rows[0].Gap.First == 0 &&
 		rows[0].Gap.Count == 0 {
 		t.Errorf("%d dropped, gaps %+v", dropped, rows)
+	}
+}
+
+// TestStatsHaveTheFreeBytesOfTheDisk: the number is known from the start, and of the right size.
+func TestStatsHaveTheFreeBytesOfTheDisk(t *testing.T) {
+	dir := t.TempDir()
+	s := openAt(t, filepath.Join(dir, "noi.db"), store.Options{})
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(dir, &fs); err != nil {
+		t.Fatal(err)
+	}
+	want := float64(fs.Bavail) * float64(fs.Bsize)
+	if got := float64(s.Stats().FreeBytes); got < want/2 || got > want*2 {
+		t.Errorf("%v bytes are free, want about %v", got, want)
 	}
 }

@@ -139,7 +139,7 @@ func (s *Store) countRun(b file.Ballast) (m *beginning, err error) {
 		if err := m.beginRun(tx, s.opts, oldest); err != nil {
 			return err
 		}
-		s.fileBytes = tx.Size()
+		s.fileBytes, s.freeBytes = tx.Size(), freeBytes(s.path)
 		return tx.Bucket(file.BucketMeta).Put(record.KeyIdentity, m.Identity.Encode())
 	})
 	return m, err

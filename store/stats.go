@@ -12,6 +12,7 @@ import (
 type Stats struct {
 	FileBytes    int64  // of noi.db
 	RecordBytes  int64  // of the sweeps in the outbox; max_size limits it
+	FreeBytes    int64  // of the disk, for this user, at the last commit; -1: not known
 	Sweeps       uint64 // in the outbox, including settled sweeps that no commit has removed yet
 	Samples      uint64 // in these sweeps
 	Committed    uint64 // samples written in this run
@@ -31,6 +32,7 @@ type figures struct {
 	commits   uint64
 	written   uint64 // bytes
 	fileBytes int64
+	freeBytes int64         // of the disk; -1: not known
 	pageSize  int           // bytes
 	rowsRead  atomic.Uint64 // of the trigger log, for queries; needs no lock
 }
@@ -73,7 +75,8 @@ func (s *Store) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := Stats{
-		FileBytes: s.fileBytes, RecordBytes: s.totals.Bytes, Sweeps: s.totals.Sweeps, Samples: s.totals.Samples,
+		FileBytes: s.fileBytes, RecordBytes: s.totals.Bytes, FreeBytes: s.freeBytes, Sweeps: s.totals.Sweeps,
+		Samples:   s.totals.Samples,
 		Committed: s.committed, Spared: s.spared, Commits: s.commits, Written: s.written, Corrupt: s.corrupt,
 		RowsRead:     s.rowsRead.Load(),
 		Integrations: make(map[string]IntegrationStats, len(s.integrations)),

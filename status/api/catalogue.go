@@ -185,7 +185,7 @@ var (
 	OutboxFilling = Kind{Code: "outbox_filling", Severity: Warning, Effect: Delayed, Href: pageOutbox,
 		DependsOn: []string{CloudDropped.Code}, Title: "Samples of {name} will be deleted, beginning on {day}",
 		Remedy: "No sample is lost yet. Make the cloud accept samples again, or increase the limit that the detail " +
-			"names: `buffer.max_size` or `buffer.max_age`."}
+			"names: `buffer.max_size`, `buffer.max_age`, or the room on the disk."}
 	CloudDropped = Kind{Code: "samples_dropped", Severity: Fault, Effect: Lost, Href: pageOutbox,
 		Title: "Samples of {name} are deleted before the cloud has them",
 		Remedy: "Make the cloud accept samples again, or increase `buffer.max_size` and `buffer.max_age`. " +
