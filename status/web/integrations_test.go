@@ -26,7 +26,7 @@ func TestTheCardOfARefusedIntegrationSaysWhatToDo(t *testing.T) {
 	got := page(t, webtest.Troubled(), "/integrations/aws")
 	card, _, _ := strings.Cut(got[strings.Index(got, `id="`+webtest.AWS+`"`):], "</section>")
 	mustContain(t, card, "AWS refuses messages for main-solar", "No data is lost: 1\u202f204 samples wait.", "Since ", "18 min",
-		"AWS says: AuthorizationError", "What to do:", "publish-test", `success=false">Failed triggers`,
+		"AuthorizationError: User", "What to do:", "publish-test", `success=false">Failed triggers`,
 		"3 messages of main-solar set aside")
 	if n := strings.Count(card, "AuthorizationError"); n != 1 {
 		t.Errorf("the error is on the card %d times", n)
