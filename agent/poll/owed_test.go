@@ -107,3 +107,17 @@ func TestASweepForWhichTheQueueHasNoRoomOutlivesAReload(t *testing.T) {
 		t.Error("the sweep is lost")
 	}
 }
+
+// TestMomentsWithoutRoomInTheQueueAreNoFailuresOfTheLine: only moments that failed reads have cost count as missing
+// because of a disturbed line.
+func TestMomentsWithoutRoomInTheQueueAreNoFailuresOfTheLine(t *testing.T) {
+	for why, want := range map[string]uint64{
+		whyMissed(modbus.ErrTimeout): 2, whyMissed(modbus.ErrFrame): 2, gapUnidentified: 2, objects.GapOverrun: 0, objects.GapQueue: 0, objects.GapLine: 0,
+	} {
+		it := item{why: why, owed: 3}
+		it.delivered(time.Minute, 0)
+		if it.absent != want {
+			t.Errorf("%s: %d of three moments count, want %d", why, it.absent, want)
+		}
+	}
+}

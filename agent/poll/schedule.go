@@ -2,6 +2,7 @@ package poll
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"noi-agent/configs"
@@ -94,7 +95,7 @@ func (it *item) gap(at time.Time, uptime time.Duration, later uint64) (gap objec
 // delivered notes that the gap and the reply were handed on. A reply without a value ends a gap too. Moments after the
 // reply are still owed, with their reason. If the item is only late, it is read at once.
 func (it *item) delivered(uptime time.Duration, later uint64) {
-	if it.why != "" && it.why != objects.GapOverrun {
+	if why, _, _ := strings.Cut(it.why, ":"); why == objects.GapBus || why == objects.GapIdentity {
 		it.absent += max(it.owed, later+1) - (later + 1)
 	}
 	it.owed, it.weight, it.last, it.given, it.lacks = later, later, uptime, true, false
@@ -323,8 +324,7 @@ func (s *schedule) find(object string) *item {
 	panic("agent: " + object + " was read and is not polled")
 }
 
-// skipped returns how many regular moments were skipped since the start. absent returns how many have no sample because
-// reads failed.
+// skipped returns how many regular moments were skipped since the start.
 func (s *schedule) skipped() (n uint64) {
 	for i := range s.items {
 		n += s.items[i].skipped
@@ -332,6 +332,7 @@ func (s *schedule) skipped() (n uint64) {
 	return n
 }
 
+// absent returns how many regular moments have no sample because reads failed.
 func (s *schedule) absent() (n uint64) {
 	for i := range s.items {
 		n += s.items[i].absent
