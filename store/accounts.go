@@ -18,6 +18,7 @@ type accounts struct {
 	gaps    map[record.Accounted]record.Account // of gaps with a row in the file
 	rows    map[record.Accounted]record.Account // of gaps whose row is not in the file yet
 	waiting []waitingAccounts                   // of samples that are not durable, in the order of their sweeps
+	kept    map[record.Accounted]bool           // the only objects that are accounted for; nil: all
 	changed bool
 	version uint64 // counts changes of samples and gaps
 	noted   uint64 // the version that the note has
@@ -39,6 +40,7 @@ func newAccounts() accounts {
 func (s *Store) AccountSamples(list map[record.Accounted]record.Account) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.accounts.drop(list)
 	s.accounts.waiting = append(s.accounts.waiting, waitingAccounts{s.next, list, s.integrations.haveNewGaps()})
 	s.accounts.ripen(s)
 }
@@ -47,6 +49,7 @@ func (s *Store) AccountSamples(list map[record.Accounted]record.Account) {
 func (s *Store) AccountGaps(list map[record.Accounted]record.Account) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.accounts.drop(list)
 	record.MergeAccounts(s.accounts.rows, list)
 	for _, it := range s.integrations {
 		if len(list) > 0 && it.owesGapRows() {
@@ -63,7 +66,8 @@ func (s *Store) Accounts() map[record.Accounted]record.Account {
 	return s.accounts.all()
 }
 
-// KeepAccounts forgets all objects but these. An object that is no longer sampled has no missing samples.
+// KeepAccounts forgets all objects but these, and ignores later accounts of others: an object that is no longer sampled
+// has no missing samples.
 func (s *Store) KeepAccounts(sampled map[record.Accounted]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,17 +75,23 @@ func (s *Store) KeepAccounts(sampled map[record.Accounted]bool) {
 	for _, w := range s.accounts.waiting {
 		lists = append(lists, w.list)
 	}
-	kept := true
+	s.accounts.kept = sampled
+	dropped := false
 	for _, list := range lists {
-		before := len(list)
-		maps.DeleteFunc(list, func(k record.Accounted, _ record.Account) bool { return !sampled[k] })
-		kept = kept && len(list) == before
+		dropped = s.accounts.drop(list) || dropped
 	}
-	if !kept { // in the file too, even if no sample is taken in this run
+	if dropped { // in the file too, even if no sample is taken in this run
 		s.accounts.changed = true
 		s.accounts.version++
 		s.touchLocked()
 	}
+}
+
+// drop removes the objects that are not kept from a list, and reports whether there were any.
+func (b *accounts) drop(list map[record.Accounted]record.Account) bool {
+	before := len(list)
+	maps.DeleteFunc(list, func(k record.Accounted, _ record.Account) bool { return b.kept != nil && !b.kept[k] })
+	return len(list) < before
 }
 
 // all returns the accounts of everything that is in the file, or accepted by every integration.
@@ -144,6 +154,7 @@ func (c *commit) takeAccounts() {
 // finishAccounts counts the accounts of the commit's rows. releaseLocked counts those of the commit's sweeps.
 func (c *commit) finishAccounts() {
 	b := &c.store.accounts
+	b.drop(c.gapAccounts)
 	if record.MergeAccounts(b.gaps, c.gapAccounts) {
 		b.version++
 	}

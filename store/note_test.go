@@ -88,3 +88,36 @@ func TestWhatTheNoteSaysIsInTheFileFromTheNextStartOn(t *testing.T) {
 	}
 	must(t, s.Close())
 }
+
+// TestALateAccountOfAnObjectThatIsNoLongerSampledIsNotKept: the last sweep before a reload may be accounted for after
+// the reload. The object is kept again when a later configuration samples it.
+func TestALateAccountOfAnObjectThatIsNoLongerSampledIsNotKept(t *testing.T) {
+	s := storetest.MustOpenAt(t, filepath.Join(t.TempDir(), "noi.db"), store.Options{Now: soon})
+	must(t, s.SetIntegrations(both[:1]))
+	unit := storetest.Source().Unit()
+	until := store.Instant{Run: s.Run(), At: storetest.Start, Uptime: time.Minute}
+	list := func() map[store.Accounted]store.Account {
+		out := map[store.Accounted]store.Account{}
+		for _, object := range []string{"adc_vb", "gone"} {
+			out[store.Accounted{Unit: unit, Object: object}] = store.Account{Until: until, Every: time.Second}
+		}
+		return out
+	}
+	s.AccountGaps(list()) // their rows are not in the file yet
+	for _, want := range []map[store.Accounted]bool{
+		{{Unit: unit, Object: "adc_vb"}: true},
+		{{Unit: unit, Object: "adc_vb"}: true, {Unit: unit, Object: "gone"}: true},
+	} {
+		s.KeepAccounts(want)
+		s.AccountGaps(list())
+		s.AccountSamples(list())
+		add(t, s, storetest.Sweep(s.Run(), uint64(len(want)), 1, "aws")) // commits
+		got := s.Accounts()
+		for object := range list() {
+			if _, known := got[object]; known != want[object] {
+				t.Errorf("%s is kept: %t, want %t", object.Object, known, want[object])
+			}
+		}
+	}
+	must(t, s.Close())
+}
