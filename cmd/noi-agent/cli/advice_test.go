@@ -1,8 +1,12 @@
 package cli
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"noi-agent/status/api"
+	"noi-agent/status/wording"
 )
 
 // TestAdvisedCommandsKeepTheirDaemon: the commands in a text get the flags that this command line has. Texts in which
@@ -59,5 +63,21 @@ func TestANumberStaysWithItsUnit(t *testing.T) {
 	}
 	if got, want := wrapped("12 of 13 things", 9), "12 of 13\nthings"; got != want {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestAdvisedCommandsQuoteNames: a file and an integration may have a blank in their names.
+func TestAdvisedCommandsQuoteNames(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "my gateway.yaml")
+	code, _, stderr := run1("init", "--config", file, "--port", "/dev/ttyUSB0", "--slave", "1:PSPWM", "--cloud", "none", "--no-test")
+	if code != ExitDone || !strings.Contains(stderr, "noi-agent run --config '"+file+"'") {
+		t.Errorf("init exits %d: %s", code, stderr)
+	}
+	var out strings.Builder
+	_, cli := testProgram(t).root()
+	in := &api.Integration{ID: "a", Name: "main solar", Gaps: make([]api.Gap, wording.NewestGaps+1)}
+	(&statusPage{s: &api.Status{}, cli: cli}).printIntegration(&out, in)
+	if !strings.Contains(strings.Join(strings.Fields(out.String()), " "), "noi-agent gaps --integration 'main solar'") {
+		t.Error(out.String())
 	}
 }

@@ -217,7 +217,7 @@ func (iv *interview) finish() error {
 	if listing.File == defaultConfig {
 		iv.say("Next: sudo systemctl enable --now noi-agent, then: sudo noi-agent status")
 	} else {
-		iv.say("Next: noi-agent run --config %s", listing.File)
+		iv.say("Next: noi-agent run --config %s", shell.Quote(listing.File))
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"noi-agent/internal/shell"
 	"noi-agent/status/api"
 	"noi-agent/status/wording"
 )
@@ -122,7 +123,7 @@ func (g *statusPage) printIntegration(w io.Writer, in *api.Integration) {
 		g.item(w, "gap: %s, %s, %s: %s", gapSource(gap), gapTimes(gap), gapCount(gap), wording.Gap(gap.Reason))
 	}
 	if len(in.Gaps) > wording.NewestGaps {
-		g.item(w, "older gaps: noi-agent gaps --integration %s", orID(in.Name, in.ID))
+		g.item(w, "older gaps: noi-agent gaps --integration %s", shell.Quote(orID(in.Name, in.ID)))
 	}
 }
 
