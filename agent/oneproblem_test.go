@@ -70,3 +70,58 @@ func TestALineWithTheWrongBaudRateHasOneProblem(t *testing.T) {
 		s.stop()
 	})
 }
+
+// TestALineWithFewDamagedRepliesKeepsItsProblem: three of four requests get a damaged reply, so at times the last
+// request of each controller was not answered. The problem changes only after no bytes have arrived for long.
+func TestALineWithFewDamagedRepliesKeepsItsProblem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one, two := controller(1), controller(2)
+		var cut atomic.Bool
+		mixed := func(r modbustest.Request) modbustest.Fault {
+			return modbustest.Fault{Mangle: damage, Silent: r.N%4 == 0 || cut.Load()}
+		}
+		one.Script, two.Script = mixed, mixed
+		s := after(time.Minute, startPair(t, one, two))
+		for range 6 * 60 {
+			time.Sleep(10 * time.Second)
+			if got := codes(s.status()); got != "line_garbled" {
+				t.Fatalf("three of four requests get a damaged reply: %q", got)
+			}
+		}
+		cut.Store(true)
+		time.Sleep(20 * time.Minute)
+		if got := codes(s.status()); got != "line_silent" {
+			t.Errorf("nothing arrives: %q", got)
+		}
+		s.stop()
+	})
+}
+
+// TestEarlierDamageSaysNothingAboutASilentLine: a controller had damaged replies, and answered after them. Then the cable
+// is cut.
+func TestEarlierDamageSaysNothingAboutASilentLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one, two := controller(1), controller(2)
+		var fault atomic.Pointer[modbustest.Fault]
+		fault.Store(&modbustest.Fault{})
+		script := func(modbustest.Request) modbustest.Fault { return *fault.Load() }
+		one.Script, two.Script = script, script
+		s := after(time.Minute, startPair(t, one, two))
+		for _, step := range []struct {
+			fault modbustest.Fault
+			lasts time.Duration
+			want  string
+		}{
+			{modbustest.Fault{Mangle: damage}, time.Minute, "line_garbled"},
+			{modbustest.Fault{}, 3 * time.Minute, ""},
+			{modbustest.Fault{Silent: true}, 2 * time.Minute, "line_silent"},
+		} {
+			fault.Store(&step.fault)
+			time.Sleep(step.lasts)
+			if got := codes(s.status()); got != step.want {
+				t.Errorf("%q, want %q", got, step.want)
+			}
+		}
+		s.stop()
+	})
+}

@@ -52,6 +52,9 @@ func (b *board) show(slaves []slaveView, c modbus.Counters, open bool, elapsed t
 			before = b.view.slaves[i]
 		}
 		slaves[i].follow(before, elapsed, now)
+		if slaves[i].state == slaveGarbled {
+			b.view.garbledAt = elapsed
+		}
 	}
 	b.view.slaves = slaves
 	b.view.losses.Seen(b.view.lost, elapsed, now)

@@ -171,7 +171,7 @@ func lineProblems(name string, network bool, v lineView, now time.Duration) []ap
 				Lasting(now-v.collisions.Begun))
 	}
 	problems = append(problems, v.noise.problems(name, now)...)
-	if kind, last, ok := unheard(network, v.slaves); ok {
+	if kind, last, ok := v.unheard(network, now); ok {
 		problems = append(problems, kind.Of(name, last.since, last.err).Lasting(now-last.begun))
 	}
 	for _, sv := range v.slaves {
@@ -181,16 +181,13 @@ func lineProblems(name string, network bool, v lineView, now time.Duration) []ap
 }
 
 // unheard returns the problem of a line with several slaves, none of which gives a valid reply, and the slave that
-// became unheard last. On a serial line, damaged replies of one slave are enough to know that bytes arrive.
-func unheard(network bool, slaves []slaveView) (kind api.Kind, last slaveView, ok bool) {
-	if kind = api.LineSilent; network {
-		kind = api.GatewaySilent
-	}
-	for _, sv := range slaves {
+// became unheard last. On a serial line, damaged replies of one slave are enough to know that bytes arrive. They count
+// for ten minutes, because with noise all slaves may be silent for some time.
+func (v *lineView) unheard(network bool, now time.Duration) (kind api.Kind, last slaveView, ok bool) {
+	for _, sv := range v.slaves {
 		switch why := replyKind(false, sv.state == slaveSilent, sv.fault).Code; {
 		case sv.state == slaveSilent && why == api.SlaveNoReply.Code:
 		case sv.state == slaveGarbled && why == api.SlaveDamaged.Code && !network:
-			kind = api.LineGarbled
 		default:
 			return kind, last, false
 		}
@@ -198,7 +195,15 @@ func unheard(network bool, slaves []slaveView) (kind api.Kind, last slaveView, o
 			last = sv
 		}
 	}
-	return kind, last, len(slaves) > 1
+	switch {
+	case network:
+		kind = api.GatewaySilent
+	case v.garbledAt > 0 && v.garbledAt >= last.begun && now-v.garbledAt < worker.Recently:
+		kind = api.LineGarbled
+	default:
+		kind = api.LineSilent
+	}
+	return kind, last, len(v.slaves) > 1
 }
 
 // slaveProblems lists the problems of one slave.

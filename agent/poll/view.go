@@ -24,6 +24,7 @@ type lineView struct {
 	collisions worker.Trouble
 	losses     worker.Trouble // samples lost because the queue was full
 	noise      noise          // only the board uses its field seen
+	garbledAt  time.Duration  // monotonic time at which a slave was last garbled; 0: never
 
 	busySince time.Duration // monotonic time at which the present exchange of a sweep began; 0: none
 }
