@@ -45,9 +45,9 @@ func TestALineThatSometimesFailsHasAProblem(t *testing.T) {
 					t.Errorf("the sentence is %q", sentence)
 				}
 				repaired.Store(true)
-				time.Sleep(11 * time.Minute)
+				time.Sleep(21 * time.Minute)
 				if got := codes(s.status()); got != "" {
-					t.Errorf("eleven minutes after the repair: %q", got)
+					t.Errorf("21 minutes after the repair: %q", got)
 				}
 				s.stop()
 			})

@@ -112,9 +112,9 @@ func (w *world) isTrue(p api.Problem, now time.Duration) bool {
 		"line_noisy":      {faultDamaged, faultSpoils},
 		"line_unanswered": {faultLoss, faultSilent, faultException, faultMute, faultRefuses, faultNameless, faultDamaged},
 	}[p.Code]; ok {
-		// A failure counts for ten minutes from the next answer to the read.
+		// A failure counts for twenty minutes from the next answer to the read.
 		return slices.ContainsFunc(w.slaves, func(in *inhabitant) bool {
-			return during(in.spells, now-10*time.Minute-late-slices.Max(in.every), now, transient...)
+			return during(in.spells, now-20*time.Minute-late-slices.Max(in.every), now, transient...)
 		})
 	}
 	var unit int

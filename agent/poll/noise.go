@@ -40,14 +40,16 @@ func (a attempts) all() uint64 { return a.replies + a.damaged + a.unanswered }
 
 const (
 	noiseLook = 10 * time.Second    // time between two looks at the counters of a slave
-	noiseHalf = worker.Recently / 2 // a half of the time for which attempts count
-	// noiseLeast and noiseShare: three failed attempts or more, at least one in fifty, make a problem. It ends when
-	// they are fewer than one in a hundred.
-	noiseLeast = 3
-	noiseShare = 50
+	noiseTime = 2 * worker.Recently // attempts count for this time at most, and for half of it at least
+	// A problem begins with noiseLeast failed attempts or more, at least one in noiseBegin. It ends when they are
+	// fewer than one in noiseEnd. With 127 reads in ten minutes, and any constant loss, the problem then changes at most
+	// some 25 times a day (simulated).
+	noiseLeast = 4
+	noiseBegin = 40
+	noiseEnd   = 200
 )
 
-// noise has the attempts of the last five to ten minutes on a line whose slaves answer, but not always. The agent
+// noise has the attempts of the last ten to twenty minutes on a line whose slaves answer, but not always. The agent
 // repeats a failed read, so each single failure is too short to be a problem. A slave that does not answer for longer
 // is a problem of its own, and its attempts do not count. The zero noise has seen nothing.
 type noise struct {
@@ -74,7 +76,7 @@ type spell struct {
 
 // look takes over the counters of the slaves whose last look is long enough ago.
 func (n *noise) look(slaves []slaveView, elapsed time.Duration, wall time.Time) {
-	if elapsed-n.turned >= noiseHalf {
+	if elapsed-n.turned >= noiseTime/2 {
 		n.turned, n.older, n.newer = elapsed, n.newer, attempts{}
 	}
 	if n.seen == nil {
@@ -106,10 +108,10 @@ func (n *noise) sum() attempts { return n.older.plus(n.newer) }
 
 // follow begins or ends the spell.
 func (s *spell) follow(failed, all uint64, elapsed time.Duration, wall time.Time) {
-	switch share := failed * noiseShare; {
-	case s.since.IsZero() && failed >= noiseLeast && share >= all:
+	switch {
+	case s.since.IsZero() && failed >= noiseLeast && failed*noiseBegin >= all:
 		s.since, s.begun = wall, elapsed
-	case failed == 0 || share*2 < all:
+	case failed == 0 || failed*noiseEnd < all:
 		*s = spell{}
 	}
 }
@@ -121,7 +123,7 @@ func (n *noise) problems(line string, now time.Duration) (list []api.Problem) {
 		if s.since.IsZero() || failed == 0 {
 			return
 		}
-		detail := fmt.Sprintf("%d of %d reads within %s %s", failed, sum.all(), objects.Period(worker.Recently), what)
+		detail := fmt.Sprintf("%d of %d reads within %s %s", failed, sum.all(), objects.Period(noiseTime), what)
 		one := max(2, (sum.all()+failed/2)/failed)
 		p := kind.Of(line, s.since, detail).With("n", fmt.Sprint(one)).Lasting(now - s.begun)
 		if sum.absent > 0 {

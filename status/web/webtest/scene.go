@@ -212,7 +212,7 @@ func Troubled() *Scene {
 	s.State.Problems = []api.Problem{
 		named(api.CloudWaiting.Of(AWS, at(18*time.Minute), refusal).With("cloud", "AWS", "type", "aws"), "main-solar"),
 		named(api.SlaveNoReply.Of("rs485/2", at(245*time.Second), "read unit 2 0x0012+8: timeout"), "water-pump"),
-		named(api.LineNoisy.Of("rs485", at(9*time.Hour), "23 of 184 reads within 10 min got a damaged reply").
+		named(api.LineNoisy.Of("rs485", at(9*time.Hour), "23 of 184 reads within 20 min got a damaged reply").
 			With("n", "8"), "rs485"),
 		named(api.CloudRejected.Of(AWS, at(30*time.Hour), "3 dead letters").With("messages", "3 messages"),
 			"main-solar"),
