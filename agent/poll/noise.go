@@ -42,8 +42,8 @@ const (
 	noiseLook = 10 * time.Second    // time between two looks at the counters of a slave
 	noiseTime = 2 * worker.Recently // attempts count for this time at most, and for half of it at least
 	// A problem begins with noiseLeast failed attempts or more, at least one in noiseBegin. It ends when they are
-	// fewer than one in noiseEnd. With 127 reads in ten minutes, and any constant loss, the problem then changes at most
-	// some 25 times a day (simulated).
+	// fewer than one in noiseEnd. With 127 reads in ten minutes, and any constant loss, the problem then changes at
+	// most some 25 times a day (simulated).
 	noiseLeast = 4
 	noiseBegin = 40
 	noiseEnd   = 200
