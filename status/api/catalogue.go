@@ -77,15 +77,16 @@ var (
 	LineNoisy = Kind{Code: "line_noisy", Severity: Warning, Effect: None, Href: pageLines,
 		DependsOn: append(deadLine(), LineSilent.Code, LineGarbled.Code, LineShared.Code, LineCollides.Code),
 		Title:     "1 reply in {n} from {name} arrives damaged",
-		Remedy: "The agent repeats such a request. Check the cable's screen, ground and termination, and keep the " +
-			"cable away from inverters and motors. A lower baud rate helps too. Behind a gateway, check its serial " +
-			"side."}
+		Remedy: "The agent repeats such a request. If samples are missing in spite of this, the detail has their " +
+			"number. Check the cable's screen, ground and termination, and keep the cable away from inverters and " +
+			"motors. A lower baud rate helps too. Behind a gateway, check its serial side."}
 	LineUnanswered = Kind{Code: "line_unanswered", Severity: Warning, Effect: None, Href: pageLines,
 		DependsOn: append(deadLine(), LineSilent.Code, LineGarbled.Code, LineShared.Code, LineCollides.Code),
 		Title:     "1 request in {n} on {name} gets no reply",
-		Remedy: "The agent repeats such a request. Look for a loose wire, a missing termination, or a controller " +
-			"that is sometimes without power. If a controller is slow, set a longer `timeout` of the slave. The " +
-			"counters of each controller show which one does not answer."}
+		Remedy: "The agent repeats such a request. If samples are missing in spite of this, the detail has their " +
+			"number. Look for a loose wire, a missing termination, or a controller that is sometimes without power. " +
+			"If a controller is slow, set a longer `timeout` of the slave. The counters of each controller show " +
+			"which one does not answer."}
 	LineOverrun = Kind{Code: "line_overrun", Severity: Warning, Effect: Lost, Href: pageLines, DependsOn: deadLine(),
 		Title:  "The line is too slow for the log intervals of {name}",
 		Remedy: "Use longer log intervals, fewer objects or a higher baud rate."}
