@@ -87,7 +87,9 @@ func siteFaults() api.LineFaults {
 
 func pageOf(s *api.Status, l look, verbose bool) string {
 	var out bytes.Buffer
-	(&statusPage{host: "main-solar-gw", s: s, values: siteValues(), faults: siteFaults(), own: "1.0.10", look: l, now: siteNow, cli: &commandLine{}, verbose: verbose}).print(&out)
+	page := statusPage{host: "main-solar-gw", s: s, values: siteValues(), faults: siteFaults(), own: "1.0.10", look: l,
+		now: siteNow, cli: &commandLine{}, verbose: verbose}
+	page.print(&out)
 	return out.String()
 }
 

@@ -186,7 +186,8 @@ func TestScanOfALineThatTheDaemonHasGoesThroughIt(t *testing.T) {
 		}
 	}
 	code, stdout, stderr := run1("scan", "--config", config, "--port", w.pty.Path())
-	if code != cli.ExitFailed || stdout != "" || !strings.Contains(stderr, "hint: noi-agent scan --config "+config+" --line rs485 ") || strings.Contains(stderr, "asking") {
+	hint := "hint: noi-agent scan --config " + config + " --line rs485 "
+	if code != cli.ExitFailed || stdout != "" || !strings.Contains(stderr, hint) || strings.Contains(stderr, "asking") {
 		t.Errorf("a scan of its port: exit %d: %s%s", code, stdout, stderr)
 	}
 	if n := slave.Requests() - before; n > 0 {
